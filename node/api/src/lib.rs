@@ -1,0 +1,1 @@
+//! MAIP over HTTP, on any number of hosted logs.

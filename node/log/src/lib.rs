@@ -1,0 +1,1 @@
+//! One hosted log: consensus, ingest, publishing, fence, scrub and the read path.

@@ -1,0 +1,1 @@
+//! The program maip-node: configuration, keys, TLS, gRPC services, wiring.

@@ -1,0 +1,1 @@
+//! Ordered bytes on disk and in memory, the Raft log, tile files.

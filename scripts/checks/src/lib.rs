@@ -1,0 +1,1 @@
+//! Checks on the code itself: who may use whom, words, sizes.

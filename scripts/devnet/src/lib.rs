@@ -1,0 +1,1 @@
+//! The program maip-devnet: a cluster of real processes on loopback.

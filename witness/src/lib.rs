@@ -1,0 +1,1 @@
+//! The program maip-witness: decide, persist, cosign, serve.

@@ -1,1 +1,44 @@
 //! Every published format of the ledger and all verification: no I/O, no clock.
+//!
+//! | module | format | spec |
+//! |---|---|---|
+//! | [`merkle`] | hash tree, proofs | RFC 6962, RFC 9162 |
+//! | [`tile`] | tiles and entry bundles | <https://c2sp.org/tlog-tiles> |
+//! | [`note`] | signed notes, keys | <https://c2sp.org/signed-note> |
+//! | [`checkpoint`] | what a log says of itself | <https://c2sp.org/tlog-checkpoint> |
+//! | [`cosignature`] | what a witness says of a log | <https://c2sp.org/tlog-cosignature> |
+//! | [`policy`] | whom a verifier trusts | <https://c2sp.org/tlog-policy> |
+//! | [`proof`] | one file that proves one entry | <https://c2sp.org/tlog-proof> |
+//! | [`witness_wire`] | what logs and witnesses say to each other | <https://c2sp.org/tlog-witness> |
+//!
+//! Every parser accepts one spelling only, refuses before it allocates, and does not panic on any input.
+//! Deliberately absent: sockets, files, clocks and randomness. Time is an argument; keys come from seeds.
+
+pub mod checkpoint;
+pub mod cosignature;
+pub mod merkle;
+pub mod note;
+pub mod policy;
+pub mod proof;
+mod text;
+pub mod tile;
+pub mod witness_wire;
+
+pub use checkpoint::{Checkpoint, CheckpointError, ORIGIN_BYTES_MAX};
+pub use merkle::{
+    Frontier, Hash, HashReader, PROOF_HASHES_MAX, ProofError, empty_root, leaf_hash, node_hash,
+    prove_consistency, prove_inclusion, prove_subtree, tree_root, verify_consistency, verify_inclusion,
+    verify_subtree,
+};
+pub use note::{
+    KeyId, NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, Note, NoteError, NoteSigner, SignatureError, SignatureLine,
+    SignatureType, SignerError, Vkey, VkeyError, key_id,
+};
+pub use policy::{Policy, PolicyError, PolicyFailure, PolicyLog, PolicyWitness, Witnessed};
+pub use proof::{Proven, TlogProof, TlogProofError, VerifyError, verify};
+pub use tile::{
+    BundleError, BundleId, ENTRY_BYTES_MAX, TILE_WIDTH, TileError, TileHashError, TileHashReader, TileId,
+    TilePathError, TileReader, encode_tile, full_tiles, parse_bundle, parse_tile, partial_width,
+    push_bundle_entry, tile_root,
+};
+pub use witness_wire::{AddCheckpoint, SignSubtree, WireError, origin_path};

@@ -1,0 +1,164 @@
+//! One shape for every refusal over HTTP.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::trace;
+
+/// A refusal: `{code, message, http_status, details{field, fix}, trace_id}`.
+///
+/// `code` is for programs and never changes its meaning; `message` says what is wrong and `fix` what to do next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// HTTP status of the answer.
+    pub status: StatusCode,
+    /// Stable word for programs, e.g. `NOT_FOUND`.
+    pub code: &'static str,
+    /// What is wrong, in a sentence.
+    pub message: String,
+    /// The parameter or field at fault; empty when none is.
+    pub field: String,
+    /// What to do next; empty when nothing helps.
+    pub fix: String,
+    /// When a retry makes sense, in seconds: the `Retry-After` header.
+    pub retry_after_s: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    code: &'a str,
+    message: &'a str,
+    http_status: u16,
+    details: Details<'a>,
+    trace_id: String,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    field: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    fix: &'a str,
+}
+
+impl ApiError {
+    /// A refusal without field and fix yet.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            field: String::new(),
+            fix: String::new(),
+            retry_after_s: None,
+        }
+    }
+
+    /// 404: the thing named is not here.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+    }
+
+    /// 400: the request cannot be read.
+    pub fn malformed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "MALFORMED", message)
+    }
+
+    /// 500: our fault. The cause goes to the log of the node under the trace id, not to the caller.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        tracing::error!(%cause, "a request failed inside the node");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "the node failed to answer")
+            .fix("retry, or ask another node; the operator finds the cause under this trace id")
+    }
+
+    /// 503 or 429: too much at once.
+    pub fn busy(message: impl Into<String>, retry_after_s: u32) -> Self {
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "BUSY", message)
+            .fix("send again after the time in Retry-After, with fewer requests at once");
+        error.retry_after_s = Some(retry_after_s);
+        error
+    }
+
+    /// Names the parameter at fault.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = field.into();
+        self
+    }
+
+    /// Says what to do next.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = fix.into();
+        self
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Body {
+            code: self.code,
+            message: &self.message,
+            http_status: self.status.as_u16(),
+            details: Details { field: &self.field, fix: &self.fix },
+            trace_id: trace::current().map(|id| id.to_string()).unwrap_or_default(),
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        // A missing tile exists a second later: nobody may remember that it was missing.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// Runs a blocking read (a file, the storage engine) off the async threads.
+pub async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ledger_log::ReadError> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(read).await.map_err(ApiError::internal)?.map_err(ApiError::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn answer(error: ApiError) -> (StatusCode, axum::http::HeaderMap, serde_json::Value) {
+        let response = error.into_response();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, 64 * 1024).await.unwrap();
+        (parts.status, parts.headers, serde_json::from_slice(&bytes).unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_shape_is_the_published_one() {
+        let error = ApiError::malformed("size is not a number").field("size").fix("use a decimal number");
+        let (status, headers, body) = trace::scope(trace::TraceId([7; 16]), answer(error)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+        assert_eq!(
+            body,
+            serde_json::json!({
+                "code": "MALFORMED",
+                "message": "size is not a number",
+                "http_status": 400,
+                "details": {"field": "size", "fix": "use a decimal number"},
+                "trace_id": "07070707070707070707070707070707",
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn back_pressure_carries_a_whole_number_of_seconds() {
+        let (status, headers, body) = answer(ApiError::busy("too many requests", 2)).await;
+        assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(headers[header::RETRY_AFTER], "2");
+        assert_eq!(body["code"], "BUSY");
+    }
+}

@@ -1,0 +1,182 @@
+//! Facts about a log and proofs in JSON, for callers that do not want to read tiles.
+
+use axum::{
+    Json,
+    extract::{Query, State, rejection::QueryRejection},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use ledger_format::Hash;
+use ledger_log::HostedLog;
+use serde::{Deserialize, Serialize};
+
+use crate::{ApiError, blocking, router::Api};
+
+/// Which log is meant; empty means the main one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogQuery {
+    #[serde(default)]
+    log: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InclusionQuery {
+    #[serde(default)]
+    log: String,
+    index: u64,
+    size: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsistencyQuery {
+    #[serde(default)]
+    log: String,
+    from: u64,
+    to: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct LogFacts {
+    name: String,
+    origin: String,
+    vkey: String,
+    /// Path of the monitoring prefix on this node.
+    path: String,
+    published_size: u64,
+}
+
+/// An inclusion proof (RFC 9162): `hashes` from the leaf's sibling up, base64.
+#[derive(Serialize)]
+struct Inclusion {
+    log: String,
+    index: u64,
+    size: u64,
+    hashes: Vec<String>,
+    /// The latest checkpoint, whose size may be larger than `size`.
+    checkpoint: String,
+}
+
+/// A consistency proof (RFC 9162) between the trees of sizes `from` and `to`, base64.
+#[derive(Serialize)]
+struct Consistency {
+    log: String,
+    from: u64,
+    to: u64,
+    hashes: Vec<String>,
+    checkpoint: String,
+}
+
+/// `GET /v1/logs`.
+pub(crate) async fn logs(State(api): State<Api>) -> Response {
+    let logs: Vec<LogFacts> = api
+        .logs
+        .iter()
+        .map(|log| LogFacts {
+            name: log.name().to_owned(),
+            origin: log.origin().to_owned(),
+            vkey: log.vkey().to_string(),
+            path: format!("/{}", log.name()),
+            published_size: log.reader().checkpoint().map_or(0, |checkpoint| checkpoint.size),
+        })
+        .collect();
+    Json(serde_json::json!({ "logs": logs })).into_response()
+}
+
+/// `GET /v1/log/vkey`: the log key, one line.
+pub(crate) async fn vkey(
+    State(api): State<Api>,
+    query: Result<Query<LogQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(malformed)?;
+    Ok(text(format!("{}\n", api.logs.named(&query.log)?.vkey())))
+}
+
+/// `GET /v1/log/policy`: a tlog-policy that a verifier can start from. Trusting it is the verifier's decision.
+pub(crate) async fn policy(
+    State(api): State<Api>,
+    query: Result<Query<LogQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(malformed)?;
+    Ok(text(api.logs.named(&query.log)?.policy_text().to_owned()))
+}
+
+/// `GET /v1/log/proof/inclusion?index=&size=`; without `size`, of the published tree.
+pub(crate) async fn inclusion(
+    State(api): State<Api>,
+    query: Result<Query<InclusionQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(malformed)?;
+    let log = api.logs.named(&query.log)?;
+    let (checkpoint, published) = published(log)?;
+    let (index, size) = (query.index, query.size.unwrap_or(published));
+    within(size, published, "size")?;
+    if index >= size {
+        return Err(ApiError::not_found(format!("entry {index} is not in the tree of size {size}"))
+            .field("index")
+            .fix("use an index below the size, or wait until a checkpoint covers the entry"));
+    }
+    let reader = log.reader();
+    let hashes = blocking(move || reader.inclusion(index, size)).await?.ok_or_else(not_readable)?;
+    let log = log.name().to_owned();
+    Ok(Json(Inclusion { log, index, size, hashes: base64(&hashes), checkpoint }).into_response())
+}
+
+/// `GET /v1/log/proof/consistency?from=&to=`; without `to`, up to the published tree.
+pub(crate) async fn consistency(
+    State(api): State<Api>,
+    query: Result<Query<ConsistencyQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(malformed)?;
+    let log = api.logs.named(&query.log)?;
+    let (checkpoint, published) = published(log)?;
+    let (from, to) = (query.from, query.to.unwrap_or(published));
+    within(to, published, "to")?;
+    if from > to {
+        return Err(ApiError::malformed(format!("from ({from}) is larger than to ({to})"))
+            .field("from")
+            .fix("swap the two sizes"));
+    }
+    let reader = log.reader();
+    let hashes = blocking(move || reader.consistency(from, to)).await?.ok_or_else(not_readable)?;
+    let log = log.name().to_owned();
+    Ok(Json(Consistency { log, from, to, hashes: base64(&hashes), checkpoint }).into_response())
+}
+
+fn published(log: &HostedLog) -> Result<(String, u64), ApiError> {
+    let checkpoint = log.reader().checkpoint().ok_or_else(|| {
+        ApiError::not_found("this log has not published a checkpoint yet").fix("ask again in a second")
+    })?;
+    Ok((String::from_utf8_lossy(&checkpoint.note).into_owned(), checkpoint.size))
+}
+
+fn within(size: u64, published: u64, field: &str) -> Result<(), ApiError> {
+    if size <= published {
+        return Ok(());
+    }
+    Err(ApiError::not_found(format!("{field} {size} is beyond the published size {published}"))
+        .field(field)
+        .fix("use the published size or less, or wait for the next checkpoint"))
+}
+
+fn not_readable() -> ApiError {
+    ApiError::internal("a tile below the published size is missing")
+}
+
+fn malformed(rejection: QueryRejection) -> ApiError {
+    ApiError::malformed(rejection.body_text())
+        .field("query")
+        .fix("numbers are decimal; see the documentation of the endpoint for its parameters")
+}
+
+fn base64(hashes: &[Hash]) -> Vec<String> {
+    hashes.iter().map(Hash::to_base64).collect()
+}
+
+fn text(body: String) -> Response {
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    let cache = HeaderValue::from_static("public, max-age=60");
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)], body).into_response()
+}

@@ -1,0 +1,70 @@
+//! Which path leads where.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::{Method, StatusCode, Uri},
+    routing::get,
+};
+
+use crate::{ApiError, Logs, health, proofs, transparency};
+
+/// What a listener offers beyond the published log.
+#[derive(Clone)]
+pub struct Options {
+    /// Serve `unpublished/tile/…` up to the applied size, for witnesses that check entries before they cosign. Only
+    /// on listeners that strangers cannot reach.
+    pub unpublished: bool,
+    /// The node's own metrics in Prometheus text.
+    pub node_metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// State of the handlers.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) logs: Logs,
+    pub(crate) node_metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// Every endpoint of this crate, for one listener. The caller adds [`crate::trace::middleware`] around the whole
+/// listener, so that other services on it are covered too.
+pub fn router(logs: Logs, options: Options) -> Router {
+    let mut router = Router::new()
+        .route("/checkpoint", get(transparency::main_checkpoint))
+        .route("/tile/{*rest}", get(transparency::main_tile))
+        .route("/{log}/checkpoint", get(transparency::log_checkpoint))
+        .route("/{log}/tile/{*rest}", get(transparency::log_tile))
+        .route("/v1/logs", get(proofs::logs))
+        .route("/v1/log/vkey", get(proofs::vkey))
+        .route("/v1/log/policy", get(proofs::policy))
+        .route("/v1/log/proof/inclusion", get(proofs::inclusion))
+        .route("/v1/log/proof/consistency", get(proofs::consistency))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(health::metrics));
+    if options.unpublished {
+        router = router
+            .route("/unpublished/tile/{*rest}", get(transparency::main_unpublished))
+            .route("/{log}/unpublished/tile/{*rest}", get(transparency::log_unpublished));
+    }
+    router
+        .fallback(no_endpoint)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(Api { logs, node_metrics: options.node_metrics })
+}
+
+async fn no_endpoint(uri: Uri) -> ApiError {
+    ApiError::not_found(format!("there is no endpoint {}", uri.path()))
+        .field("path")
+        .fix("GET /v1/logs lists the logs; each has /<log>/checkpoint and /<log>/tile/…")
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD_NOT_ALLOWED",
+        format!("{} does not take {method}", uri.path()),
+    )
+    .fix("use GET or HEAD")
+}

@@ -1,0 +1,163 @@
+//! fjall: a log-structured merge tree; one keyspace a space, one journal for all.
+//!
+//! Memory is bounded: one cache for blocks, a few memtables a space, and filters and top-level indexes that grow with
+//! the number of keys.
+
+use std::path::{Path, PathBuf};
+
+use ::fjall::config::{
+    BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy,
+    PinningPolicy,
+};
+use ::fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode};
+
+use super::{Batch, Engine, EngineOptions, Pair, Poison, Space};
+use crate::StoreError;
+use crate::dir::OwnedDir;
+
+const NAME: &str = "fjall";
+const VERSION: u32 = 1;
+/// A memtable is written out at this size; two or three exist while one is being written out.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+/// Old journals are kept until their memtables are written out; past this the oldest memtables are. fjall's minimum.
+const JOURNAL_BYTES_MAX: u64 = 64 << 20;
+const WORKER_THREADS: usize = 2;
+/// Table files kept open.
+const OPEN_FILES_MAX: usize = 128;
+
+/// The database and its keyspaces, in the order of [`Space::ALL`].
+pub(super) struct FjallEngine {
+    db: Database,
+    spaces: [Keyspace; 3],
+    poison: Poison,
+    // Unlocked last.
+    dir: OwnedDir,
+}
+
+impl FjallEngine {
+    pub(super) fn open(dir: &Path, options: &EngineOptions) -> Result<Self, StoreError> {
+        let dir = OwnedDir::claim(dir, NAME, VERSION)?;
+        let data = dir.path().join("data");
+        let failed = |e| error(dir.path(), "open", e);
+        let db = Database::builder(&data)
+            .cache_size(options.cache_bytes)
+            .worker_threads(WORKER_THREADS)
+            .max_cached_files(Some(OPEN_FILES_MAX))
+            .max_journaling_size(JOURNAL_BYTES_MAX)
+            .open()
+            .map_err(failed)?;
+        let open = |space: Space| db.keyspace(keyspace_name(space), || keyspace_options(space));
+        let spaces = [
+            open(Space::Meta).map_err(failed)?,
+            open(Space::State).map_err(failed)?,
+            open(Space::Index).map_err(failed)?,
+        ];
+        Ok(FjallEngine { db, spaces, poison: Poison::default(), dir })
+    }
+
+    fn space(&self, space: Space) -> &Keyspace {
+        &self.spaces[space as usize]
+    }
+
+    fn failed(&self, action: &'static str) -> impl Fn(::fjall::Error) -> StoreError {
+        let dir: PathBuf = self.dir.path().to_owned();
+        move |e| error(&dir, action, e)
+    }
+}
+
+fn keyspace_name(space: Space) -> &'static str {
+    match space {
+        Space::Meta => "meta",
+        Space::State => "state",
+        Space::Index => "index",
+    }
+}
+
+fn keyspace_options(space: Space) -> KeyspaceCreateOptions {
+    let options = KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+    if space != Space::Index {
+        return options;
+    }
+    // Random keys, read one at a time and most often absent (deduplication): small blocks, and filters and indexes in
+    // partitions that the cache may drop, so that memory does not grow with the number of keys.
+    let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(10.0));
+    options
+        .data_block_size_policy(BlockSizePolicy::all(4 * 1024))
+        .filter_policy(FilterPolicy::all(bloom))
+        .filter_block_partitioning_policy(PartitioningPolicy::all(true))
+        .index_block_partitioning_policy(PartitioningPolicy::all(true))
+        .filter_block_pinning_policy(PinningPolicy::all(false))
+        .index_block_pinning_policy(PinningPolicy::all(false))
+}
+
+impl Engine for FjallEngine {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.poison.check()?;
+        let value = self.space(space).get(key).map_err(self.failed("read"))?;
+        Ok(value.map(|v| v.to_vec()))
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Pair>, StoreError> {
+        self.poison.check()?;
+        let keyspace = self.space(space);
+        let pairs = match to {
+            Some(to) if to <= from => return Ok(Vec::new()),
+            Some(to) => keyspace.range(from.to_vec()..to.to_vec()),
+            None => keyspace.range(from.to_vec()..),
+        };
+        let pairs = pairs.take(limit).map(Guard::into_inner);
+        pairs.map(|pair| pair.map(|(k, v)| (k.to_vec(), v.to_vec())).map_err(self.failed("read"))).collect()
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        batch.check()?;
+        self.poison.guard(|| {
+            let mut writes = self.db.batch();
+            for change in batch.changes {
+                let keyspace = self.space(change.space);
+                match change.value {
+                    Some(value) => writes.insert(keyspace, change.key, value),
+                    None => writes.remove(keyspace, change.key),
+                }
+            }
+            // Out of our buffers into the kernel's: survives the process, not the power.
+            writes.durability(Some(PersistMode::Buffer)).commit().map_err(self.failed("write"))
+        })
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.poison.guard(|| self.db.persist(PersistMode::SyncData).map_err(self.failed("sync")))
+    }
+
+    fn clear(&self, space: Space) -> Result<(), StoreError> {
+        self.poison.guard(|| {
+            self.space(space).clear().map_err(self.failed("clear"))?;
+            self.db.persist(PersistMode::SyncData).map_err(self.failed("sync"))
+        })
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        crate::dir::disk_bytes(self.dir.path())
+    }
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+}
+
+/// Keeps plain I/O errors plain, so that a full disk is recognised.
+fn error(dir: &Path, action: &'static str, error: ::fjall::Error) -> StoreError {
+    match error {
+        ::fjall::Error::Io(e) | ::fjall::Error::Storage(LsmError::Io(e)) => StoreError::io(action, dir, e),
+        ::fjall::Error::Locked => StoreError::Locked(dir.to_owned()),
+        other => {
+            StoreError::Engine { engine: NAME, dir: dir.to_owned(), reason: format!("{action}: {other:?}") }
+        }
+    }
+}

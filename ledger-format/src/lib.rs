@@ -20,6 +20,7 @@ pub mod merkle;
 pub mod note;
 pub mod policy;
 pub mod proof;
+pub mod record;
 mod text;
 pub mod tile;
 pub mod witness_wire;

@@ -1,0 +1,150 @@
+//! The body of a record: one variant per record type, and the table of types.
+
+use super::json::{JsonError, Reader, Writer};
+use super::{AgentKey, AgentRegister, AgentRevoke, LogGenesis, ReceiptAction, TenantRegister};
+use super::{agent, log_genesis, receipt, tenant};
+
+/// Who may sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ActorKind {
+    /// An agent with its own key.
+    Agent,
+    /// A tenant with its root key.
+    Tenant,
+    /// The log's operator on behalf of an authenticated caller.
+    Operator,
+}
+
+impl ActorKind {
+    /// The word in documents and errors.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ActorKind::Agent => "agent",
+            ActorKind::Tenant => "tenant",
+            ActorKind::Operator => "operator",
+        }
+    }
+}
+
+/// What documents, tests and other tools need to know of one record type.
+#[derive(Clone, Copy, Debug)]
+pub struct TypeInfo {
+    /// The word in `type`.
+    pub name: &'static str,
+    /// Who may sign it.
+    pub actors: &'static [ActorKind],
+    /// The body's fields, in canonical order; members of an inner object follow it with their path.
+    pub fields: &'static [FieldInfo],
+}
+
+/// One field of a body.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldInfo {
+    /// Path below `body`.
+    pub name: &'static str,
+    /// Whether every record of the type has it.
+    pub required: bool,
+}
+
+impl FieldInfo {
+    pub(super) const fn required(name: &'static str) -> Self {
+        Self { name, required: true }
+    }
+
+    pub(super) const fn optional(name: &'static str) -> Self {
+        Self { name, required: false }
+    }
+}
+
+/// Every record type that this version reads and writes.
+pub const TYPES: &[TypeInfo] = &[
+    log_genesis::INFO,
+    tenant::REGISTER,
+    agent::REGISTER,
+    agent::KEY,
+    agent::REVOKE,
+    receipt::ACTION,
+];
+
+/// What a record states, by type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Body {
+    /// `log.genesis`
+    LogGenesis(Box<LogGenesis>),
+    /// `tenant.register`
+    TenantRegister(TenantRegister),
+    /// `agent.register`
+    AgentRegister(Box<AgentRegister>),
+    /// `agent.key`
+    AgentKey(AgentKey),
+    /// `agent.revoke`
+    AgentRevoke(AgentRevoke),
+    /// `receipt.action`
+    ReceiptAction(ReceiptAction),
+}
+
+/// Reads the body of one type.
+type ReadBody = fn(&mut Reader<'_>) -> Result<Body, JsonError>;
+
+/// The reader of a type's body, and the table's row; `None` for an unknown type.
+pub(super) fn reader_of(type_name: &str) -> Option<(&'static TypeInfo, ReadBody)> {
+    let (info, read): (&'static TypeInfo, ReadBody) = match type_name {
+        "receipt.action" => (&receipt::ACTION, |r| ReceiptAction::read(r).map(Body::ReceiptAction)),
+        "agent.register" => (&agent::REGISTER, |r| AgentRegister::read(r).map(|b| Body::AgentRegister(Box::new(b)))),
+        "agent.key" => (&agent::KEY, |r| AgentKey::read(r).map(Body::AgentKey)),
+        "agent.revoke" => (&agent::REVOKE, |r| AgentRevoke::read(r).map(Body::AgentRevoke)),
+        "tenant.register" => (&tenant::REGISTER, |r| TenantRegister::read(r).map(Body::TenantRegister)),
+        "log.genesis" => (&log_genesis::INFO, |r| LogGenesis::read(r).map(|b| Body::LogGenesis(Box::new(b)))),
+        _ => return None,
+    };
+    Some((info, read))
+}
+
+impl Body {
+    /// The table's row for this body's type.
+    pub fn info(&self) -> &'static TypeInfo {
+        match self {
+            Body::LogGenesis(_) => &log_genesis::INFO,
+            Body::TenantRegister(_) => &tenant::REGISTER,
+            Body::AgentRegister(_) => &agent::REGISTER,
+            Body::AgentKey(_) => &agent::KEY,
+            Body::AgentRevoke(_) => &agent::REVOKE,
+            Body::ReceiptAction(_) => &receipt::ACTION,
+        }
+    }
+
+    /// The credential that the operator acted for.
+    pub fn on_behalf_of(&self) -> Option<&str> {
+        match self {
+            Body::LogGenesis(_) => None,
+            Body::TenantRegister(b) => b.on_behalf_of.as_deref(),
+            Body::AgentRegister(b) => b.on_behalf_of.as_deref(),
+            Body::AgentKey(b) => b.on_behalf_of.as_deref(),
+            Body::AgentRevoke(b) => b.on_behalf_of.as_deref(),
+            Body::ReceiptAction(b) => b.on_behalf_of.as_deref(),
+        }
+    }
+
+    /// The agent that the body is about.
+    pub fn agent(&self) -> Option<super::AgentId> {
+        match self {
+            Body::LogGenesis(_) | Body::TenantRegister(_) => None,
+            Body::AgentRegister(b) => Some(b.agent),
+            Body::AgentKey(b) => Some(b.agent),
+            Body::AgentRevoke(b) => Some(b.agent),
+            Body::ReceiptAction(b) => Some(b.agent),
+        }
+    }
+
+    pub(super) fn write(&self, w: &mut Writer) {
+        match self {
+            Body::LogGenesis(b) => b.write(w),
+            Body::TenantRegister(b) => b.write(w),
+            Body::AgentRegister(b) => b.write(w),
+            Body::AgentKey(b) => b.write(w),
+            Body::AgentRevoke(b) => b.write(w),
+            Body::ReceiptAction(b) => b.write(w),
+        }
+    }
+}

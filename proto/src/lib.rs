@@ -4,7 +4,13 @@
 //! one cluster). **Invariant:** no logic lives here, and a record crosses this crate as opaque bytes.
 
 /// Messages, clients and servers of `maip.ledger.v1`.
-#[allow(missing_docs, clippy::all, unreachable_pub, reason = "generated from the .proto files, which hold the documentation")]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    unreachable_pub,
+    reason = "generated from the .proto files, which hold the documentation"
+)]
 pub mod v1 {
     tonic::include_proto!("maip.ledger.v1");
 }

@@ -1,0 +1,103 @@
+//! Where the figures come from: processor, kernel, disk.
+
+use std::{fs, io::Write as _, path::Path, time::Instant};
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use crate::load::percentile;
+
+/// Writes with an fsync each, to measure the disk.
+const FSYNCS: usize = 200;
+/// Bytes of each of them.
+const FSYNC_BYTES: usize = 4_096;
+
+/// The machine a bench ran on.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Machine {
+    cpu: String,
+    cores: usize,
+    memory_mib: u64,
+    kernel: String,
+    /// Filesystem type of the data directory.
+    filesystem: String,
+    /// A 4 KiB append with fdatasync.
+    fsync_p50_us: u64,
+    fsync_p99_us: u64,
+}
+
+impl Machine {
+    /// Describes this machine; measures the disk that holds `data`.
+    pub(crate) fn describe(data: &Path) -> Result<Machine> {
+        let fsyncs = measure_fsync(data)?;
+        Ok(Machine {
+            cpu: field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".into()),
+            cores: std::thread::available_parallelism()?.get(),
+            memory_mib: field("/proc/meminfo", "MemTotal")
+                .and_then(|text| text.split(' ').next()?.parse::<u64>().ok())
+                .map_or(0, |kib| kib / 1024),
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+            filesystem: filesystem(data).unwrap_or_else(|| "unknown".into()),
+            fsync_p50_us: percentile(&fsyncs, 50),
+            fsync_p99_us: percentile(&fsyncs, 99),
+        })
+    }
+
+    /// One line.
+    pub(crate) fn line(&self) -> String {
+        format!(
+            "{} x{}, {} MiB, Linux {}, {}, fdatasync of 4 KiB p50 {} us p99 {} us",
+            self.cpu,
+            self.cores,
+            self.memory_mib,
+            self.kernel,
+            self.filesystem,
+            self.fsync_p50_us,
+            self.fsync_p99_us
+        )
+    }
+}
+
+/// Resident memory of a process in KiB.
+pub(crate) fn resident_kib(pid: u32) -> Option<u64> {
+    field(&format!("/proc/{pid}/status"), "VmRSS")?.split(' ').next()?.parse().ok()
+}
+
+/// The value after `name` and a colon in a file of `/proc`.
+fn field(path: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim().to_owned())
+    })
+}
+
+/// Type of the filesystem with the longest mount point above `path`.
+fn filesystem(path: &Path) -> Option<String> {
+    let path = path.canonicalize().ok()?;
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    mounts
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ').skip(1);
+            Some((fields.next()?, fields.next()?))
+        })
+        .filter(|(point, _)| path.starts_with(point))
+        .max_by_key(|(point, _)| point.len())
+        .map(|(_, kind)| kind.to_owned())
+}
+
+fn measure_fsync(data: &Path) -> Result<Vec<u64>> {
+    let path = data.join("fsync-probe");
+    let mut file = fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut times = Vec::with_capacity(FSYNCS);
+    for _ in 0..FSYNCS {
+        let start = Instant::now();
+        file.write_all(&[0x5a; FSYNC_BYTES])?;
+        file.sync_data()?;
+        times.push(u64::try_from(start.elapsed().as_micros())?);
+    }
+    fs::remove_file(&path)?;
+    times.sort_unstable();
+    Ok(times)
+}

@@ -1,0 +1,187 @@
+//! `maip-bench`: how fast a devnet is, beside etcd on the same machine.
+//!
+//! Each run starts a fresh cluster of real processes with real fsyncs, measures, and ends it; then the same for etcd.
+//! Records are signed before the clock starts, and a few connections carry all clients, so that the load generator
+//! takes as little of the machine as it can. Clients of both systems talk to the leader, as etcd's own benchmark can.
+
+mod etcd;
+mod load;
+mod machine;
+mod ours;
+mod report;
+
+use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+use devnet::{Devnet, Engine, Options};
+use ledger_proto::v1::Ack;
+
+use crate::{
+    load::Measured,
+    machine::Machine,
+    ours::{BATCH_RECORDS, Ours},
+    report::{Figures, Report, etcd_name},
+};
+
+/// Numbers of clients for `sequenced` and for etcd; the last figure bounds the records signed for a second.
+const SEQUENCED: [(usize, usize); 4] = [(1, 6_000), (32, 25_000), (256, 40_000), (1_024, 40_000)];
+/// The same for `witnessed`.
+const WITNESSED: [(usize, usize); 3] = [(1, 1_000), (32, 10_000), (256, 25_000)];
+/// Clients that send batches.
+const BATCH_CLIENTS: usize = 4;
+/// Batches signed for a second.
+const BATCHES_PER_SECOND: usize = 250;
+
+/// Measures a devnet of three nodes and three witnesses, and etcd beside it when it is installed.
+#[derive(Parser)]
+#[command(name = "maip-bench", version)]
+struct Cli {
+    /// One short run instead of three: a look, not a measurement.
+    #[arg(long)]
+    quick: bool,
+    /// Number of runs; figures are their medians.
+    #[arg(long)]
+    runs: Option<usize>,
+    /// Directory for the clusters; removed at the end. It should be on the disk that is to be measured.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Where the JSON goes.
+    #[arg(long, default_value = "target/bench.json")]
+    out: PathBuf,
+    /// Storage engine of the nodes.
+    #[arg(long, value_enum, default_value_t)]
+    engine: Engine,
+    /// Do not measure etcd.
+    #[arg(long)]
+    no_etcd: bool,
+    /// Print the JSON instead of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How long things take.
+#[derive(Clone, Copy)]
+struct Plan {
+    runs: usize,
+    seconds: usize,
+    tick_samples: usize,
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("maip-bench: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    let plan = Plan {
+        runs: cli.runs.unwrap_or(if cli.quick { 1 } else { 3 }),
+        seconds: if cli.quick { 2 } else { 5 },
+        tick_samples: if cli.quick { 10 } else { 40 },
+    };
+    ensure!(plan.runs > 0, "no runs, no figures");
+    let data =
+        cli.data.clone().unwrap_or_else(|| PathBuf::from(format!("target/bench-{}", std::process::id())));
+    fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
+    let machine = Machine::describe(&data)?;
+    eprintln!("{}", machine.line());
+    let etcd = if cli.no_etcd { None } else { etcd::program() };
+    // One thread for all clients: what the load generator takes, the servers do not have.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut figures = Figures::new();
+    for number in 1..=plan.runs {
+        eprintln!("run {number} of {}", plan.runs);
+        let dir = data.join(format!("run-{number}"));
+        let mut options = Options::new(dir.join("devnet"))?;
+        options.engine = cli.engine;
+        // Quiet nodes: a log line per request would measure the log.
+        options.node_env = vec![("RUST_LOG".into(), "warn".into())];
+        runtime.block_on(measure_ours(options, plan, &mut figures))?;
+        if let Some(program) = &etcd {
+            let cluster = runtime.block_on(etcd::Etcd::start(program, &dir))?;
+            runtime.block_on(measure_etcd(&cluster, plan, &mut figures))?;
+        }
+        fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+    }
+    fs::remove_dir_all(&data).with_context(|| format!("cannot remove {}", data.display()))?;
+    let cluster =
+        format!("3 nodes, 3 witnesses (quorum 2), {} engine, TLS to clients and between nodes", cli.engine);
+    let report = Report::new(machine, cluster, etcd.as_deref().map(etcd::version), figures);
+    let json = serde_json::to_string_pretty(&report)?;
+    if let Some(parent) = cli.out.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(&cli.out, format!("{json}\n"))
+        .with_context(|| format!("cannot write {}", cli.out.display()))?;
+    if cli.json {
+        println!("{json}");
+    } else {
+        println!("{}", report.table());
+        println!("JSON: {}", cli.out.display());
+    }
+    Ok(())
+}
+
+async fn measure_ours(options: Options, plan: Plan, figures: &mut Figures) -> Result<()> {
+    let mut ours = Ours::prepare(Devnet::start(options)?).await?;
+    let limit = Duration::from_secs(plan.seconds as u64);
+    for (clients, rate) in SEQUENCED {
+        let name = format!("sequenced {}", clients_text(clients));
+        let measured =
+            ours.submit(Ack::Sequenced, clients, rate * plan.seconds, limit).await.context(name.clone())?;
+        note(figures, &name, &measured);
+    }
+    let batches = BATCHES_PER_SECOND * plan.seconds;
+    let measured = ours.batch(BATCH_CLIENTS, batches, limit).await.context("batch")?;
+    add(figures, "batch of 256", measured.rate() * BATCH_RECORDS as f64);
+    for (clients, rate) in WITNESSED {
+        let name = format!("witnessed {}", clients_text(clients));
+        let measured =
+            ours.submit(Ack::Witnessed, clients, rate * plan.seconds, limit).await.context(name.clone())?;
+        note(figures, &name, &measured);
+    }
+    let tick = ours.tick(plan.tick_samples).await.context("tick")?;
+    add(figures, "tick alone p50", tick.percentile_ms(50));
+    add(figures, "tick alone p99", tick.percentile_ms(99));
+    add(figures, "verify a proof p50", ours.verify().await.context("verify")?);
+    add(figures, "memory of a node", ours.memory_mib() as f64);
+    let entries = ours.size().await?;
+    let pause = ours.recover().await.context("recover")?;
+    add(figures, "writes paused by kill -9", pause.as_secs_f64() * 1_000.0);
+    eprintln!("  {entries} entries in the log");
+    ours.devnet.shut_down()
+}
+
+async fn measure_etcd(etcd: &etcd::Etcd, plan: Plan, figures: &mut Figures) -> Result<()> {
+    let limit = Duration::from_secs(plan.seconds as u64);
+    for (clients, rate) in SEQUENCED {
+        let measured = etcd.put(clients, rate * plan.seconds, limit).await.context("etcd")?;
+        let name = format!("sequenced {}", clients_text(clients));
+        note_as(figures, &measured, |part| etcd_name(&format!("{name}{part}")));
+    }
+    Ok(())
+}
+
+fn note(figures: &mut Figures, name: &str, measured: &Measured) {
+    note_as(figures, measured, |part| format!("{name}{part}"));
+}
+
+fn note_as(figures: &mut Figures, measured: &Measured, name: impl Fn(&str) -> String) {
+    add(figures, &name(""), measured.rate());
+    add(figures, &name(" p50"), measured.percentile_ms(50));
+    add(figures, &name(" p99"), measured.percentile_ms(99));
+}
+
+fn add(figures: &mut Figures, name: &str, value: f64) {
+    eprintln!("  {name:<34} {value:>12.2}");
+    figures.entry(name.to_owned()).or_default().push(value);
+}
+
+fn clients_text(clients: usize) -> String {
+    if clients == 1 { "1 client".into() } else { format!("{clients} clients") }
+}

@@ -1,0 +1,177 @@
+//! Medians, aims and the table.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::machine::Machine;
+
+/// Names of the figures, in the order of the table. `{name} etcd` is the same figure of etcd.
+pub(crate) type Figures = BTreeMap<String, Vec<f64>>;
+
+/// Which side of an aim is good.
+#[derive(Clone, Copy, Debug)]
+enum Aim {
+    AtLeast(f64),
+    AtMost(f64),
+    /// At least so many times etcd's figure.
+    TimesEtcd(f64),
+}
+
+/// Figure, unit, aims. A figure without aims is shown all the same.
+const FIGURES: &[(&str, &str, &[Aim])] = &[
+    ("sequenced 1 client", "records/s", &[Aim::TimesEtcd(2.0)]),
+    ("sequenced 1 client p50", "ms", &[]),
+    ("sequenced 32 clients", "records/s", &[]),
+    ("sequenced 32 clients p50", "ms", &[]),
+    ("sequenced 256 clients", "records/s", &[Aim::AtLeast(15_000.0), Aim::TimesEtcd(2.0)]),
+    ("sequenced 256 clients p50", "ms", &[]),
+    ("sequenced 256 clients p99", "ms", &[]),
+    ("sequenced 1024 clients", "records/s", &[]),
+    ("sequenced 1024 clients p99", "ms", &[]),
+    ("batch of 256", "records/s", &[Aim::AtLeast(25_000.0)]),
+    ("witnessed 1 client p50", "ms", &[Aim::AtMost(25.0)]),
+    ("witnessed 1 client p99", "ms", &[]),
+    ("witnessed 32 clients", "records/s", &[]),
+    ("witnessed 256 clients", "records/s", &[Aim::AtLeast(8_000.0)]),
+    ("witnessed 256 clients p50", "ms", &[]),
+    ("tick alone p50", "ms", &[Aim::AtMost(700.0)]),
+    ("tick alone p99", "ms", &[Aim::AtMost(1_500.0)]),
+    ("verify a proof p50", "us", &[Aim::AtMost(500.0)]),
+    ("writes paused by kill -9", "ms", &[Aim::AtMost(2_000.0)]),
+    ("memory of a node", "MiB", &[]),
+];
+
+/// What a bench prints and writes.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// Where.
+    pub(crate) machine: Machine,
+    /// What was built: version and profile.
+    pub(crate) build: String,
+    /// Nodes, witnesses, engine.
+    pub(crate) cluster: String,
+    /// What was compared with; `None` when it is not installed.
+    pub(crate) etcd: Option<String>,
+    /// Every run of every figure.
+    pub(crate) runs: Figures,
+    /// Median of the runs.
+    pub(crate) medians: BTreeMap<String, f64>,
+    /// Each aim and whether it was reached.
+    pub(crate) aims: Vec<AimResult>,
+}
+
+/// One aim.
+#[derive(Debug, Serialize)]
+pub(crate) struct AimResult {
+    figure: String,
+    aim: String,
+    measured: f64,
+    reached: bool,
+    /// How far: 1.0 is exactly there, 2.0 twice as good, 0.5 half as good.
+    distance: f64,
+}
+
+impl Report {
+    /// Takes medians and compares them with the aims.
+    pub(crate) fn new(machine: Machine, cluster: String, etcd: Option<String>, runs: Figures) -> Report {
+        let medians: BTreeMap<_, _> =
+            runs.iter().map(|(name, values)| (name.clone(), median(values))).collect();
+        let aims = FIGURES
+            .iter()
+            .flat_map(|(name, unit, aims)| aims.iter().map(move |aim| (*name, *unit, *aim)))
+            .filter_map(|(name, unit, aim)| judge(name, unit, aim, &medians))
+            .collect();
+        let profile = if cfg!(debug_assertions) { "DEBUG BUILD, figures are worthless" } else { "release" };
+        let build = format!("{} {profile}", env!("CARGO_PKG_VERSION"));
+        Report { machine, build, cluster, etcd, runs, medians, aims }
+    }
+
+    /// The table for people.
+    pub(crate) fn table(&self) -> String {
+        let mut out =
+            format!("machine  {}\nbuild    {}\ncluster  {}\n", self.machine.line(), self.build, self.cluster);
+        out += &format!("etcd     {}\n\n", self.etcd.as_deref().unwrap_or("not installed, not compared"));
+        out +=
+            &format!("{:<28} {:>12} {:<10} {:>12} {:>7}  {}\n", "median", "ours", "", "etcd", "ratio", "aim");
+        for (name, unit, _) in FIGURES {
+            let Some(ours) = self.medians.get(*name) else { continue };
+            let etcd = self.medians.get(&etcd_name(name));
+            let aims: Vec<_> =
+                self.aims.iter().filter(|aim| aim.figure == *name).map(AimResult::text).collect();
+            out += &format!(
+                "{name:<28} {:>12} {unit:<10} {:>12} {:>7}  {}\n",
+                number(*ours),
+                etcd.map_or_else(|| "-".into(), |value| number(*value)),
+                etcd.map_or_else(|| "-".into(), |value| format!("{:.2}", ours / value)),
+                aims.join("; ")
+            );
+        }
+        out
+    }
+}
+
+impl AimResult {
+    fn text(&self) -> String {
+        let verdict = if self.reached { "reached" } else { "NOT reached" };
+        format!("{}: {verdict}, at {:.2} of it", self.aim, self.distance)
+    }
+}
+
+/// The name of etcd's figure for one of ours.
+pub(crate) fn etcd_name(name: &str) -> String {
+    format!("{name} etcd")
+}
+
+fn judge(name: &str, unit: &str, aim: Aim, medians: &BTreeMap<String, f64>) -> Option<AimResult> {
+    let measured = *medians.get(name)?;
+    let (text, distance) = match aim {
+        Aim::AtLeast(least) => (format!("at least {} {unit}", number(least)), measured / least),
+        Aim::AtMost(most) => {
+            (format!("at most {} {unit}", number(most)), most / measured.max(f64::MIN_POSITIVE))
+        }
+        Aim::TimesEtcd(times) => {
+            (format!("{times} x etcd"), measured / (times * medians.get(&etcd_name(name))?))
+        }
+    };
+    Some(AimResult { figure: name.into(), aim: text, measured, reached: distance >= 1.0, distance })
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut ascending = values.to_vec();
+    ascending.sort_by(f64::total_cmp);
+    match ascending.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => ascending[n / 2],
+        n => f64::midpoint(ascending[n / 2 - 1], ascending[n / 2]),
+    }
+}
+
+fn number(value: f64) -> String {
+    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_the_middle() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0]), 2.5);
+    }
+
+    #[test]
+    fn an_aim_is_reached_or_not() {
+        let medians = BTreeMap::from([
+            ("sequenced 1 client".to_owned(), 900.0),
+            ("sequenced 1 client etcd".to_owned(), 500.0),
+            ("verify a proof p50".to_owned(), 250.0),
+        ]);
+        let missed = judge("sequenced 1 client", "records/s", Aim::TimesEtcd(2.0), &medians).unwrap();
+        assert!(!missed.reached && (missed.distance - 0.9).abs() < 1e-9);
+        let met = judge("verify a proof p50", "us", Aim::AtMost(500.0), &medians).unwrap();
+        assert!(met.reached && (met.distance - 2.0).abs() < 1e-9);
+        assert!(judge("not measured", "ms", Aim::AtMost(1.0), &medians).is_none());
+    }
+}

@@ -1,0 +1,61 @@
+//! One plain HTTP GET on loopback: enough for health, metrics and checkpoints, and no dependency.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Largest answer that is read: a metrics page or a checkpoint fits many times over.
+const ANSWER_BYTES_MAX: u64 = 4 << 20;
+
+/// An answer to a GET.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// HTTP status code.
+    pub status: u16,
+    /// Body bytes, as sent.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as text; bytes that are not UTF-8 are replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Asks `http://host:port/path` and waits at most `limit` for each step.
+pub fn get(url: &str, limit: Duration) -> Result<Answer> {
+    let Some((host, path)) =
+        url.strip_prefix("http://").map(|rest| rest.split_once('/').unwrap_or((rest, "")))
+    else {
+        bail!("{url}: only http:// URLs are asked here")
+    };
+    let address: SocketAddr = host.parse().with_context(|| format!("{url}: not an IP address and port"))?;
+    let mut stream =
+        TcpStream::connect_timeout(&address, limit).with_context(|| format!("{url}: no connection"))?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))?;
+    // HTTP/1.0, so that the answer ends with the connection and is never chunked.
+    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    let mut bytes = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes).with_context(|| format!("{url}: no answer"))?;
+    parse(&bytes).with_context(|| format!("{url}: not an HTTP answer"))
+}
+
+fn parse(bytes: &[u8]) -> Option<Answer> {
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&bytes[..end]).ok()?;
+    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
+    Some(Answer { status, body: bytes[end + 4..].to_vec() })
+}
+
+#[test]
+fn an_answer_is_status_and_body() {
+    let answer = parse(b"HTTP/1.1 503 Service Unavailable\r\nx: y\r\n\r\nnot yet\n").unwrap();
+    assert_eq!((answer.status, answer.text().as_str()), (503, "not yet\n"));
+    assert!(parse(b"hello").is_none());
+}

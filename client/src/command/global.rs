@@ -1,0 +1,308 @@
+//! Options that every command takes, and what they resolve to.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use clap::{Args, ValueHint};
+use ledger_client::{DirSource, Nodes, NodesConfig, Source, transport::HttpSource};
+use ledger_format::Policy;
+use serde::Deserialize;
+
+use super::out::Failure;
+
+const DEFAULT_KEYS: &str = ".config/maip/keys";
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct Global {
+    /// URL of a node, e.g. https://127.0.0.1:7443; repeat it or separate several with commas.
+    #[arg(long, global = true, env = "MAIP_URL", value_delimiter = ',', value_hint = ValueHint::Url)]
+    pub(crate) url: Vec<String>,
+    /// Take URLs, CA, policy and admin key from DIR/devnet.json.
+    #[arg(long, global = true, env = "MAIP_DEVNET", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) devnet: Option<PathBuf>,
+    /// PEM file of the certificate authority of the nodes. Default: the public ones.
+    #[arg(long, global = true, env = "MAIP_CA", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) ca: Option<PathBuf>,
+    /// Name of the log. Default: the node's first one.
+    #[arg(long, global = true, env = "MAIP_LOG", value_name = "NAME", default_value = "")]
+    pub(crate) log: String,
+    /// Directory in which keys are looked up by name. Default: ~/.config/maip/keys.
+    #[arg(long, global = true, env = "MAIP_KEYS", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) keys: Option<PathBuf>,
+    /// How long one call may wait, e.g. 30s.
+    #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What `maip-devnet up` writes.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Devnet {
+    nodes: Vec<DevnetNode>,
+    logs: Vec<DevnetLog>,
+    policy: PathBuf,
+    admin_key: String,
+    ca: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+struct DevnetNode {
+    grpc_url: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct DevnetLog {
+    name: String,
+    url: String,
+}
+
+impl Global {
+    /// The file of `--devnet`, if given.
+    pub(crate) fn devnet(&self) -> Result<Option<Devnet>, Failure> {
+        let Some(dir) = &self.devnet else { return Ok(None) };
+        let path = dir.join("devnet.json");
+        let unusable = |why: String| {
+            Failure::cannot(format!("{} cannot be used", path.display()))
+                .why(why)
+                .next(format!("start it with `maip-devnet up --data {}`", dir.display()))
+        };
+        let text = fs::read_to_string(&path).map_err(|e| unusable(e.to_string()))?;
+        let mut devnet: Devnet = serde_json::from_str(&text).map_err(|e| unusable(e.to_string()))?;
+        // Paths in the file may be relative to it.
+        devnet.policy = dir.join(&devnet.policy);
+        devnet.ca = dir.join(&devnet.ca);
+        Ok(Some(devnet))
+    }
+
+    /// Connections to the nodes.
+    pub(crate) fn nodes(&self) -> Result<Nodes, Failure> {
+        self.nodes_with(None)
+    }
+
+    /// Connections that carry an operator's key, from `admin_key` or the devnet.
+    pub(crate) fn nodes_with(&self, admin_key: Option<String>) -> Result<Nodes, Failure> {
+        let devnet = self.devnet()?;
+        let mut config =
+            NodesConfig { urls: self.url.clone(), ca_pem: self.ca_pem(devnet.as_ref())?, admin_key };
+        if let Some(devnet) = devnet {
+            if config.urls.is_empty() {
+                config.urls = devnet.nodes.into_iter().map(|n| n.grpc_url).collect();
+            }
+            if config.admin_key.is_none() {
+                config.admin_key = Some(read_key_text(&devnet.admin_key)?);
+            }
+        }
+        if config.urls.is_empty() {
+            return Err(Failure::cannot("no node to talk to")
+                .next("give --url https://host:port (or MAIP_URL), or --devnet DIR"));
+        }
+        Ok(Nodes::new(&config)?)
+    }
+
+    /// The URL given is a monitoring prefix (plain HTTP, or with a path), not the gRPC address of a node.
+    pub(crate) fn reads_files(&self) -> bool {
+        self.url.first().is_some_and(|url| url.starts_with("http://") || has_path(url))
+    }
+
+    /// The log's published files: `dir` if given, else the monitoring prefix.
+    pub(crate) fn source(&self, dir: Option<&PathBuf>) -> Result<Box<dyn Source>, Failure> {
+        if let Some(dir) = dir {
+            return Ok(Box::new(DirSource::new(dir)));
+        }
+        let devnet = self.devnet()?;
+        let ca = self.ca_pem(devnet.as_ref())?;
+        let url = match (self.url.first(), &devnet) {
+            // A node serves each log below its name.
+            (Some(url), _) if !has_path(url) && !self.log.is_empty() => {
+                format!("{}/{}", url.trim_end_matches('/'), self.log)
+            }
+            (Some(url), _) => url.clone(),
+            (None, Some(devnet)) => self.devnet_log(devnet)?.url.clone(),
+            (None, None) => {
+                return Err(Failure::cannot("no log to read")
+                    .next("give its monitoring prefix with --url http://host:port/main, or --dir DIR, or --devnet DIR"));
+            }
+        };
+        Ok(Box::new(HttpSource::new(&url, ca.as_deref())?))
+    }
+
+    fn devnet_log<'d>(&self, devnet: &'d Devnet) -> Result<&'d DevnetLog, Failure> {
+        let mut logs = devnet.logs.iter();
+        let found = if self.log.is_empty() { logs.next() } else { logs.find(|l| l.name == self.log) };
+        found.ok_or_else(|| {
+            let names: Vec<_> = devnet.logs.iter().map(|l| l.name.as_str()).collect();
+            Failure::cannot(format!("the devnet has no log {:?}", self.log))
+                .next(format!("--log one of: {}", names.join(", ")))
+        })
+    }
+
+    fn ca_pem(&self, devnet: Option<&Devnet>) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(path) = self.ca.as_ref().or(devnet.map(|d| &d.ca)) else { return Ok(None) };
+        fs::read(path).map(Some).map_err(|e| {
+            Failure::cannot(format!("the CA file {} cannot be read", path.display()))
+                .why(e)
+                .next("check --ca, MAIP_CA or the devnet")
+        })
+    }
+
+    /// Where the policy is: as given, else the devnet's.
+    pub(crate) fn policy_path(&self, given: Option<&PathBuf>) -> Result<Option<PathBuf>, Failure> {
+        if let Some(path) = given {
+            return Ok(Some(path.clone()));
+        }
+        Ok(self.devnet()?.map(|d| d.policy))
+    }
+
+    /// The policy to trust, if one is given.
+    pub(crate) fn policy(&self, given: Option<&PathBuf>) -> Result<Option<Policy>, Failure> {
+        self.policy_path(given)?.map(|path| read_policy(&path)).transpose()
+    }
+
+    /// The policy to trust; without one nothing can be judged.
+    pub(crate) fn policy_needed(&self, given: Option<&PathBuf>) -> Result<Policy, Failure> {
+        self.policy(given)?.ok_or_else(|| {
+            Failure::cannot("no policy: nothing says whom to trust")
+                .next("give --policy FILE (or MAIP_POLICY), or --devnet DIR")
+        })
+    }
+
+    /// The directory of keys.
+    pub(crate) fn key_directory(&self) -> PathBuf {
+        match &self.keys {
+            Some(dir) => dir.clone(),
+            None => env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(DEFAULT_KEYS),
+        }
+    }
+}
+
+/// Reads a policy file.
+pub(crate) fn read_policy(path: &std::path::Path) -> Result<Policy, Failure> {
+    let unusable = |why: String| {
+        Failure::cannot(format!("the policy {} cannot be used", path.display()))
+            .why(why)
+            .next("a policy has lines `log`, `witness`, `group` and one `quorum`: see docs/cli.md")
+    };
+    let text = fs::read_to_string(path).map_err(|e| unusable(e.to_string()))?;
+    Policy::parse(&text).map_err(|e| unusable(e.to_string()))
+}
+
+/// An operator's key: the key itself, or the file that holds it.
+pub(crate) fn read_key_text(given: &str) -> Result<String, Failure> {
+    if given.starts_with("maip_live_") {
+        return Ok(given.to_owned());
+    }
+    fs::read_to_string(given).map(|t| t.trim().to_owned()).map_err(|e| {
+        Failure::cannot("the admin key cannot be read")
+            .why(format!("{given}: {e}"))
+            .next("give --admin-key FILE or MAIP_ADMIN_KEY")
+    })
+}
+
+/// `500ms`, `30s`, `5m`, `2h` or `7d`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().map_err(|_| "must begin with a number, e.g. 30s".to_owned())?;
+    let ms: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err("needs a unit: ms, s, m, h or d".into()),
+    };
+    number.checked_mul(ms).map(Duration::from_millis).ok_or_else(|| "is too long".into())
+}
+
+fn has_path(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.trim_end_matches('/').contains('/')
+}
+
+/// Now, in seconds since 1970.
+pub(crate) fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+/// Now, in milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A length of time in the largest unit that fits, e.g. `90 s`, `3 h`.
+pub(crate) fn duration_text(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// `2026-07-01 12:00:00 UTC`, from seconds since 1970 (proleptic Gregorian calendar).
+pub(crate) fn utc(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // Days since 0000-03-01: leap days then fall at the end of a year, and 400 years have 146,097 days.
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * year + year / 4 - year / 100);
+    let march = (5 * of_year + 2) / 153;
+    let (d, m) = (of_year - (153 * march + 2) / 5 + 1, if march < 10 { march + 3 } else { march - 9 });
+    let y = era * 400 + year + u64::from(m <= 2);
+    format!("{y:04}-{m:02}-{d:02} {:02}:{:02}:{:02} UTC", rest / 3_600, rest / 60 % 60, rest % 60)
+}
+
+/// Runs an async command on a small runtime of its own.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::cannot("no runtime").why(e))?
+        .block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        for (text, want) in
+            [("500ms", Some(500)), ("30s", Some(30_000)), ("2h", Some(7_200_000)), ("0s", Some(0))]
+        {
+            assert_eq!(duration(text).ok().map(|d| d.as_millis()), want, "{text}");
+        }
+        for bad in ["", "s", "30", "30 s", "-1s", "1w", "99999999999999999999s", "18446744073709551615d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_in_utc() {
+        for (seconds, want) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59:59 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (1_769_000_000, "2026-01-21 12:53:20 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+        ] {
+            assert_eq!(utc(seconds), want);
+        }
+    }
+
+    #[test]
+    fn a_monitoring_prefix_is_told_from_a_node() {
+        for (url, path) in [("https://h:1", false), ("https://h:1/", false), ("http://h/main", true)] {
+            assert_eq!(has_path(url), path, "{url}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Examples and exit codes shown by `--help`.
+
+pub(crate) const MAIN: &str = "\
+Exit codes: 0 ok · 1 the answer is no (a proof is invalid, a record was refused, a log cheats)
+            2 cannot judge (usage, files, network) · 3 valid but older than asked (verify only)
+
+Examples:
+  maip-devnet up --data dev && export MAIP_DEVNET=dev
+  maip key new --out me.key
+  maip tenant register --name Example --key me.key
+  maip verify *.tlog-proof --policy policy.txt --max-age 10m
+
+All commands are described in docs/cli.md.";
+
+pub(crate) const KEY: &str = "\
+Examples:
+  maip key new --out agent.key
+  maip key new --name agent            (into the key directory, then --key agent finds it)
+  maip key show agent.key";
+
+pub(crate) const TENANT: &str = "\
+Example:
+  maip tenant register --name Example --key tenant.key --out tenant.tlog-proof";
+
+pub(crate) const AGENT: &str = "\
+Examples:
+  maip agent register --tenant T --tenant-key tenant.key --name bot --key agent.key --scope invoice:read
+  maip agent rotate-key --tenant T --agent A --key agent.key --new-key next.key
+  maip agent revoke --tenant T --tenant-key tenant.key --agent A --reason compromised";
+
+pub(crate) const RECEIPT: &str = "\
+Example:
+  maip receipt log --tenant T --agent A --key agent.key --action invoice:read --input in.json --out r.tlog-proof";
+
+pub(crate) const SUBMIT: &str = "\
+Prints the index of each record. After a break, run it again: the same record gets the same index.
+
+Examples:
+  maip submit record.json
+  maip submit - < records.ndjson";
+
+pub(crate) const RECORD: &str = "\
+Examples:
+  maip record sign draft.json --key agent.key --out record.json
+  maip record show record.json --key agent.key";
+
+pub(crate) const PROOF: &str = "\
+Examples:
+  maip proof get 41207 --out r.tlog-proof
+  maip proof get 01JABC... --tenant T --wait --out r.tlog-proof";
+
+pub(crate) const VERIFY: &str = "\
+Opens no connection. Exit codes: 0 valid · 1 invalid · 2 cannot judge · 3 valid but older than --max-age.
+Of several files, the worst decides: 1, then 2, then 3.
+
+Examples:
+  maip verify r.tlog-proof --policy policy.txt
+  maip verify r.tlog-proof --policy policy.txt --registration tenant.tlog-proof --registration agent.tlog-proof";
+
+pub(crate) const CHECKPOINT: &str = "\
+Examples:
+  maip checkpoint --url https://127.0.0.1:7443 --ca ca.pem
+  maip checkpoint --url http://log.example/main --verify --policy policy.txt";
+
+pub(crate) const CONSISTENCY: &str = "\
+Reads tiles: give the log's monitoring prefix, a node's URL with --log, or --dir.
+
+Examples:
+  maip consistency 1000 latest --url http://log.example/main --policy policy.txt
+  maip consistency old.tlog-proof latest --dir mirror";
+
+pub(crate) const TAIL: &str = "\
+Examples:
+  maip tail --from 100 --follow
+  maip tail --json | jq .entry.record.type";
+
+pub(crate) const ENTRY: &str = "\
+Examples:
+  maip entry 41207
+  maip entry 01JABC... --tenant T --raw > entry.json";
+
+pub(crate) const STATUS: &str = "\
+Answers 1 when a log is read-only or an alarm is on.
+
+Example:
+  maip status --url https://127.0.0.1:7443 --ca ca.pem --admin-key admin.key";
+
+pub(crate) const ADMIN: &str = "\
+Examples:
+  maip admin add-learner 4 --peer n4:7444 --api https://n4:7443
+  maip admin promote 4
+  maip admin remove 2
+  maip admin transfer 3
+  maip admin backup --out main.tar --log main";
+
+pub(crate) const LOG: &str = "\
+Example:
+  maip log fsck export/main --policy policy.txt";
+
+pub(crate) const MONITOR: &str = "\
+The state directory becomes a mirror of the log: a second run reads only what is new. Answers 1 and leaves an
+evidence file there when the log cheats.
+
+Examples:
+  maip monitor --url http://log.example/main --policy policy.txt --state monitor
+  maip monitor --dir export/main --policy policy.txt --state monitor --once";
+
+pub(crate) const EVIDENCE: &str = "\
+Answers 1 when the evidence convicts nobody.
+
+Example:
+  maip evidence check monitor/evidence-70000.txt --policy policy.txt";
+
+pub(crate) const POLICY: &str = "\
+Example:
+  maip policy show policy.txt";
+
+pub(crate) const COMPLETIONS: &str = "\
+Example:
+  maip completions bash > /etc/bash_completion.d/maip";

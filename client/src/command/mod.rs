@@ -1,0 +1,181 @@
+//! The command line: one file a command, and what they share.
+
+mod admin;
+mod agent;
+mod checkpoint;
+mod global;
+mod help;
+mod key;
+mod out;
+mod policy;
+mod proof;
+mod receipt;
+mod record;
+mod submit;
+mod tail;
+mod tenant;
+mod verify;
+
+use std::{io, process::ExitCode};
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use global::Global;
+use out::{Failure, Out};
+
+/// What every command returns: the exit code of an answer, or why there is none.
+type Done = Result<Exit, Failure>;
+
+/// Exit codes, the same for every command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Exit {
+    Ok = 0,
+    /// The answer is no.
+    No = 1,
+    /// Cannot judge: usage, environment, network.
+    CannotJudge = 2,
+    /// Valid, but older than was asked for.
+    Stale = 3,
+}
+
+/// Talk to a MAIP ledger, prove what it holds, check it.
+#[derive(Debug, Parser)]
+#[command(name = "maip", version, propagate_version = true, after_help = help::MAIN, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make and show signing keys.
+    #[command(subcommand, after_help = help::KEY)]
+    Key(key::Key),
+    /// Register a tenant.
+    #[command(subcommand, after_help = help::TENANT)]
+    Tenant(tenant::Tenant),
+    /// Register agents, rotate their keys, revoke them.
+    #[command(subcommand, after_help = help::AGENT)]
+    Agent(agent::Agent),
+    /// Log what an agent did.
+    #[command(subcommand, after_help = help::RECEIPT)]
+    Receipt(receipt::Receipt),
+    /// Submit ready records: files, or a stream of lines.
+    #[command(after_help = help::SUBMIT)]
+    Submit(submit::Submit),
+    /// Sign and show records without a server.
+    #[command(subcommand, after_help = help::RECORD)]
+    Record(record::Record),
+    /// Fetch proofs, one file each or many in one.
+    #[command(subcommand, after_help = help::PROOF)]
+    Proof(proof::Proof),
+    /// Verify proof files offline.
+    #[command(after_help = help::VERIFY)]
+    Verify(verify::Verify),
+    /// The latest checkpoint.
+    #[command(after_help = help::CHECKPOINT)]
+    Checkpoint(checkpoint::Checkpoint),
+    /// Prove that the log of size B only added to the log of size A.
+    #[command(after_help = help::CONSISTENCY)]
+    Consistency(checkpoint::Consistency),
+    /// Print published entries, and go on with new ones.
+    #[command(after_help = help::TAIL)]
+    Tail(tail::Tail),
+    /// Print one entry.
+    #[command(after_help = help::ENTRY)]
+    Entry(tail::Entry),
+    /// The state of a node and its logs (operators).
+    #[command(after_help = help::STATUS)]
+    Status(admin::Status),
+    /// Operate a cluster (operators).
+    #[command(subcommand, after_help = help::ADMIN)]
+    Admin(admin::Admin),
+    /// Show whom a policy trusts.
+    #[command(subcommand, after_help = help::POLICY)]
+    Policy(policy::Policy),
+    /// Print a completion script for a shell.
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the command line of this process.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Out::new(cli.global.json);
+    let exit = match run(&cli, &out) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            out.failure(&failure);
+            failure.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn run(cli: &Cli, out: &Out) -> Done {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Key(c) => c.run(global, out),
+        Command::Tenant(c) => c.run(global, out),
+        Command::Agent(c) => c.run(global, out),
+        Command::Receipt(c) => c.run(global, out),
+        Command::Submit(c) => c.run(global, out),
+        Command::Record(c) => c.run(global, out),
+        Command::Proof(c) => c.run(global, out),
+        Command::Verify(c) => c.run(global, out),
+        Command::Checkpoint(c) => c.run(global, out),
+        Command::Consistency(c) => c.run(global, out),
+        Command::Tail(c) => c.run(global, out),
+        Command::Entry(c) => c.run(global, out),
+        Command::Status(c) => c.run(global, out),
+        Command::Admin(c) => c.run(global, out),
+        Command::Policy(c) => c.run(global, out),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "maip", &mut io::stdout());
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    /// Every command and subcommand, as a person types it.
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        let subs: Vec<_> = command.get_subcommands().filter(|c| c.get_name() != "help").collect();
+        if subs.is_empty() {
+            found.push(path.to_owned());
+        }
+        for sub in subs {
+            leaves(sub, &format!("{path} {}", sub.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn every_command_is_in_the_document_and_has_an_example() {
+        let doc = include_str!("../../../docs/cli.md");
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "maip", &mut found);
+        assert!(found.len() > 20, "{found:?}");
+        for command in &found {
+            assert!(doc.contains(&format!("`{command}")), "docs/cli.md does not describe `{command}`");
+        }
+        for sub in Cli::command().get_subcommands() {
+            let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = format!("maip {}", sub.get_name());
+            assert!(help.contains(&example), "no example in the help of `{example}`");
+        }
+    }
+}

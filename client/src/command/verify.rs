@@ -1,0 +1,252 @@
+//! `maip verify`: proof files, offline.
+//!
+//! The judging is `ledger_client::offline`; here are files, words and exit codes.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{Args, ValueHint};
+use ledger_client::{
+    keys,
+    offline::{Bindings, Finding, Question, RecordFacts, SignatureFinding, Stated, Verdict, verify_file},
+};
+use ledger_format::{
+    Policy, TlogProof,
+    record::{Entry, Record},
+};
+use serde_json::{Value, json};
+
+use super::{
+    Done, Exit, Failure, Global, Out,
+    checkpoint::cosigners,
+    global::{duration, duration_text, now_s, utc},
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Proof files: .tlog-proof, multi-proof or COSE receipt.
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    /// Whom to trust. Default: the devnet's policy.
+    #[arg(long, env = "MAIP_POLICY", value_hint = ValueHint::FilePath)]
+    policy: Option<PathBuf>,
+    /// Answer 3 if no quorum of witnesses vouches for the checkpoint within this time, e.g. 10m.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    max_age: Option<Duration>,
+    /// A public key (or its file) that must have signed the record. Trusts you for whose it is.
+    #[arg(long = "key", value_name = "PUBLICKEY")]
+    keys_given: Vec<String>,
+    /// Proof of the registration that binds the signing key to its actor. May be repeated: tenant before agent.
+    #[arg(long = "registration", value_name = "PROOF", value_hint = ValueHint::FilePath)]
+    registrations: Vec<PathBuf>,
+    /// The entry's exact bytes, for a proof that does not hold them.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    entry: Option<PathBuf>,
+}
+
+impl Verify {
+    pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
+        let policy = global.policy_needed(self.policy.as_ref())?;
+        let bindings = self.bindings(global, &policy)?;
+        let entry = self.entry.as_ref().map(|p| read(p)).transpose()?;
+        let question = Question {
+            policy: &policy,
+            bindings: &bindings,
+            entry: entry.as_deref(),
+            max_age_s: self.max_age.map(|d| d.as_secs()),
+            now_s: now_s(),
+        };
+        let mut worst = Exit::Ok;
+        for path in &self.files {
+            let verdict = match fs::read(path) {
+                Ok(bytes) => verify_file(&bytes, &question),
+                Err(e) => Verdict::CannotJudge(format!("it cannot be read: {e}")),
+            };
+            report(out, path, &verdict);
+            worst = worse(worst, exit_of(&verdict));
+        }
+        Ok(worst)
+    }
+
+    fn bindings(&self, global: &Global, policy: &Policy) -> Result<Bindings, Failure> {
+        let mut bindings = Bindings::default();
+        for typed in &self.keys_given {
+            bindings.give(keys::public(&global.key_directory(), typed)?);
+        }
+        let mut records = Vec::new();
+        for path in &self.registrations {
+            let unusable = |why: String| {
+                Failure::no(format!("the registration {} proves nothing", path.display())).why(why)
+            };
+            let proof = TlogProof::parse(&read(path)?).map_err(|e| unusable(e.to_string()))?;
+            let entry =
+                proof.extra.as_deref().ok_or_else(|| unusable("it does not hold its entry".into()))?;
+            let proven = ledger_format::verify(entry, &proof, policy).map_err(|e| unusable(e.to_string()))?;
+            let parsed = Entry::parse(entry).map_err(|e| unusable(e.to_string()))?;
+            let record = Record::parse(parsed.record).map_err(|e| unusable(e.to_string()))?;
+            records.push((proven.index, record, path));
+        }
+        records.sort_by_key(|(index, ..)| *index);
+        for (index, record, path) in records {
+            bindings.learn(index, &record).map_err(|why| {
+                Failure::no(format!("the registration {} binds no key", path.display())).why(why)
+            })?;
+        }
+        Ok(bindings)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|e| Failure::cannot(format!("{} cannot be read", path.display())).why(e))
+}
+
+fn exit_of(verdict: &Verdict) -> Exit {
+    match verdict {
+        Verdict::Valid(_) => Exit::Ok,
+        Verdict::Stale(_) => Exit::Stale,
+        Verdict::Invalid(_) => Exit::No,
+        Verdict::CannotJudge(_) => Exit::CannotJudge,
+    }
+}
+
+/// Invalid outweighs unjudged, which outweighs old.
+fn worse(a: Exit, b: Exit) -> Exit {
+    let rank = |e: Exit| match e {
+        Exit::Ok => 0,
+        Exit::Stale => 1,
+        Exit::CannotJudge => 2,
+        Exit::No => 3,
+    };
+    if rank(b) > rank(a) { b } else { a }
+}
+
+fn report(out: &Out, path: &Path, verdict: &Verdict) {
+    let file = path.display();
+    let (word, finding, why) = match verdict {
+        Verdict::Valid(f) => ("valid", Some(f), None),
+        Verdict::Stale(f) => ("stale", Some(f), None),
+        Verdict::Invalid(why) => ("invalid", None, Some(why)),
+        Verdict::CannotJudge(why) => ("cannot judge", None, Some(why)),
+    };
+    let mut json = json!({
+        "file": path, "verdict": word.replace(' ', "_"), "exit": exit_of(verdict) as u8, "reason": why,
+        "ok": matches!(verdict, Verdict::Valid(_)),
+    });
+    let head = match verdict {
+        Verdict::Valid(_) => out.good("VALID"),
+        Verdict::Stale(_) => out.doubtful("VALID BUT OLD"),
+        Verdict::Invalid(_) => out.bad("INVALID"),
+        Verdict::CannotJudge(_) => out.doubtful("CANNOT JUDGE"),
+    };
+    let mut text = match why {
+        Some(why) => format!("{head}  {file}\n  {why}\n"),
+        None => format!("{head}  {file}\n"),
+    };
+    if let Some(finding) = finding {
+        in_words(finding, &mut text);
+        json["finding"] = in_json(finding);
+    }
+    out.answer(&text, &json);
+}
+
+fn in_words(f: &Finding, text: &mut String) {
+    for stated in &f.entries {
+        entry_in_words(stated, text);
+    }
+    let _ = writeln!(text, "  in the log   {}, as of size {}", f.log, f.checkpoint.size);
+    for (name, time) in &f.cosigners {
+        let _ = writeln!(text, "  witnessed by {name} at {}", utc(*time));
+    }
+    match f.age_s {
+        Some(age) => {
+            let _ =
+                writeln!(text, "  age          {} (when a whole quorum had cosigned)", duration_text(age));
+        }
+        None => text.push_str("  age          unknown: no witness states a time\n"),
+    }
+}
+
+fn entry_in_words(s: &Stated, text: &mut String) {
+    let Some(r) = &s.record else {
+        let _ =
+            writeln!(text, "  entry        {} (leaf {}); it holds no record of this format", s.index, s.leaf);
+        return;
+    };
+    let _ = writeln!(text, "  entry        {} (leaf {})", s.index, s.leaf);
+    let _ = writeln!(text, "  states       {} {} of tenant {}", r.type_name, r.id, r.tenant);
+    let _ = writeln!(text, "  logged at    {} (the log's time)", utc(r.log_ms / 1_000));
+    let _ = writeln!(text, "  signed by    {}", signer_in_words(r));
+}
+
+/// Who vouches for the record, and how much of that is proven.
+fn signer_in_words(r: &RecordFacts) -> String {
+    let who = match (&r.on_behalf_of, r.actor.as_str()) {
+        (Some(for_whom), _) => format!("only the operator, on behalf of {for_whom}"),
+        (None, "operator") => "the log's operator".into(),
+        (None, "tenant") => "the tenant".into(),
+        (None, agent) => format!("the agent {agent}"),
+    };
+    let how = match &r.signature {
+        SignatureFinding::Bound { index, vouched: true } => {
+            format!("signature valid, the key is theirs by entry {index}, whose signature holds too")
+        }
+        SignatureFinding::Bound { index, vouched: false } => format!(
+            "signature valid, the key is theirs by entry {index}; who signed that entry was not checked"
+        ),
+        SignatureFinding::SelfSigned => {
+            "signature valid under the key this record introduces: possession, not identity".into()
+        }
+        SignatureFinding::GivenKey => {
+            "signature valid under the key you gave; whose it is, is your word".into()
+        }
+        SignatureFinding::Unchecked => "signature not checked here: give --key or --registration".into(),
+    };
+    format!("{who}\n               key {}: {how}", r.kid)
+}
+
+fn in_json(f: &Finding) -> Value {
+    json!({
+        "format": f.kind.name(),
+        "origin": f.checkpoint.origin, "size": f.checkpoint.size, "root": f.checkpoint.root.to_string(),
+        "cosigners": cosigners(&f.cosigners), "as_of_s": f.as_of_s, "age_s": f.age_s,
+        "entries": f.entries.iter().map(entry_in_json).collect::<Vec<_>>(),
+    })
+}
+
+fn entry_in_json(s: &Stated) -> Value {
+    let record = s.record.as_ref().map(|r| {
+        let bound_by = match r.signature {
+            SignatureFinding::Bound { index, .. } => Some(index),
+            _ => None,
+        };
+        let vouched = matches!(r.signature, SignatureFinding::Bound { vouched: true, .. });
+        json!({
+            "type": r.type_name, "id": r.id, "tenant": r.tenant, "actor": r.actor,
+            "on_behalf_of": r.on_behalf_of, "kid": r.kid, "log_ms": r.log_ms, "actor_ms": r.actor_ms,
+            "signature": {
+                "checked": r.signature.is_checked(), "how": r.signature.name(),
+                "bound_by_index": bound_by, "binding_vouched": vouched,
+            },
+        })
+    });
+    json!({ "index": s.index, "leaf": s.leaf.to_string(), "record": record })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_verdict_decides() {
+        use Exit::{CannotJudge, No, Ok, Stale};
+        for (a, b, want) in
+            [(Ok, Stale, Stale), (Stale, CannotJudge, CannotJudge), (CannotJudge, No, No), (No, Ok, No)]
+        {
+            assert_eq!(worse(a, b), want);
+        }
+    }
+}

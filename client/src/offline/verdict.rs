@@ -1,0 +1,191 @@
+//! From the bytes of a file to a verdict.
+
+use ledger_format::{
+    Checkpoint, Hash, Policy, TlogProof, leaf_hash,
+    record::{Entry, Record},
+    verify,
+};
+
+use super::{
+    age::{FUTURE_TOLERANCE_S, as_of},
+    binding::{Bindings, SignatureFinding},
+    sniff::{Kind, sniff},
+};
+
+/// What the verifier is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Whom to trust.
+    pub policy: &'a Policy,
+    /// Keys of actors, with or without proof of whose they are.
+    pub bindings: &'a Bindings,
+    /// The entry, for a file that does not carry it.
+    pub entry: Option<&'a [u8]>,
+    /// Oldest acceptable quorum of cosignatures, in seconds.
+    pub max_age_s: Option<u64>,
+    /// The verifier's clock, seconds since 1970.
+    pub now_s: u64,
+}
+
+/// The answer for one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Proven.
+    Valid(Finding),
+    /// Proven, but older than asked for.
+    Stale(Finding),
+    /// Not proven: the file is wrong.
+    Invalid(String),
+    /// What is at hand does not suffice for an answer.
+    CannotJudge(String),
+}
+
+/// What a valid file proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Format of the file.
+    pub kind: Kind,
+    /// What the log signed.
+    pub checkpoint: Checkpoint,
+    /// Name of the log's key.
+    pub log: String,
+    /// Witnesses by name, with the time each stated, seconds since 1970.
+    pub cosigners: Vec<(String, u64)>,
+    /// Since when a whole quorum vouches; see [`as_of`].
+    pub as_of_s: Option<u64>,
+    /// That time's distance from the verifier's clock.
+    pub age_s: Option<u64>,
+    /// The entries, in the order of the file.
+    pub entries: Vec<Stated>,
+}
+
+/// One proven entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stated {
+    /// Its place in the log.
+    pub index: u64,
+    /// Its leaf hash.
+    pub leaf: Hash,
+    /// What its record says; `None` for an entry that holds no record of ours.
+    pub record: Option<RecordFacts>,
+}
+
+/// What a proven record states, and who signed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordFacts {
+    /// E.g. `receipt.action`.
+    pub type_name: &'static str,
+    /// Its id.
+    pub id: String,
+    /// Its tenant.
+    pub tenant: String,
+    /// `maip-agent:…`, `tenant` or `operator`.
+    pub actor: String,
+    /// For whom the operator signed.
+    pub on_behalf_of: Option<String>,
+    /// Id of the key that signed.
+    pub kid: String,
+    /// What is known about that signature.
+    pub signature: SignatureFinding,
+    /// The log's time, ms.
+    pub log_ms: u64,
+    /// The actor's clock, ms; informative.
+    pub actor_ms: u64,
+}
+
+/// Judges one file.
+pub fn verify_file(bytes: &[u8], question: &Question<'_>) -> Verdict {
+    let judged = match sniff(bytes) {
+        Some(Kind::Proof) => judge_proof(bytes, question),
+        None => Err(No::Invalid(
+            "this is not a proof: neither a .tlog-proof, nor a multi-proof, nor a COSE receipt".into(),
+        )),
+    };
+    match judged.and_then(|finding| check_age(finding, question)) {
+        Ok(verdict) => verdict,
+        Err(No::Invalid(why)) => Verdict::Invalid(why),
+        Err(No::CannotJudge(why)) => Verdict::CannotJudge(why),
+    }
+}
+
+/// Why a file proves nothing.
+enum No {
+    Invalid(String),
+    CannotJudge(String),
+}
+
+fn invalid(why: impl ToString) -> No {
+    No::Invalid(why.to_string())
+}
+
+fn judge_proof(bytes: &[u8], question: &Question<'_>) -> Result<Finding, No> {
+    let proof = TlogProof::parse(bytes).map_err(invalid)?;
+    let entry = match (proof.extra.as_deref(), question.entry) {
+        (_, Some(entry)) => entry,
+        (Some(extra), None) => extra,
+        (None, None) => {
+            return Err(No::CannotJudge(
+                "the file does not hold its entry: give it with --entry FILE".into(),
+            ));
+        }
+    };
+    let proven = verify(entry, &proof, question.policy).map_err(invalid)?;
+    let as_of_s = as_of(question.policy, &proof.note, &proven.cosigners);
+    Ok(Finding {
+        kind: Kind::Proof,
+        checkpoint: proven.checkpoint,
+        log: proven.log.name().to_owned(),
+        cosigners: proven.cosigners,
+        as_of_s,
+        age_s: None,
+        entries: vec![read_entry(proven.index, entry, question)?],
+    })
+}
+
+/// Reads the record in a proven entry. The log proves that it was logged; the bindings say who stated it.
+fn read_entry(index: u64, entry: &[u8], question: &Question<'_>) -> Result<Stated, No> {
+    let leaf = leaf_hash(entry);
+    let parsed = Entry::parse(entry).ok().and_then(|e| Some((e.at, Record::parse(e.record).ok()?)));
+    let Some((log_ms, record)) = parsed else {
+        return Ok(Stated { index, leaf, record: None });
+    };
+    let signature = question.bindings.judge(index, &record).map_err(|why| {
+        invalid(format!("entry {index} is in the log, but its record is not signed as it says: {why}"))
+    })?;
+    if signature == SignatureFinding::Unchecked && question.bindings.has_given_keys() {
+        return Err(invalid(format!(
+            "entry {index} is in the log, but its record is signed by key {}, not by the key given",
+            record.sig.kid
+        )));
+    }
+    let facts = RecordFacts {
+        type_name: record.type_name(),
+        id: record.id.to_string(),
+        tenant: record.tenant.to_string(),
+        actor: record.actor.to_string(),
+        on_behalf_of: record.body.on_behalf_of().map(str::to_owned),
+        kid: record.sig.kid.to_string(),
+        signature,
+        log_ms,
+        actor_ms: record.at,
+    };
+    Ok(Stated { index, leaf, record: Some(facts) })
+}
+
+fn check_age(mut finding: Finding, question: &Question<'_>) -> Result<Verdict, No> {
+    finding.age_s = finding.as_of_s.map(|time| question.now_s.saturating_sub(time));
+    let Some(max) = question.max_age_s else { return Ok(Verdict::Valid(finding)) };
+    match (finding.as_of_s, finding.age_s) {
+        (Some(time), _) if time > question.now_s.saturating_add(FUTURE_TOLERANCE_S) => {
+            Err(No::CannotJudge(format!(
+                "the witnesses' time is {} s ahead of this machine's clock: one of them is wrong",
+                time - question.now_s
+            )))
+        }
+        (_, Some(age)) if age <= max => Ok(Verdict::Valid(finding)),
+        (_, Some(_)) => Ok(Verdict::Stale(finding)),
+        (_, None) => Err(No::CannotJudge(
+            "no witness states a time, so the age is unknown: the policy asks for none".into(),
+        )),
+    }
+}

@@ -1,0 +1,13 @@
+//! The only place of this crate that opens connections.
+//!
+//! [`Nodes`] speaks gRPC to any number of nodes of one cluster and goes on to another one when a node has no
+//! leader or does not answer. [`HttpSource`] reads a C2SP monitoring prefix. Neither believes what it gets: see
+//! `submit` for the checks on answers, and `offline`, `fsck` and `monitor` for the rest.
+
+mod http;
+mod nodes;
+mod submit;
+
+pub use http::HttpSource;
+pub use nodes::{ATTEMPTS_MAX, Nodes, NodesConfig};
+pub use submit::{BATCH_MAX, Submitted, Which};

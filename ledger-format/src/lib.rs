@@ -9,14 +9,21 @@
 //! | [`cosignature`] | what a witness says of a log | <https://c2sp.org/tlog-cosignature> |
 //! | [`policy`] | whom a verifier trusts | <https://c2sp.org/tlog-policy> |
 //! | [`proof`] | one file that proves one entry | <https://c2sp.org/tlog-proof> |
+//! | [`multiproof`] | one file that proves many entries | ours, in the module |
+//! | [`cose`] | proofs as COSE receipts | RFC 9942 |
+//! | [`evidence`] | files that convict a log or a witness | ours, in the module |
 //! | [`witness_wire`] | what logs and witnesses say to each other | <https://c2sp.org/tlog-witness> |
+//! | [`record`] | what actors sign and the log commits to | ours, in the module |
 //!
 //! Every parser accepts one spelling only, refuses before it allocates, and does not panic on any input.
 //! Deliberately absent: sockets, files, clocks and randomness. Time is an argument; keys come from seeds.
 
 pub mod checkpoint;
+pub mod cose;
 pub mod cosignature;
+pub mod evidence;
 pub mod merkle;
+pub mod multiproof;
 pub mod note;
 pub mod policy;
 pub mod proof;
@@ -26,11 +33,14 @@ pub mod tile;
 pub mod witness_wire;
 
 pub use checkpoint::{Checkpoint, CheckpointError, ORIGIN_BYTES_MAX};
+pub use cose::{CoseError, CoseProof, CoseReceipt};
+pub use evidence::{Evidence, EvidenceError, EvidenceKind, NotEvidence, PrefixProof, Verdict};
 pub use merkle::{
     Frontier, Hash, HashReader, PROOF_HASHES_MAX, ProofError, empty_root, leaf_hash, node_hash,
     prove_consistency, prove_inclusion, prove_subtree, tree_root, verify_consistency, verify_inclusion,
     verify_subtree,
 };
+pub use multiproof::{MultiProof, MultiProofBuildError, MultiProofError, MultiProven};
 pub use note::{
     KeyId, NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, Note, NoteError, NoteSigner, SignatureError, SignatureLine,
     SignatureType, SignerError, Vkey, VkeyError, key_id,

@@ -27,6 +27,7 @@ pub use reader::{HashReader, tree_root};
 pub use verify::{ProofError, verify_consistency, verify_inclusion, verify_subtree};
 
 pub(crate) use reader::{range_root, split_point};
+pub(crate) use verify::{consistency_roots, inclusion_root};
 
 /// Most hashes in any proof of the text formats: the height of a tree of 2^63 entries.
 pub const PROOF_HASHES_MAX: usize = 63;

@@ -58,6 +58,12 @@ pub fn verify_inclusion(
     proof: &[Hash],
     root: Hash,
 ) -> Result<(), ProofError> {
+    // The comparison of step 5; all others are in `inclusion_root`.
+    if inclusion_root(leaf, index, size, proof)? == root { Ok(()) } else { Err(ProofError::RootMismatch) }
+}
+
+/// The root that an audit path leads to, for formats that sign the root without showing it.
+pub(crate) fn inclusion_root(leaf: Hash, index: u64, size: u64, proof: &[Hash]) -> Result<Hash, ProofError> {
     // Step 1.
     if index >= size {
         return Err(ProofError::IndexOutsideTree { index, size });
@@ -82,13 +88,7 @@ pub fn verify_inclusion(
         sn >>= 1;
     }
     // Step 5.
-    if sn != 0 {
-        return Err(ProofError::WrongLength { got: proof.len() });
-    }
-    if r != root {
-        return Err(ProofError::RootMismatch);
-    }
-    Ok(())
+    if sn == 0 { Ok(r) } else { Err(ProofError::WrongLength { got: proof.len() }) }
 }
 
 /// Checks that the tree of `old` entries under `old_root` is a prefix of the tree of `new` entries under
@@ -109,6 +109,26 @@ pub fn verify_consistency(
     if old == 0 || old == new {
         return verify_trivial(old, new, proof, old_root, new_root);
     }
+    let (fr, sr) = consistency_roots(old, new, proof, old_root)?;
+    // Step 7.
+    if fr != old_root {
+        return Err(ProofError::OldRootMismatch);
+    }
+    if sr != new_root {
+        return Err(ProofError::RootMismatch);
+    }
+    Ok(())
+}
+
+/// The old and the new root that a consistency proof leads to; `0 < old < new`. The proof holds if they are
+/// the roots of the two trees.
+pub(crate) fn consistency_roots(
+    old: u64,
+    new: u64,
+    proof: &[Hash],
+    old_root: Hash,
+) -> Result<(Hash, Hash), ProofError> {
+    debug_assert!(0 < old && old < new, "the other cases have no path");
     // Steps 1 and 2: for a power of two the old root itself starts the path.
     let (first, rest) = if old.is_power_of_two() {
         (old_root, proof)
@@ -140,17 +160,8 @@ pub fn verify_consistency(
         fn_ >>= 1;
         sn >>= 1;
     }
-    // Step 7.
-    if sn != 0 {
-        return Err(ProofError::WrongLength { got: proof.len() });
-    }
-    if fr != old_root {
-        return Err(ProofError::OldRootMismatch);
-    }
-    if sr != new_root {
-        return Err(ProofError::RootMismatch);
-    }
-    Ok(())
+    // Step 7, the comparisons of which are the caller's.
+    if sn == 0 { Ok((fr, sr)) } else { Err(ProofError::WrongLength { got: proof.len() }) }
 }
 
 fn verify_trivial(

@@ -62,14 +62,14 @@ impl PublicKey {
 
 /// A private key. Wiped when dropped; has no `Debug`.
 pub(super) enum PrivateKey {
-    Ed25519(SigningKey),
+    Ed25519(Box<SigningKey>),
     #[cfg(feature = "ml-dsa")]
     MlDsa44(Box<ml_dsa::SigningKey<ml_dsa::MlDsa44>>),
 }
 
 impl PrivateKey {
     pub(super) fn ed25519(seed: &[u8; 32]) -> Self {
-        Self::Ed25519(SigningKey::from_bytes(seed))
+        Self::Ed25519(Box::new(SigningKey::from_bytes(seed)))
     }
 
     #[cfg(feature = "ml-dsa")]

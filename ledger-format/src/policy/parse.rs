@@ -83,10 +83,8 @@ impl Policy {
             return Err(whole(Reason::TooLong));
         }
         let mut parser = Parser::default();
-        let mut lines = 0;
-        for line in text.split_inclusive('\n') {
-            lines += 1;
-            parser.line(line).map_err(|reason| PolicyError { line: lines, reason })?;
+        for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+            parser.line(line).map_err(|reason| PolicyError { line: number, reason })?;
         }
         parser.finish().map_err(whole)
     }

@@ -34,7 +34,6 @@ pub fn full_tiles(level: u8, size: u64) -> u64 {
 
 /// Width of the tile at the right edge of `level`: floor(size / 256^level) mod 256. 0 when there is none;
 /// a tile of width 0 is never served.
-#[expect(clippy::cast_possible_truncation, reason = "below 256")]
 pub fn partial_width(level: u8, size: u64) -> u16 {
     (hashes_at(level, size) % TILE_WIDTH) as u16
 }

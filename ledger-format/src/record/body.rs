@@ -57,14 +57,8 @@ impl FieldInfo {
 }
 
 /// Every record type that this version reads and writes.
-pub const TYPES: &[TypeInfo] = &[
-    log_genesis::INFO,
-    tenant::REGISTER,
-    agent::REGISTER,
-    agent::KEY,
-    agent::REVOKE,
-    receipt::ACTION,
-];
+pub const TYPES: &[TypeInfo] =
+    &[log_genesis::INFO, tenant::REGISTER, agent::REGISTER, agent::KEY, agent::REVOKE, receipt::ACTION];
 
 /// What a record states, by type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +85,9 @@ type ReadBody = fn(&mut Reader<'_>) -> Result<Body, JsonError>;
 pub(super) fn reader_of(type_name: &str) -> Option<(&'static TypeInfo, ReadBody)> {
     let (info, read): (&'static TypeInfo, ReadBody) = match type_name {
         "receipt.action" => (&receipt::ACTION, |r| ReceiptAction::read(r).map(Body::ReceiptAction)),
-        "agent.register" => (&agent::REGISTER, |r| AgentRegister::read(r).map(|b| Body::AgentRegister(Box::new(b)))),
+        "agent.register" => {
+            (&agent::REGISTER, |r| AgentRegister::read(r).map(|b| Body::AgentRegister(Box::new(b))))
+        }
         "agent.key" => (&agent::KEY, |r| AgentKey::read(r).map(Body::AgentKey)),
         "agent.revoke" => (&agent::REVOKE, |r| AgentRevoke::read(r).map(Body::AgentRevoke)),
         "tenant.register" => (&tenant::REGISTER, |r| TenantRegister::read(r).map(Body::TenantRegister)),

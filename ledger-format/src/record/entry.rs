@@ -71,7 +71,8 @@ impl<'a> Entry<'a> {
         let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
         let (time, rest) = rest.split_at(digits);
         let at = parse_time(time).ok_or(EntryError::Time)?;
-        let record = rest.strip_prefix(BEFORE_RECORD).and_then(|r| r.strip_suffix(b"}")).ok_or(EntryError::Form)?;
+        let record =
+            rest.strip_prefix(BEFORE_RECORD).and_then(|r| r.strip_suffix(b"}")).ok_or(EntryError::Form)?;
         if !record.starts_with(b"{") || !record.ends_with(b"}") {
             return Err(EntryError::Form);
         }

@@ -216,7 +216,8 @@ impl Record {
         if self.sig.kid != wanted {
             return Err(RecordError::WrongKey { named: self.sig.kid, wanted });
         }
-        key.verify(&self.signed_bytes(), &self.sig.value).map_err(|_| RecordError::BadSignature { kid: wanted })
+        key.verify(&self.signed_bytes(), &self.sig.value)
+            .map_err(|_| RecordError::BadSignature { kid: wanted })
     }
 
     fn write(&self, signed: bool) -> Vec<u8> {
@@ -250,7 +251,8 @@ impl Record {
             let allowed: Vec<_> = info.actors.iter().map(|a| a.as_str()).collect();
             return Err(RecordError::ActorNotAllowed { type_name: info.name, allowed: allowed.join(" or ") });
         }
-        let fault = |path: &str, reason| Err(RecordError::Json(JsonError { offset: 0, path: path.into(), reason }));
+        let fault =
+            |path: &str, reason| Err(RecordError::Json(JsonError { offset: 0, path: path.into(), reason }));
         let is_genesis = matches!(self.body, Body::LogGenesis(_));
         if is_genesis != (self.tenant == Ulid::NIL) {
             let rule = "all zeros in log.genesis and nowhere else";
@@ -267,7 +269,10 @@ impl Record {
         if let (Actor::Agent(actor), Some(agent)) = (self.actor, self.body.agent())
             && actor != agent
         {
-            return fault("body.agent", Reason::Invalid { rule: "the actor: an agent speaks for itself only" });
+            return fault(
+                "body.agent",
+                Reason::Invalid { rule: "the actor: an agent speaks for itself only" },
+            );
         }
         if let (Actor::Tenant, Body::TenantRegister(body)) = (self.actor, &self.body) {
             if body.key.is_none() {
@@ -313,7 +318,8 @@ impl Signature {
 fn decode_signature(text: &str) -> Option<[u8; 64]> {
     // `decode_slice` wants room for its upper estimate of 66 bytes.
     let mut room = [0; 68];
-    let length = if text.len() == 86 { URL_SAFE_NO_PAD.decode_slice(text, &mut room).ok()? } else { return None };
+    let length =
+        if text.len() == 86 { URL_SAFE_NO_PAD.decode_slice(text, &mut room).ok()? } else { return None };
     (length == 64).then(|| room[..64].try_into().expect("64 bytes"))
 }
 
@@ -343,7 +349,9 @@ fn read_record(
             "at" => at = Some(r.unsigned()?),
             "body" => body = Some(read_body(r)?),
             "id" => id = Some(fields::ulid(r)?),
-            "prev" => prev = Some(read_with(r, "a record hash: 64 lower-case hex digits", RecordHash::parse)?),
+            "prev" => {
+                prev = Some(read_with(r, "a record hash: 64 lower-case hex digits", RecordHash::parse)?)
+            }
             "sig" => sig = Some(Signature::read(r)?),
             "tenant" => tenant = Some(fields::ulid(r)?),
             "type" => {

@@ -111,7 +111,8 @@ impl fmt::Display for Ulid {
 pub fn tenant_tag(text: &str) -> Option<u32> {
     let text = decode_colons(text)?;
     let (tag, _) = text.strip_prefix("maip:")?.split_once(':')?;
-    (tag.len() == 8 && tag.bytes().all(|b| b.is_ascii_hexdigit())).then(|| u32::from_str_radix(tag, 16).ok())?
+    (tag.len() == 8 && tag.bytes().all(|b| b.is_ascii_hexdigit()))
+        .then(|| u32::from_str_radix(tag, 16).ok())?
 }
 
 /// Turns `%3A` and `%3a` into colons. Any other percent sign is not part of an id.
@@ -273,7 +274,9 @@ mod tests {
         let text = format!("maip-tenant:{TEXT}");
         assert_eq!(AgentId::parse(&text), None);
         assert_eq!(AgentId::parse_any(&text), None);
-        for bad in ["maip:0190c3a:01KC2G2V3T3XJ6W1B0D9QH8Y7N", "maip::01KC2G2V3T3XJ6W1B0D9QH8Y7N", "maip-agent%253A"] {
+        for bad in
+            ["maip:0190c3a:01KC2G2V3T3XJ6W1B0D9QH8Y7N", "maip::01KC2G2V3T3XJ6W1B0D9QH8Y7N", "maip-agent%253A"]
+        {
             assert_eq!(AgentId::parse_any(bad), None, "{bad}");
         }
     }

@@ -129,7 +129,8 @@ impl SigningKey {
 
     /// Reads the text of a key file: `maip-ed25519-seed:<43 characters>` and a newline.
     pub fn parse_seed_text(text: &str) -> Result<SigningKey, KeyError> {
-        let seed = text.strip_prefix(SEED_PREFIX).and_then(|rest| rest.strip_suffix('\n')).and_then(decode_32);
+        let seed =
+            text.strip_prefix(SEED_PREFIX).and_then(|rest| rest.strip_suffix('\n')).and_then(decode_32);
         seed.map(SigningKey::from_seed).ok_or(KeyError::SeedText)
     }
 
@@ -190,7 +191,8 @@ mod tests {
 
     #[test]
     fn rfc_8032_test_1() {
-        let key = SigningKey::from_seed(bytes("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"));
+        let key =
+            SigningKey::from_seed(bytes("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"));
         assert_eq!(
             key.public().as_bytes(),
             &bytes("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
@@ -241,7 +243,9 @@ mod tests {
         let key = SigningKey::from_seed([7; 32]);
         let text = key.public().to_string();
         assert_eq!(PublicKey::parse(&text), Ok(key.public()));
-        for bad in [format!("{text}="), format!(" {text}"), text[1..].to_string(), text.replace(&text[..1], "+")] {
+        for bad in
+            [format!("{text}="), format!(" {text}"), text[1..].to_string(), text.replace(&text[..1], "+")]
+        {
             assert_eq!(PublicKey::parse(&bad), Err(KeyError::Encoding), "{bad}");
         }
         let seed = key.to_seed_text();

@@ -136,7 +136,8 @@ impl LogGenesis {
 
 impl GenesisLimits {
     fn read(r: &mut Reader<'_>) -> Result<Self, JsonError> {
-        let (mut agent_depth, mut agent_descendants, mut agent_scopes, mut record_bytes) = (None, None, None, None);
+        let (mut agent_depth, mut agent_descendants, mut agent_scopes, mut record_bytes) =
+            (None, None, None, None);
         r.object(|r, key| {
             match key {
                 "agent_depth" => agent_depth = Some(bounded(r, 0, AGENT_DEPTH_MAX, "0 to 8")?),

@@ -32,9 +32,9 @@ pub use fields::{
     Digest, DigestAlgorithm, NAME_BYTES_MAX, ON_BEHALF_OF_BYTES_MAX, SCOPES_MAX, TOKEN_BYTES_MAX,
 };
 pub use ids::{
-    AgentId, AnomalyId, AttestationId, ClaimId, ComplianceCheckId, DatasetId, DelegationId, DocumentId, ModelId,
-    OrchestrationId, PolicyId, ReceiptId, ReportId, SessionId, TenantId, ToolId, ULID_CHARS, Ulid, WorkflowId,
-    tenant_tag,
+    AgentId, AnomalyId, AttestationId, ClaimId, ComplianceCheckId, DatasetId, DelegationId, DocumentId,
+    ModelId, OrchestrationId, PolicyId, ReceiptId, ReportId, SessionId, TenantId, ToolId, ULID_CHARS, Ulid,
+    WorkflowId, tenant_tag,
 };
 pub use keys::{BadSignature, KeyError, Kid, PUBLIC_KEY_CHARS, PublicKey, SEED_PREFIX, SigningKey};
 pub use log_genesis::{

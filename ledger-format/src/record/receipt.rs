@@ -134,7 +134,10 @@ fn read_detail(r: &mut Reader<'_>) -> Result<Vec<(String, DetailValue)>, JsonErr
             return Err(r.error(start, Reason::Invalid { rule: "one of at most 16 members" }));
         }
         if !fields::is_token(key) {
-            return Err(r.error(start, Reason::Invalid { rule: "under a key of 1 to 64 characters of a-z 0-9 . _ -" }));
+            return Err(r.error(
+                start,
+                Reason::Invalid { rule: "under a key of 1 to 64 characters of a-z 0-9 . _ -" },
+            ));
         }
         let value = if r.peek() == Some(b'"') {
             let rule = "a text of at most 256 bytes";

@@ -79,7 +79,9 @@ mod tests {
             assert!(Scope::parse(good).is_some(), "{good}");
         }
         let long = format!("{}:a", "a".repeat(65));
-        for bad in ["", "invoice", ":", "a:", ":a", "*:read", "a:b:c", "A:b", "a:b ", "а:b", "inv*:a", "a:b*", &long] {
+        for bad in
+            ["", "invoice", ":", "a:", ":a", "*:read", "a:b:c", "A:b", "a:b ", "а:b", "inv*:a", "a:b*", &long]
+        {
             assert!(Scope::parse(bad).is_none(), "{bad}");
         }
     }

@@ -1,1 +1,54 @@
 //! The replicated state machine: Command in, Applied out, nothing else.
+//!
+//! ```text
+//! Command --+
+//!           v
+//! View --> apply --> Applied { outcomes, entries, writes, published, alarm }
+//! ```
+//!
+//! [`apply`] is the only way in which state changes. It takes no clock, no randomness, no store and no configuration, uses no floats and no
+//! map without an order, so every replica computes the same bytes from the same commands, and a test needs no runtime. What must
+//! reach disk is returned; the caller commits it together with the applied Raft index.
+//!
+//! Whatever a public answer depends on follows from the log's entries alone: [`Replayer`] rebuilds it and trusts nobody.
+//! What follows from commands only (the published checkpoint, node ids, counters) is marked in [`keys`].
+//!
+//! Deliberately absent: verification of signatures in `apply` (the receiving node did it; a replay does it again), and every
+//! kind of I/O.
+
+mod agents;
+mod applied;
+mod apply;
+mod batch;
+mod codec;
+mod command;
+mod genesis;
+pub mod keys;
+mod memory;
+mod nodes;
+mod publish;
+mod receipts;
+mod rejection;
+mod replay;
+mod signer;
+mod status;
+mod tenants;
+mod values;
+mod view;
+
+pub use applied::{Alarm, Applied, Ignored, NewEntry, Outcome, Published};
+pub use apply::apply;
+pub use codec::DecodeError;
+pub use command::{COMMAND_VERSION, Command, Private, RECORDS_PER_COMMAND_MAX};
+pub use keys::RECORD_KEY_PREFIX;
+pub use memory::MemoryState;
+pub use rejection::{Code, Rejection};
+pub use replay::{ReplayError, ReplayFault, ReplayState, Replayer, StepError};
+pub use signer::{SignatureFault, check_signature, signer_key};
+pub use status::{
+    LogStatus, agent, agent_key, chain, children, flags, genesis, record_at, record_index, status, tenant,
+};
+pub use values::{
+    Agent, AgentStatus, Chain, Flags, Genesis, KeySpan, RecordAt, Service, SignerKey, Tenant, Tree, Value,
+};
+pub use view::View;

@@ -187,7 +187,8 @@ impl<'a> Reader<'a> {
     pub fn unsigned(&mut self) -> Result<u64, JsonError> {
         let start = self.at;
         let value = self.integer()?;
-        u64::try_from(value).map_err(|_| self.error(start, Reason::Invalid { rule: "an integer of at least 0" }))
+        u64::try_from(value)
+            .map_err(|_| self.error(start, Reason::Invalid { rule: "an integer of at least 0" }))
     }
 
     /// Reads `true` or `false`.

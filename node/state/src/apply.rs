@@ -1,0 +1,154 @@
+//! One command in, everything that follows from it out.
+
+use ledger_format::leaf_hash;
+use ledger_format::record::json::INTEGER_MAX;
+use ledger_format::record::{Actor, Body, Entry, Record, RecordHash, record_hash};
+
+use crate::applied::{Alarm, Applied, NewEntry, Outcome};
+use crate::batch::{Batch, Stop};
+use crate::command::{Command, Private};
+use crate::rejection::{Code, Rejection};
+use crate::values::{Flags, RecordAt};
+use crate::view::View;
+use crate::{agents, genesis, nodes, publish, receipts, signer, tenants};
+
+/// Applies one command to the state that `view` shows. Pure and total: it reads nothing else, and whatever is wrong with the
+/// command is an answer, the same on every replica (rule S1).
+///
+/// Signatures of records are not verified here: the node that received a record did it, and a node that does not
+/// trust the others replays the log ([`crate::Replayer`]). That the record names the key which is valid for its
+/// signer at this index is checked here, because it depends on the order of records.
+pub fn apply(view: &(impl View + ?Sized), command: &Command) -> Applied {
+    let result = match command {
+        Command::Append { log_ms, records } => append(view, *log_ms, records),
+        Command::Seal { log_ms } => seal(view, *log_ms),
+        Command::Publish { note } => publish::apply(view, note),
+        Command::Private(Private::NodeId { id, incarnation }) => nodes::register(view, *id, *incarnation),
+    };
+    result.unwrap_or_else(|alarm| Applied { alarm: Some(alarm), ..Applied::default() })
+}
+
+/// The log's time never goes back, and stays an integer that every JSON reader carries exactly.
+fn advance(previous_ms: u64, log_ms: u64) -> u64 {
+    previous_ms.max(log_ms.min(INTEGER_MAX))
+}
+
+fn seal(view: &(impl View + ?Sized), log_ms: u64) -> Result<Applied, Alarm> {
+    let mut batch = Batch::new(view)?;
+    batch.service.log_ms = advance(batch.service.log_ms, log_ms);
+    let (_, writes) = batch.finish();
+    Ok(Applied { outcomes: vec![Outcome::Done], writes, ..Applied::default() })
+}
+
+fn append(view: &(impl View + ?Sized), log_ms: u64, records: &[Vec<u8>]) -> Result<Applied, Alarm> {
+    let mut batch = Batch::new(view)?;
+    batch.service.log_ms = advance(batch.service.log_ms, log_ms);
+    let mut outcomes = Vec::with_capacity(records.len());
+    for bytes in records {
+        outcomes.push(match batch.record(bytes) {
+            Ok(outcome) => outcome,
+            Err(Stop::Rejected(rejection)) => Outcome::Rejected(rejection),
+            Err(Stop::Halt(alarm)) => return Err(alarm),
+        });
+    }
+    let (entries, writes) = batch.finish();
+    Ok(Applied { outcomes, entries, writes, ..Applied::default() })
+}
+
+impl<V: View + ?Sized> Batch<'_, V> {
+    /// One record. A rejected one changes nothing: each family checks everything before it writes anything.
+    fn record(&mut self, bytes: &[u8]) -> Result<Outcome, Stop> {
+        let record = Record::parse(bytes).map_err(|error| Rejection::from(&error))?;
+        let hash = record_hash(bytes);
+        if let Some(known) = self.find_record(record.tenant, record.id)? {
+            return duplicate(&record, hash, known);
+        }
+        self.check_envelope(&record, bytes.len())?;
+        signer::check_kid(self, &record)?;
+        let prev_flag = self.check_prev(&record)?;
+        let flags = self.family(&record, hash, prev_flag)?;
+        Ok(self.sequence(&record, hash, bytes, flags)?)
+    }
+
+    /// What holds for records of every type.
+    fn check_envelope(&self, record: &Record, size: usize) -> Result<(), Rejection> {
+        if !matches!(record.body, Body::LogGenesis(_)) {
+            let max = self.genesis()?.limits.record_bytes;
+            if size as u64 > max {
+                let message = format!("record of {size} bytes is longer than this log's {max}");
+                let fix = "move values out of the record and put their digests in";
+                return Err(Rejection::new(Code::TooLarge, "", message, fix));
+            }
+        }
+        match record.anchor {
+            Some(anchor) if anchor > self.next_index() => {
+                let message =
+                    format!("the log has {} entries, no checkpoint of size {anchor}", self.next_index());
+                let fix = "name the size of a checkpoint that this log has published";
+                Err(Rejection::new(Code::AnchorAhead, "anchor", message, fix))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Compares `prev` with what the same agent signed last. Tenants and the operator sign from many places at
+    /// once, so their `prev` is kept as evidence and not compared.
+    fn check_prev(&mut self, record: &Record) -> Result<Flags, Alarm> {
+        let (Actor::Agent(agent), Some(prev)) = (record.actor, record.prev) else { return Ok(Flags::NONE) };
+        let matches = self.chain(agent)?.signed == Some(prev);
+        Ok(if matches { Flags::NONE } else { Flags::PREV_MISMATCH })
+    }
+
+    /// The rules and effects of the record's own type.
+    fn family(&mut self, record: &Record, hash: RecordHash, flags: Flags) -> Result<Flags, Stop> {
+        match &record.body {
+            Body::LogGenesis(body) => genesis::register(self, body)?,
+            Body::TenantRegister(body) => tenants::register(self, record, body)?,
+            Body::AgentRegister(body) => agents::register(self, record, body)?,
+            Body::AgentKey(body) => agents::rotate_key(self, record, body)?,
+            Body::AgentRevoke(body) => agents::revoke(self, record, body)?,
+            Body::ReceiptAction(body) => return receipts::action(self, record, body, hash, flags),
+            _ => {
+                let message = format!("this log does not know records of type {}", record.type_name());
+                let fix = "wait until the log's software knows the type";
+                return Err(Rejection::new(Code::Malformed, "type", message, fix).into());
+            }
+        }
+        Ok(flags)
+    }
+
+    /// Gives the record its index and the log its entry.
+    fn sequence(
+        &mut self,
+        record: &Record,
+        hash: RecordHash,
+        bytes: &[u8],
+        flags: Flags,
+    ) -> Result<Outcome, Alarm> {
+        let (index, log_ms) = (self.next_index(), self.service.log_ms);
+        let entry = Entry::encode(log_ms, bytes);
+        let leaf = leaf_hash(&entry);
+        self.tree.frontier.push(leaf);
+        self.tree.last_at = log_ms;
+        self.put_record(record.tenant, record.id, RecordAt { index, log_ms, hash, leaf });
+        self.put_flags(index, flags);
+        if let Actor::Agent(agent) = record.actor {
+            let mut chain = self.chain(agent)?;
+            chain.signed = Some(hash);
+            self.put_chain(agent, chain);
+        }
+        self.entries.push(NewEntry { index, leaf, bytes: entry });
+        Ok(Outcome::Sequenced { index, leaf, log_ms, duplicate: false })
+    }
+}
+
+/// Exact deduplication (rule S2): the same record gets its first index back, always; another one under its id never.
+fn duplicate(record: &Record, hash: RecordHash, known: RecordAt) -> Result<Outcome, Stop> {
+    if known.hash == hash {
+        let RecordAt { index, leaf, log_ms, .. } = known;
+        return Ok(Outcome::Sequenced { index, leaf, log_ms, duplicate: true });
+    }
+    let message = format!("id {} is used by another record, at index {}", record.id, known.index);
+    let fix = "make a new id, or send the first record unchanged";
+    Err(Rejection::new(Code::IdConflict, "id", message, fix).into())
+}

@@ -1,0 +1,153 @@
+//! What Raft replicates: everything that can change state.
+//!
+//! Layout: version byte 1, a tag, the fields in the encoding of `codec`. A command that does not decode was not written by this
+//! software: the node halts.
+
+use crate::codec::{DecodeError, Decoder, Encoder};
+
+/// Version byte of an encoded command.
+pub const COMMAND_VERSION: u8 = 1;
+
+/// Most records in one `Append`. The leader batches far fewer; this bounds what one step of apply can cost.
+pub const RECORDS_PER_COMMAND_MAX: usize = 16_384;
+
+const APPEND: u8 = 1;
+const SEAL: u8 = 2;
+const PUBLISH: u8 = 3;
+const PRIVATE: u8 = 4;
+
+const PRIVATE_NODE_ID: u8 = 1;
+
+/// One step of the state machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Records to be logged in this order.
+    Append {
+        /// The leader's clock, ms since 1970. The log's time is the larger of this and the last one.
+        log_ms: u64,
+        /// Canonical bytes of each record.
+        records: Vec<Vec<u8>>,
+    },
+    /// Advances the log's time.
+    Seal {
+        /// As in `Append`.
+        log_ms: u64,
+    },
+    /// A signed checkpoint that the log should publish.
+    Publish {
+        /// The signed note, with cosignatures.
+        note: Vec<u8>,
+    },
+    /// Replicated, but not public: replay of the entries needs none of it.
+    Private(Private),
+}
+
+/// Commands about the cluster itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Private {
+    /// Takes a node id into use. An id belongs to one disk for ever (rule L3): a node that lost its disk comes back under
+    /// a new id.
+    NodeId {
+        /// The node id.
+        id: u64,
+        /// A number drawn at random when the node's disk was first used. The same disk may register again.
+        incarnation: u128,
+    },
+}
+
+impl Command {
+    /// The replicated bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Command::Append { log_ms, records } => {
+                let size: usize = records.iter().map(|r| r.len() + 3).sum();
+                let mut e = Encoder::new(COMMAND_VERSION, size + 24);
+                e.byte(APPEND).integer(*log_ms).integer(records.len() as u64);
+                for record in records {
+                    e.bytes(record);
+                }
+                e.finish()
+            }
+            Command::Seal { log_ms } => {
+                let mut e = Encoder::new(COMMAND_VERSION, 16);
+                e.byte(SEAL).integer(*log_ms);
+                e.finish()
+            }
+            Command::Publish { note } => {
+                let mut e = Encoder::new(COMMAND_VERSION, note.len() + 8);
+                e.byte(PUBLISH).bytes(note);
+                e.finish()
+            }
+            Command::Private(Private::NodeId { id, incarnation }) => {
+                let mut e = Encoder::new(COMMAND_VERSION, 32);
+                e.byte(PRIVATE).byte(PRIVATE_NODE_ID).integer(*id).fixed(&incarnation.to_be_bytes());
+                e.finish()
+            }
+        }
+    }
+
+    /// Reads what [`Command::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Command, DecodeError> {
+        let mut d = Decoder::new(bytes, COMMAND_VERSION)?;
+        let command = match d.byte()? {
+            APPEND => {
+                let log_ms = d.integer()?;
+                let count = d.count(RECORDS_PER_COMMAND_MAX)?;
+                let mut records = Vec::with_capacity(count);
+                for _ in 0..count {
+                    records.push(d.bytes()?.to_vec());
+                }
+                Command::Append { log_ms, records }
+            }
+            SEAL => Command::Seal { log_ms: d.integer()? },
+            PUBLISH => Command::Publish { note: d.bytes()?.to_vec() },
+            PRIVATE => match d.byte()? {
+                PRIVATE_NODE_ID => {
+                    let id = d.integer()?;
+                    let incarnation = u128::from_be_bytes(d.fixed()?);
+                    Command::Private(Private::NodeId { id, incarnation })
+                }
+                _ => return Err(DecodeError::Invalid("private command tag")),
+            },
+            _ => return Err(DecodeError::Invalid("command tag")),
+        };
+        d.finish()?;
+        Ok(command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_comes_back() {
+        let commands = [
+            Command::Append { log_ms: 0, records: vec![] },
+            Command::Append { log_ms: u64::MAX, records: vec![vec![], b"{}".to_vec(), vec![7; 70_000]] },
+            Command::Seal { log_ms: 1_769_000_000_000 },
+            Command::Publish { note: b"note".to_vec() },
+            Command::Private(Private::NodeId { id: 3, incarnation: u128::MAX }),
+        ];
+        for command in commands {
+            let bytes = command.encode();
+            assert_eq!(Command::decode(&bytes).as_ref(), Ok(&command));
+            assert_eq!(Command::decode(&bytes[..bytes.len() - 1]), Err(DecodeError::End), "{command:?}");
+            assert_eq!(Command::decode(&[&bytes[..], &[0]].concat()), Err(DecodeError::Trailing));
+        }
+    }
+
+    #[test]
+    fn foreign_bytes_are_refused() {
+        assert_eq!(Command::decode(&[]), Err(DecodeError::End));
+        assert_eq!(Command::decode(&[2, 1]), Err(DecodeError::Version(2)));
+        assert_eq!(Command::decode(&[1, 9]), Err(DecodeError::Invalid("command tag")));
+        assert_eq!(Command::decode(&[1, PRIVATE, 9]), Err(DecodeError::Invalid("private command tag")));
+        // A count that the bytes cannot hold does not allocate.
+        assert_eq!(Command::decode(&[1, APPEND, 0, 0xff, 0x7f]), Err(DecodeError::End));
+        assert_eq!(
+            Command::decode(&[1, APPEND, 0, 0xff, 0xff, 0x7f]),
+            Err(DecodeError::Invalid("number of items"))
+        );
+    }
+}

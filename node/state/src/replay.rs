@@ -1,0 +1,186 @@
+//! Replay: the state from the entries alone, trusting nobody.
+//!
+//! Whoever holds the entries can rebuild every answer that the log gives. A verifying witness signs only what replays, and a
+//! monitor that replays notices a log that took what its rules forbid, gave a record a second index, or let time run back.
+
+use ledger_format::Hash;
+use ledger_format::record::{Entry, EntryError, Record, RecordError};
+
+use crate::applied::{Alarm, Applied, Outcome};
+use crate::apply::apply;
+use crate::command::Command;
+use crate::memory::MemoryState;
+use crate::rejection::Rejection;
+use crate::signer::{SignatureFault, check_signature};
+use crate::status::status;
+use crate::view::View;
+
+/// Why an entry does not replay. Unless the replayer itself is damaged, the log broke its own rules.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("entry {index} does not replay: {fault}")]
+pub struct ReplayError {
+    /// Index of the entry.
+    pub index: u64,
+    /// What is wrong with it.
+    pub fault: ReplayFault,
+}
+
+/// What is wrong with an entry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayFault {
+    /// Not the next index.
+    #[error("expected entry {expected}")]
+    Order {
+        /// The next index.
+        expected: u64,
+    },
+    /// Not an entry.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// Its record is not a record.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The log's time ran back.
+    #[error("its time {at} is before {previous} of the entry before it")]
+    TimeRanBack {
+        /// Its time, ms since 1970.
+        at: u64,
+        /// The time of the entry before it.
+        previous: u64,
+    },
+    /// Nobody who may sign it has signed it.
+    #[error("the signature is not good: {0}")]
+    Signature(Rejection),
+    /// By the log's rules it should have been refused.
+    #[error("the log should have refused it: {0}")]
+    Forbidden(Rejection),
+    /// The same record is in the log already.
+    #[error("the same record is at index {first} already")]
+    Duplicate {
+        /// Where it was first.
+        first: u64,
+    },
+    /// Applying it gives another entry than the log holds.
+    #[error("applying its record gives another entry")]
+    OtherBytes,
+    /// The replayer's own state is damaged.
+    #[error("the state of the replay is damaged: {0}")]
+    Damaged(Alarm),
+}
+
+/// Where a replay keeps its state.
+pub trait ReplayState: View {
+    /// What can go wrong when storing.
+    type Error;
+
+    /// Stores the writes and entries of one step, all or nothing.
+    fn store(&mut self, applied: &Applied) -> Result<(), Self::Error>;
+}
+
+impl ReplayState for MemoryState {
+    type Error = std::convert::Infallible;
+
+    fn store(&mut self, applied: &Applied) -> Result<(), Self::Error> {
+        MemoryState::store(self, applied);
+        Ok(())
+    }
+}
+
+/// Rebuilds the state from entries in order. After an error it stands where it stood before that entry.
+#[derive(Clone, Debug, Default)]
+pub struct Replayer<S = MemoryState> {
+    state: S,
+}
+
+/// Why a step of a replay failed: the log is wrong, or the replay's own storage.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepError<E> {
+    /// The entry does not replay.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// The state could not be stored.
+    #[error("storing the state of the replay failed: {0}")]
+    Store(E),
+}
+
+impl Replayer<MemoryState> {
+    /// A replay in memory, from entry 0.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next entry, keeping state in memory. See [`Replayer::step`].
+    pub fn push(&mut self, index: u64, entry: &[u8]) -> Result<Hash, ReplayError> {
+        self.step(index, entry).map_err(|error| match error {
+            StepError::Replay(error) => error,
+            StepError::Store(never) => match never {},
+        })
+    }
+}
+
+impl<S: ReplayState> Replayer<S> {
+    /// Goes on from a state that an earlier replay left.
+    pub fn resume(state: S) -> Self {
+        Self { state }
+    }
+
+    /// The state after the last entry.
+    pub fn state(&self) -> &S {
+        &self.state
+    }
+
+    /// The state after the last entry.
+    pub fn into_state(self) -> S {
+        self.state
+    }
+
+    /// Entries taken.
+    pub fn size(&self) -> u64 {
+        status(&self.state).size
+    }
+
+    /// Root over the entries taken.
+    pub fn root(&self) -> Hash {
+        status(&self.state).root
+    }
+
+    /// Takes the next entry: canonical form, order, time, signature, every rule of the state machine. Returns its leaf hash.
+    pub fn step(&mut self, index: u64, entry: &[u8]) -> Result<Hash, StepError<S::Error>> {
+        let (leaf, applied) = self.judge(index, entry).map_err(|fault| ReplayError { index, fault })?;
+        self.state.store(&applied).map_err(StepError::Store)?;
+        Ok(leaf)
+    }
+
+    fn judge(&self, index: u64, bytes: &[u8]) -> Result<(Hash, Applied), ReplayFault> {
+        let status = status(&self.state);
+        if index != status.size {
+            return Err(ReplayFault::Order { expected: status.size });
+        }
+        let entry = Entry::parse(bytes)?;
+        if entry.at < status.last_entry_ms {
+            return Err(ReplayFault::TimeRanBack { at: entry.at, previous: status.last_entry_ms });
+        }
+        let record = Record::parse(entry.record)?;
+        let command = Command::Append { log_ms: entry.at, records: vec![entry.record.to_vec()] };
+        let applied = apply(&self.state, &command);
+        if let Some(alarm) = applied.alarm {
+            return Err(ReplayFault::Damaged(alarm));
+        }
+        let leaf = match applied.outcomes.first() {
+            Some(Outcome::Sequenced { index: first, duplicate: true, .. }) => {
+                return Err(ReplayFault::Duplicate { first: *first });
+            }
+            Some(Outcome::Sequenced { leaf, .. }) => *leaf,
+            Some(Outcome::Rejected(rejection)) => return Err(ReplayFault::Forbidden(rejection.clone())),
+            _ => return Err(ReplayFault::OtherBytes),
+        };
+        // The rules come first because they are cheap; the signature costs more than all of them.
+        check_signature(&self.state, &record).map_err(|fault| match fault {
+            SignatureFault::Rejected(rejection) => ReplayFault::Signature(rejection),
+            SignatureFault::Corrupt(alarm) => ReplayFault::Damaged(alarm),
+        })?;
+        let same = applied.entries.first().is_some_and(|new| new.index == index && new.bytes == bytes);
+        if same { Ok((leaf, applied)) } else { Err(ReplayFault::OtherBytes) }
+    }
+}

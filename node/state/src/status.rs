@@ -1,0 +1,102 @@
+//! Questions to the state, answered from a view.
+//!
+//! A stored value that does not decode counts as absent here; `apply` raises an alarm for it.
+
+use ledger_format::Hash;
+use ledger_format::record::{AgentId, Entry, Kid, Record, Ulid, record_hash};
+
+use crate::applied::Published;
+use crate::keys;
+use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, RecordAt, Service, Tenant, Tree, Value};
+use crate::view::{View, load};
+
+/// Where the log stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogStatus {
+    /// Entries.
+    pub size: u64,
+    /// Root over all of them.
+    pub root: Hash,
+    /// The log's time, ms since 1970.
+    pub log_ms: u64,
+    /// The log's time in the last entry, ms since 1970.
+    pub last_entry_ms: u64,
+    /// First line of every checkpoint; `None` before the genesis.
+    pub origin: Option<String>,
+    /// The published checkpoint.
+    pub published: Option<Published>,
+    /// Checkpoints that broke rule S5.
+    pub publishes_ignored: u64,
+}
+
+/// Where the log stands.
+pub fn status(view: &(impl View + ?Sized)) -> LogStatus {
+    let tree: Tree = find(view, keys::TREE).unwrap_or_default();
+    let service: Service = find(view, keys::SERVICE).unwrap_or_default();
+    LogStatus {
+        size: tree.frontier.size(),
+        root: tree.frontier.root(),
+        log_ms: service.log_ms,
+        last_entry_ms: tree.last_at,
+        origin: genesis(view).map(|genesis| genesis.origin),
+        published: find(view, keys::PUBLISHED),
+        publishes_ignored: service.publishes_ignored,
+    }
+}
+
+/// What entry 0 says.
+pub fn genesis(view: &(impl View + ?Sized)) -> Option<Genesis> {
+    find(view, keys::GENESIS)
+}
+
+/// A tenant.
+pub fn tenant(view: &(impl View + ?Sized), id: Ulid) -> Option<Tenant> {
+    find(view, &keys::tenant(id))
+}
+
+/// An agent.
+pub fn agent(view: &(impl View + ?Sized), id: AgentId) -> Option<Agent> {
+    find(view, &keys::agent(id))
+}
+
+/// When a key was valid for an agent.
+pub fn agent_key(view: &(impl View + ?Sized), id: AgentId, kid: Kid) -> Option<KeySpan> {
+    find(view, &keys::agent_key(id, kid))
+}
+
+/// The agents directly below one, in the order of registration, from number `first` on, at most `limit`.
+pub fn children(view: &(impl View + ?Sized), id: AgentId, first: u64, limit: u64) -> Vec<AgentId> {
+    let count = agent(view, id).map_or(0, |agent| agent.children);
+    let child =
+        |number| Some(AgentId(Ulid::from_bytes(view.get(&keys::child(id, number))?.try_into().ok()?)));
+    (first..count.min(first.saturating_add(limit))).filter_map(child).collect()
+}
+
+/// The chain of an agent's receipts; empty before the first.
+pub fn chain(view: &(impl View + ?Sized), id: AgentId) -> Chain {
+    find(view, &keys::chain(id)).unwrap_or_default()
+}
+
+/// Where a record is in the log.
+pub fn record_at(view: &(impl View + ?Sized), tenant: Ulid, id: Ulid) -> Option<RecordAt> {
+    find(view, &keys::record(tenant, id))
+}
+
+/// What the log noticed about an entry.
+pub fn flags(view: &(impl View + ?Sized), index: u64) -> Flags {
+    find(view, &keys::flags(index)).unwrap_or_default()
+}
+
+/// The per-record key and value that applying this entry at `index` wrote: all of them can be rebuilt from entries alone. `None` if
+/// the bytes are no entry.
+pub fn record_index(index: u64, entry: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let Entry { at, record: bytes } = Entry::parse(entry).ok()?;
+    let record = Record::parse(bytes).ok()?;
+    let leaf = ledger_format::leaf_hash(entry);
+    let value = RecordAt { index, log_ms: at, hash: record_hash(bytes), leaf };
+    Some((keys::record(record.tenant, record.id), value.encode()))
+}
+
+fn find<T: Value>(view: &(impl View + ?Sized), key: &[u8]) -> Option<T> {
+    load(view, key).ok().flatten()
+}

@@ -53,9 +53,14 @@ pub(super) fn run(binaries: &Binaries, args: Vec<OsString>, network: Network) ->
     };
     let shown: Vec<_> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let prefix = if network == Network::Nothing { "unshare -rn " } else { "" };
+    // What the demo shows must not depend on the reader's own settings.
+    let settings =
+        std::env::vars_os().map(|(name, _)| name).filter(|n| n.to_string_lossy().starts_with("MAIP_"));
+    for name in settings {
+        command.env_remove(name);
+    }
     let output = command
         .args(&args)
-        .env_remove("MAIP_URL")
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("{} did not start", program.display()))?;

@@ -1,1 +1,49 @@
-//! One hosted log: consensus, ingest, publishing, fence, scrub and the read path.
+//! One hosted log: consensus, ingest, publishing, and everything that keeps it from forking.
+//!
+//! A node hosts any number of logs and none knows of the others. [`HostedLog`] is the door; inside:
+//!
+//! | room | what happens there |
+//! |---|---|
+//! | `ingest` | records are checked, queued, batched, proposed or forwarded to the leader |
+//! | `raft` | adapters: openraft's traits on our Raft log, state and transport |
+//! | `ledger` | committed raft_entries become entries, tiles and state, in one atomic write |
+//! | `publish` | root vote, sign guard, signature, cosignatures, checkpoint through Raft; the fence |
+//! | `reader` | what is published, from any node |
+//! | `peer`, `snapshot` | what nodes give one another |
+//! | `scrub`, `housekeeping`, `backup`, `admin` | keeping it alive |
+//!
+//! **Invariants.** A checkpoint is signed only over applied entries, after a root vote and behind the sign guard. State
+//! changes only by applying committed raft_entries. No HTTP framework, no MAIP endpoint and no clock is known here: time,
+//! peers and witnesses are handed in ([`World`]).
+
+mod admin;
+mod alarm;
+mod backup;
+mod bytes_codec;
+mod genesis;
+mod hosted;
+mod housekeeping;
+mod ingest;
+mod ledger;
+mod metrics;
+mod options;
+mod peer;
+mod publish;
+mod raft;
+mod reader;
+mod scrub;
+mod snapshot;
+
+pub use admin::{AdminError, LogStatus, MemberStatus};
+pub use alarm::{AlarmKind, Alarms};
+pub use backup::{BackupError, restore};
+pub use hosted::{HostedLog, OpenError};
+pub use ingest::{Ack, Credential, Refused, RefusedKind, Submitted};
+pub use ledger::{AppliedMark, LedgerError, PublishedCheckpoint};
+pub use options::{
+    Clock, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport, PublishOptions, RaftOptions,
+    WitnessTransport, World,
+};
+pub use peer::Kind;
+pub use publish::cosign::WitnessState;
+pub use reader::{ReadError, Reader};

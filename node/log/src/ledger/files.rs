@@ -1,0 +1,167 @@
+//! Moving full tiles and bundles from the right edge into immutable files.
+//!
+//! A thread of its own writes them, many at a time, so that neither apply nor a reader waits for their fsync. Only when
+//! the files are durable does the engine forget the entries; a crash in between writes the same files again.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, PoisonError, Weak},
+    thread,
+};
+
+use ledger_format::{BundleId, TILE_WIDTH, TileId, encode_tile, push_bundle_entry};
+use ledger_store::{Batch, Space};
+
+use super::{LedgerError, Ledger, meta};
+use crate::alarm::AlarmKind;
+
+/// Bundles written and made durable together.
+const BUNDLES_AT_ONCE: u64 = 64;
+/// Entries that may wait for their files before apply itself lends a hand: bounds memory.
+const ENTRIES_WAITING_MAX: u64 = 64 * TILE_WIDTH;
+
+/// Wakes the thread that writes tile files.
+#[derive(Clone, Default)]
+pub(crate) struct TileWriter {
+    signal: Arc<(Mutex<Signal>, Condvar)>,
+    /// Held while files are written: the thread, apply under pressure and `sync` take turns.
+    turn: Arc<Mutex<()>>,
+}
+
+#[derive(Default)]
+struct Signal {
+    work: bool,
+    stop: bool,
+}
+
+impl TileWriter {
+    /// Starts the thread; it ends when the ledger is gone or `stop` is called.
+    pub(crate) fn start(&self, ledger: &Arc<Ledger>) -> std::io::Result<()> {
+        let (writer, ledger) = (self.clone(), Arc::downgrade(ledger));
+        thread::Builder::new().name("tile-writer".into()).spawn(move || writer.run(&ledger)).map(drop)
+    }
+
+    fn run(&self, ledger: &Weak<Ledger>) {
+        loop {
+            {
+                let (signal, wake) = &*self.signal;
+                let mut state = signal.lock().unwrap_or_else(PoisonError::into_inner);
+                while !state.work && !state.stop {
+                    state = wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                if state.stop {
+                    return;
+                }
+                state.work = false;
+            }
+            let Some(ledger) = ledger.upgrade() else { return };
+            if let Err(error) = ledger.write_full_tiles() {
+                ledger.tile_files_failed(&error);
+            }
+        }
+    }
+
+    fn wake(&self) {
+        let (signal, wake) = &*self.signal;
+        signal.lock().unwrap_or_else(PoisonError::into_inner).work = true;
+        wake.notify_one();
+    }
+
+    /// Ends the thread.
+    pub(crate) fn stop(&self) {
+        let (signal, wake) = &*self.signal;
+        signal.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
+        wake.notify_one();
+    }
+}
+
+impl Ledger {
+    /// Called after each commit: wakes the writer when there is a full tile.
+    pub(super) fn file_full_tiles(&self) {
+        let waiting = {
+            let edge = self.edge();
+            edge.full_until().saturating_sub(edge.first())
+        };
+        if waiting >= ENTRIES_WAITING_MAX {
+            if let Err(error) = self.write_full_tiles() {
+                self.tile_files_failed(&error);
+            }
+        } else if waiting > 0 {
+            self.writer.wake();
+        }
+    }
+
+    fn tile_files_failed(&self, error: &LedgerError) {
+        // The entries stay in the engine, nothing is lost; the next full tile tries again.
+        let kind = if error.is_no_space() { AlarmKind::DiskFull } else { AlarmKind::Corruption };
+        self.alarms.raise(kind, format!("tile files cannot be written: {error}"));
+    }
+
+    /// Writes all full tiles and bundles that have no file yet, makes them durable, and forgets them at the edge.
+    pub(crate) fn write_full_tiles(&self) -> Result<(), LedgerError> {
+        let _turn = self.writer.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let (from, until) = {
+                // Only what is committed: the edge runs ahead of the engine while a batch is being applied.
+                let committed = self.size() / TILE_WIDTH * TILE_WIDTH;
+                let edge = self.edge();
+                (edge.first(), committed.clamp(edge.first(), edge.first() + BUNDLES_AT_ONCE * TILE_WIDTH))
+            };
+            if from == until {
+                return Ok(());
+            }
+            self.write_files(&self.new_files(from, until))?;
+            let mut batch = Batch::default();
+            for (key, _) in self.engine.scan(Space::Meta, meta::EDGE, Some(&meta::edge_key(until)), usize::MAX)? {
+                // The chunk across the border stays until all of it is in files.
+                if self.chunk_end(&key)? <= until {
+                    batch.delete(Space::Meta, key);
+                }
+            }
+            batch.put(Space::Meta, meta::FILED, until.to_be_bytes());
+            self.engine.commit(batch)?;
+            self.edge.write().unwrap_or_else(PoisonError::into_inner).forget(until);
+        }
+    }
+
+    /// Writes files that must not exist with other bytes; all durable on return.
+    pub(super) fn write_files(&self, files: &[(String, Vec<u8>)]) -> Result<(), LedgerError> {
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+        Ok(self.files.write_many(&files)?)
+    }
+
+    fn new_files(&self, from: u64, until: u64) -> Vec<(String, Vec<u8>)> {
+        let edge = self.edge();
+        let mut files = Vec::new();
+        for index in from / TILE_WIDTH..until / TILE_WIDTH {
+            let mut bundle = Vec::new();
+            for entry in index * TILE_WIDTH..(index + 1) * TILE_WIDTH {
+                let entry = edge.entry(entry).expect("entries behind `first` are held until their files are durable");
+                push_bundle_entry(&mut bundle, entry).expect("apply refused entries that are too long");
+            }
+            files.push((BundleId { index, width: TILE_WIDTH as u16 }.path(), bundle));
+        }
+        for ((level, index), tile) in edge.full_tiles_until(until) {
+            files.push((TileId { level, index, width: TILE_WIDTH as u16 }.path(), encode_tile(&tile)));
+        }
+        files
+    }
+
+    /// Index behind the last entry of the edge chunk stored under `key`.
+    fn chunk_end(&self, key: &[u8]) -> Result<u64, LedgerError> {
+        let first = key.strip_prefix(meta::EDGE).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes);
+        let chunk = self.engine.get(Space::Meta, key)?.unwrap_or_default();
+        Ok(first.unwrap_or(0) + count_bundle_entries(&chunk))
+    }
+}
+
+/// Number of entries in a chunk in bundle encoding.
+pub(super) fn count_bundle_entries(mut chunk: &[u8]) -> u64 {
+    let mut count = 0;
+    while let [high, low, rest @ ..] = chunk {
+        let len = usize::from(u16::from_be_bytes([*high, *low]));
+        let Some(rest) = rest.get(len..) else { break };
+        chunk = rest;
+        count += 1;
+    }
+    count
+}

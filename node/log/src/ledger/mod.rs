@@ -1,0 +1,199 @@
+//! The replicated state on this node's disk: engine, right edge and tile files, behind one door.
+//!
+//! Raft hands committed entries to [`Ledger::apply`] one batch at a time; everybody else only reads. What a batch
+//! changes reaches the engine in one atomic write together with the raft_entry that caused it (rule S3), so after any
+//! crash the state is that of some applied raft_entry, and replaying from there gives the same bytes.
+
+mod apply;
+mod edge;
+mod error;
+mod files;
+mod open;
+mod read;
+mod restore;
+mod view;
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
+};
+
+use ledger_format::{Checkpoint, Hash};
+use ledger_store::{Engine, Files};
+use tokio::sync::watch;
+
+pub(crate) use apply::Work;
+pub(crate) use edge::Edge;
+pub use error::LedgerError;
+pub(crate) use files::TileWriter;
+pub(crate) use restore::Imported;
+
+use crate::{
+    alarm::Alarms,
+    raft::types::{LogId, StoredMembership},
+};
+
+/// Keys of the engine's `Meta` space: bookkeeping of this node, not replicated.
+pub(crate) mod meta {
+    /// The last applied raft_entry.
+    pub(crate) const APPLIED: &[u8] = b"applied";
+    /// The membership in force at it.
+    pub(crate) const MEMBERSHIP: &[u8] = b"membership";
+    /// Entries below this index are in durable files (u64, a multiple of 256).
+    pub(crate) const FILED: &[u8] = b"filed";
+    /// Prefix of the entries at the right edge: `edge/` + index of the first one (u64), value in bundle encoding.
+    pub(crate) const EDGE: &[u8] = b"edge/";
+
+    /// Key of the edge chunk that begins at `index`.
+    pub(crate) fn edge_key(index: u64) -> Vec<u8> {
+        [EDGE, &index.to_be_bytes()].concat()
+    }
+}
+
+/// How far this node has applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AppliedMark {
+    /// Index of the last applied raft_entry; 0 before the first.
+    pub raft_index: u64,
+    /// Term of that raft_entry.
+    pub term: u64,
+    /// Entries in the log.
+    pub size: u64,
+}
+
+/// The checkpoint that every replica serves (rule V1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedCheckpoint {
+    /// The signed note, byte for byte.
+    pub note: Arc<[u8]>,
+    /// What it says.
+    pub checkpoint: Checkpoint,
+    /// The largest time among its cosignatures in milliseconds; 0 without any.
+    pub at_ms: u64,
+}
+
+/// State and log of one hosted log on this node. All methods block on the disk at most for one read or commit.
+pub(crate) struct Ledger {
+    engine: Arc<dyn Engine>,
+    files: Files,
+    edge: RwLock<Edge>,
+    tiles: Mutex<TileCache>,
+    state: Mutex<HashMap<Vec<u8>, Option<Vec<u8>>>>,
+    applied: watch::Sender<AppliedMark>,
+    published: watch::Sender<Option<Arc<PublishedCheckpoint>>>,
+    raft: Mutex<RaftMark>,
+    writer: TileWriter,
+    alarms: Arc<Alarms>,
+    dir: PathBuf,
+}
+
+/// What Raft asks the state machine at start.
+#[derive(Clone, Default)]
+pub(crate) struct RaftMark {
+    pub(crate) applied: Option<LogId>,
+    pub(crate) membership: StoredMembership,
+}
+
+/// Full tiles read from files, kept because proofs read the same upper tiles again and again.
+#[derive(Default)]
+struct TileCache {
+    tiles: HashMap<(u8, u64), Arc<[Hash]>>,
+}
+
+impl TileCache {
+    /// 8 KiB each.
+    const TILES_MAX: usize = 1_024;
+
+    fn get(&self, id: (u8, u64)) -> Option<Arc<[Hash]>> {
+        self.tiles.get(&id).cloned()
+    }
+
+    fn put(&mut self, id: (u8, u64), tile: Arc<[Hash]>) {
+        if self.tiles.len() >= Self::TILES_MAX {
+            // Refilling is one file read a tile; an exact order of use is not worth its bookkeeping.
+            self.tiles.clear();
+        }
+        self.tiles.insert(id, tile);
+    }
+}
+
+/// Values of the small state kept in memory in front of the engine.
+const STATE_CACHE_KEYS_MAX: usize = 65_536;
+
+impl Ledger {
+    /// Number of entries, also those not yet published.
+    pub(crate) fn size(&self) -> u64 {
+        self.applied.borrow().size
+    }
+
+    /// Watches how far this node has applied.
+    pub(crate) fn watch_applied(&self) -> watch::Receiver<AppliedMark> {
+        self.applied.subscribe()
+    }
+
+    /// Watches the published checkpoint.
+    pub(crate) fn watch_published(&self) -> watch::Receiver<Option<Arc<PublishedCheckpoint>>> {
+        self.published.subscribe()
+    }
+
+    /// The published checkpoint.
+    pub(crate) fn published(&self) -> Option<Arc<PublishedCheckpoint>> {
+        self.published.borrow().clone()
+    }
+
+    /// What Raft knew when the last batch was committed.
+    pub(crate) fn raft_mark(&self) -> RaftMark {
+        self.raft.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The engine, for snapshots and backups.
+    pub(crate) fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
+    }
+
+    /// The tile files.
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// The directory of this log.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        &self.dir
+    }
+
+    /// Alarms of this log on this node.
+    pub(crate) fn alarms(&self) -> &Arc<Alarms> {
+        &self.alarms
+    }
+
+    /// Makes everything applied durable: tile files first, then the engine (rule S4).
+    pub(crate) fn sync(&self) -> Result<(), LedgerError> {
+        self.write_full_tiles()?;
+        Ok(self.engine.sync()?)
+    }
+
+    /// Index below which entries are in durable files.
+    pub(crate) fn filed(&self) -> u64 {
+        self.edge().first()
+    }
+
+    /// Ends the thread that writes tile files.
+    pub(crate) fn stop(&self) {
+        self.writer.stop();
+    }
+
+    /// After tile files were repaired.
+    pub(crate) fn forget_cached_tiles(&self) {
+        self.tiles.lock().unwrap_or_else(PoisonError::into_inner).tiles.clear();
+    }
+
+    fn edge(&self) -> RwLockReadGuard<'_, Edge> {
+        self.edge.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget_cached_state(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.forget_cached_tiles();
+    }
+}

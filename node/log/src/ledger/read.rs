@@ -1,0 +1,130 @@
+//! Reading tiles, bundles, entries and tree hashes, from the edge or from files.
+
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use ledger_format::{
+    BundleId, Hash, HashReader, TILE_WIDTH, TileId, node_hash, parse_bundle, parse_tile, push_bundle_entry, tree_root,
+};
+
+
+use super::{Ledger, LedgerError};
+
+/// The tree of all applied entries.
+pub(crate) struct LogHashes<'a>(&'a Ledger);
+
+impl HashReader for LogHashes<'_> {
+    type Error = LedgerError;
+
+    fn subtree(&self, level: u8, index: u64) -> Result<Hash, LedgerError> {
+        // The subtree covers 2^within hashes of one tile at a level that is a multiple of eight.
+        let (tile_level, within) = (level / 8, level % 8);
+        let start = index << within;
+        let (tile, offset) = (start / TILE_WIDTH, (start % TILE_WIDTH) as usize);
+        let width = 1_usize << within;
+        let hashes = self.0.tile_hashes(tile_level, tile, offset + width)?;
+        let mut row = hashes[offset..offset + width].to_vec();
+        while row.len() > 1 {
+            row = row.chunks_exact(2).map(|pair| node_hash(pair[0], pair[1])).collect();
+        }
+        Ok(row[0])
+    }
+}
+
+impl Ledger {
+    /// The tree hashes of all applied entries.
+    pub(crate) fn hashes(&self) -> LogHashes<'_> {
+        LogHashes(self)
+    }
+
+    /// The root at `size`, re-derived from tiles. `size` must not exceed what is applied.
+    pub(crate) fn root_at(&self, size: u64) -> Result<Hash, LedgerError> {
+        tree_root(&self.hashes(), size)
+    }
+
+    /// At least the first `width` hashes of a tile that holds that many.
+    fn tile_hashes(&self, level: u8, index: u64, width: usize) -> Result<Arc<[Hash]>, LedgerError> {
+        if let Some(tile) = self.edge().tile(level, index) {
+            if tile.len() >= width {
+                return Ok(tile.into());
+            }
+            return Err(missing(level, index, width));
+        }
+        if let Some(tile) = self.tiles.lock().unwrap_or_else(PoisonError::into_inner).get((level, index)) {
+            return Ok(tile);
+        }
+        let tile = self.read_full_tile(level, index)?.ok_or_else(|| missing(level, index, width))?;
+        self.tiles.lock().unwrap_or_else(PoisonError::into_inner).put((level, index), tile.clone());
+        Ok(tile)
+    }
+
+    /// A full tile from its file; `None` when there is no such file.
+    pub(crate) fn read_full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<[Hash]>>, LedgerError> {
+        let path = TileId { level, index, width: TILE_WIDTH as u16 }.path();
+        let Some(bytes) = self.files.read(&path)? else { return Ok(None) };
+        let hashes = parse_tile(&bytes, TILE_WIDTH as u16).map_err(|e| LedgerError::corrupt(&path, e.to_string()))?;
+        Ok(Some(hashes.into()))
+    }
+
+    /// The first `id.width` hashes of a tile, encoded; `None` when the log is not that wide there.
+    pub(crate) fn tile_bytes(&self, id: TileId) -> Result<Option<Bytes>, LedgerError> {
+        let width = usize::from(id.width);
+        if let Some(tile) = self.edge().tile(id.level, id.index) {
+            return Ok(tile.get(..width).map(|hashes| Bytes::from(ledger_format::encode_tile(hashes))));
+        }
+        let full = TileId { width: TILE_WIDTH as u16, ..id };
+        Ok(self.files.read(&full.path())?.map(|bytes| Bytes::from(bytes).slice(..width * 32)))
+    }
+
+    /// The first `id.width` entries of a bundle, encoded; `None` when the log does not have them.
+    pub(crate) fn bundle_bytes(&self, id: BundleId) -> Result<Option<Bytes>, LedgerError> {
+        let first = id.index * TILE_WIDTH;
+        let end = first + u64::from(id.width);
+        {
+            let edge = self.edge();
+            if first >= edge.first() {
+                let mut bundle = Vec::new();
+                for index in first..end {
+                    let Some(entry) = edge.entry(index) else { return Ok(None) };
+                    push_bundle_entry(&mut bundle, entry).map_err(|e| LedgerError::corrupt("edge", e.to_string()))?;
+                }
+                return Ok(Some(bundle.into()));
+            }
+        }
+        let full = BundleId { width: TILE_WIDTH as u16, ..id };
+        let Some(bytes) = self.files.read(&full.path())? else { return Ok(None) };
+        let whole = Bytes::from(bytes);
+        let len = prefix_len(&whole, id.width).ok_or_else(|| LedgerError::corrupt(full.path(), "bundle is too short"))?;
+        Ok(Some(whole.slice(..len)))
+    }
+
+    /// The entry at `index`; `None` beyond the end of the log.
+    pub(crate) fn entry(&self, index: u64) -> Result<Option<Bytes>, LedgerError> {
+        {
+            let edge = self.edge();
+            if index >= edge.first() {
+                return Ok(edge.entry(index).cloned());
+            }
+        }
+        let id = BundleId { index: index / TILE_WIDTH, width: TILE_WIDTH as u16 };
+        let Some(bytes) = self.files.read(&id.path())? else {
+            return Err(LedgerError::corrupt(id.path(), "the bundle is missing"));
+        };
+        let entries = parse_bundle(&bytes, id.width).map_err(|e| LedgerError::corrupt(id.path(), e.to_string()))?;
+        Ok(entries.get((index % TILE_WIDTH) as usize).map(|entry| Bytes::copy_from_slice(entry)))
+    }
+}
+
+fn missing(level: u8, index: u64, width: usize) -> LedgerError {
+    LedgerError::corrupt(format!("tile/{level}/{index}"), format!("fewer than {width} hashes are stored"))
+}
+
+/// Length in bytes of the first `width` entries of a bundle.
+fn prefix_len(bundle: &[u8], width: u16) -> Option<usize> {
+    let mut at = 0;
+    for _ in 0..width {
+        let len = bundle.get(at..at + 2)?;
+        at += 2 + usize::from(u16::from_be_bytes([len[0], len[1]]));
+    }
+    (at <= bundle.len()).then_some(at)
+}

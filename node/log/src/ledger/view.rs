@@ -1,0 +1,86 @@
+//! What `ledger_state::apply` sees: committed state, plus what the same batch has already changed.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use ledger_format::{Hash, HashReader as _};
+use ledger_state::View;
+use ledger_store::{Space};
+
+use super::{LedgerError, Ledger, STATE_CACHE_KEYS_MAX};
+
+/// Which space of the engine a key of the state lives in. Per-record keys are many and rebuilt from entries; the rest is
+/// small and goes into snapshots.
+pub(crate) fn space_of(key: &[u8]) -> Space {
+    if key.first() == Some(&ledger_state::RECORD_KEY_PREFIX) { Space::Index } else { Space::State }
+}
+
+/// Writes of a batch that are not yet committed.
+pub(crate) type Overlay = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Committed state under an overlay.
+pub(crate) struct LedgerView<'a> {
+    ledger: &'a Ledger,
+    overlay: &'a Overlay,
+    /// `View` cannot fail, storage can: the first failure is kept here and whoever owns the view must look.
+    fault: RefCell<Option<LedgerError>>,
+}
+
+impl<'a> LedgerView<'a> {
+    pub(crate) fn new(ledger: &'a Ledger, overlay: &'a Overlay) -> Self {
+        Self { ledger, overlay, fault: RefCell::new(None) }
+    }
+
+    /// The first storage failure, if there was one; every answer since then is void.
+    pub(crate) fn into_fault(self) -> Option<LedgerError> {
+        self.fault.into_inner()
+    }
+
+    fn note<T>(&self, result: Result<T, LedgerError>) -> Option<T> {
+        result.map_err(|error| self.fault.borrow_mut().get_or_insert(error).to_string()).ok()
+    }
+}
+
+impl View for LedgerView<'_> {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        if let Some(value) = self.overlay.get(key) {
+            return value.clone();
+        }
+        self.note(self.ledger.state_value(key))?
+    }
+
+    fn subtree(&self, level: u8, index: u64) -> Option<Hash> {
+        self.note(self.ledger.hashes().subtree(level, index))
+    }
+}
+
+impl Ledger {
+    /// A committed value of the state.
+    pub(crate) fn state_value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
+        let space = space_of(key);
+        if matches!(space, Space::Index) {
+            return Ok(self.engine.get(space, key)?);
+        }
+        if let Some(value) = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(key) {
+            return Ok(value.clone());
+        }
+        // The lock is held across the read so that a commit between read and insert cannot leave an old value behind.
+        let mut cache = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let value = self.engine.get(space, key)?;
+        if cache.len() >= STATE_CACHE_KEYS_MAX {
+            cache.clear();
+        }
+        cache.insert(key.to_vec(), value.clone());
+        Ok(value)
+    }
+
+    /// A view of the committed state, for checks outside of apply.
+    pub(crate) fn with_view<T>(&self, read: impl FnOnce(&LedgerView<'_>) -> T) -> Result<T, LedgerError> {
+        let overlay = Overlay::new();
+        let view = LedgerView::new(self, &overlay);
+        let value = read(&view);
+        match view.into_fault() {
+            Some(error) => Err(error),
+            None => Ok(value),
+        }
+    }
+}

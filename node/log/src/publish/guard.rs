@@ -1,0 +1,147 @@
+//! The sign guard: what this node's copy of the log key has last signed (rule G3).
+//!
+//! It is a file of its own, not a value in the engine, so that restoring the state from a backup cannot take it back.
+
+use std::path::Path;
+
+use ledger_format::Hash;
+use ledger_store::Files;
+
+use crate::ledger::LedgerError;
+
+
+/// Name of the file, in the log's directory.
+pub(crate) const FILE: &str = "sign-guard";
+/// First line of the file.
+const MAGIC: &str = "maip-sign-guard/1";
+
+/// Why the guard refused. Each is a reason to stop signing and look.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum GuardError {
+    #[error("asked to sign size {asked} after size {signed}: the log has shrunk; was it restored from a backup?")]
+    Shrinks { signed: u64, asked: u64 },
+    #[error("asked to sign another root for size {size} than before")]
+    OtherRoot { size: u64 },
+    #[error("the tree of {asked} entries does not contain the signed tree of {signed}")]
+    NotAPrefix { signed: u64, asked: u64 },
+    #[error("the sign guard {path} cannot be read: {reason}; restore it or follow the recovery procedure, never delete it")]
+    Unreadable { path: String, reason: String },
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// The guard of one log on this node.
+pub(crate) struct SignGuard {
+    files: Files,
+    origin: String,
+    last: Option<(u64, Hash)>,
+}
+
+impl SignGuard {
+    /// Reads the guard, or begins one for a key that has never signed here.
+    pub(crate) fn open(dir: &Path, origin: &str) -> Result<Self, GuardError> {
+        let files = Files::open(dir).map_err(LedgerError::from)?;
+        let unreadable = |reason: String| GuardError::Unreadable { path: dir.join(FILE).display().to_string(), reason };
+        let last = match files.read(FILE).map_err(LedgerError::from)? {
+            Some(bytes) => {
+                let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not text".into()))?;
+                Some(parse(&text, origin).map_err(unreadable)?)
+            }
+            None => None,
+        };
+        Ok(Self { files, origin: origin.to_owned(), last })
+    }
+
+    /// What was signed last.
+    pub(crate) fn last(&self) -> Option<(u64, Hash)> {
+        self.last
+    }
+
+    /// Makes room for a signature over (`size`, `root`): durable before this returns, so sign only after it.
+    ///
+    /// `root_at` re-derives the root at a size from tiles: the step from the last signed size must be an extension, and
+    /// the root that is about to be signed must be the tree's.
+    pub(crate) fn advance(
+        &mut self,
+        size: u64,
+        root: Hash,
+        root_at: impl Fn(u64) -> Result<Hash, LedgerError>,
+    ) -> Result<(), GuardError> {
+        if let Some((signed, signed_root)) = self.last {
+            if size < signed {
+                return Err(GuardError::Shrinks { signed, asked: size });
+            }
+            if size == signed {
+                return if root == signed_root { Ok(()) } else { Err(GuardError::OtherRoot { size }) };
+            }
+            if root_at(signed)? != signed_root {
+                return Err(GuardError::NotAPrefix { signed, asked: size });
+            }
+        }
+        if root_at(size)? != root {
+            return Err(GuardError::OtherRoot { size });
+        }
+        let text = format!("{MAGIC}\n{}\n{size}\n{}\n", self.origin, root.to_hex());
+        self.files.replace_small(FILE, text.as_bytes()).map_err(LedgerError::from)?;
+        self.last = Some((size, root));
+        Ok(())
+    }
+}
+
+fn parse(text: &str, origin: &str) -> Result<(u64, Hash), String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let [magic, owner, size, root] = lines[..] else { return Err("it has not four lines".into()) };
+    if magic != MAGIC {
+        return Err(format!("its first line is not {MAGIC}"));
+    }
+    if owner != origin {
+        return Err(format!("it belongs to {owner}, not to {origin}"));
+    }
+    let size = size.parse().map_err(|_| "its size is not a number")?;
+    let root = Hash::from_hex(root).ok_or("its root is not a hash")?;
+    Ok((size, root))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(n: u64) -> Hash {
+        ledger_format::leaf_hash(&n.to_be_bytes())
+    }
+
+    fn guard(dir: &tempfile::TempDir) -> SignGuard {
+        SignGuard::open(dir.path(), "log.example/a").unwrap()
+    }
+
+    #[test]
+    fn remembers_across_a_restart_and_refuses_to_go_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut first = guard(&dir);
+        first.advance(5, root(5), |n| Ok(root(n))).unwrap();
+        first.advance(5, root(5), |n| Ok(root(n))).unwrap();
+        first.advance(9, root(9), |n| Ok(root(n))).unwrap();
+        drop(first);
+
+        let mut again = guard(&dir);
+        assert_eq!(again.last(), Some((9, root(9))));
+        assert!(matches!(again.advance(8, root(8), |n| Ok(root(n))), Err(GuardError::Shrinks { signed: 9, asked: 8 })));
+        assert!(matches!(again.advance(9, root(1), |n| Ok(root(n))), Err(GuardError::OtherRoot { size: 9 })));
+        assert!(matches!(again.advance(12, root(12), |n| Ok(root(n + 1))), Err(GuardError::NotAPrefix { .. })));
+        assert!(matches!(again.advance(12, root(1), |n| Ok(root(n))), Err(GuardError::OtherRoot { size: 12 })));
+        assert_eq!(guard(&dir).last(), Some((9, root(9))), "a refusal changes nothing");
+    }
+
+    #[test]
+    fn a_damaged_or_foreign_guard_is_not_taken_for_a_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        guard(&dir).advance(5, root(5), |n| Ok(root(n))).unwrap();
+        let path = dir.path().join("sign-guard");
+        assert!(SignGuard::open(dir.path(), "log.example/b").is_err());
+        for damaged in ["", "maip-sign-guard/1\n", "maip-sign-guard/1\nlog.example/a\nfive\n00\n"] {
+            std::fs::write(&path, damaged).unwrap();
+            assert!(SignGuard::open(dir.path(), "log.example/a").is_err(), "{damaged:?}");
+        }
+    }
+}

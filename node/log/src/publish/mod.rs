@@ -1,0 +1,78 @@
+//! Publishing: from applied entries to a checkpoint that witnesses have cosigned and every replica serves.
+//!
+//! One round, on the leader only, in an order that keeps the log from forking whatever crashes in between:
+//!
+//! ```text
+//! confirm leadership (G4) -> root vote (G2) -> sign guard, fsync (G3) -> sign (G1)
+//!   -> witnesses in parallel (C1, C2) -> quorum (C3) -> Publish through Raft (S5) -> served everywhere (V1)
+//! ```
+
+pub(crate) mod cosign;
+pub(crate) mod demand;
+pub(crate) mod fence;
+pub(crate) mod guard;
+mod round;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::hosted::Core;
+
+pub(crate) use round::Publisher;
+
+/// After a failed round, before the next.
+const AFTER_FAILURE: Duration = Duration::from_millis(50);
+/// Failures in a row at which the pause stops growing.
+const FAILURES_MAX: u32 = 6;
+
+/// Runs on every node; does something on the leader.
+pub(crate) async fn run(core: Arc<Core>) {
+    let mut publisher = Publisher::start(&core);
+    let options = core.options.publish.clone();
+    let tick = Duration::from_millis(options.interval_ms);
+    let least = Duration::from_millis(options.min_interval_ms);
+    let mut last_start = Instant::now();
+    let mut failures = 0_u32;
+    loop {
+        // Whoever waits for a checkpoint gets the next round at once; nobody waiting, the tick decides.
+        if !core.demand.beyond(core.published_size()) {
+            tokio::select! {
+                () = core.demand.grown() => {}
+                () = tokio::time::sleep_until(last_start + tick) => {}
+            }
+        }
+        tokio::time::sleep_until(last_start + least).await;
+        last_start = Instant::now();
+        if !core.is_leader() || !core.may_sign() {
+            tokio::time::sleep(AFTER_FAILURE).await;
+            continue;
+        }
+        if !due(&core, options.republish_s) {
+            continue;
+        }
+        match publisher.round(&core).await {
+            Ok(size) => {
+                failures = 0;
+                core.metrics.published(size, last_start.elapsed());
+            }
+            Err(error) => {
+                failures = (failures + 1).min(FAILURES_MAX);
+                core.metrics.publish_failures.inc();
+                tracing::warn!(log = %core.name, "no checkpoint this time: {error}");
+                tokio::time::sleep(AFTER_FAILURE * (1 << failures) / 2).await;
+            }
+        }
+    }
+}
+
+/// Whether there is something to publish: the log has grown, or its checkpoint is old.
+fn due(core: &Core, republish_s: u64) -> bool {
+    match core.ledger.published() {
+        None => core.ledger.size() > 0,
+        Some(published) => {
+            let age_ms = core.world.clock.now_ms().saturating_sub(published.at_ms);
+            core.ledger.size() > published.checkpoint.size || age_ms >= republish_s.saturating_mul(1_000)
+        }
+    }
+}

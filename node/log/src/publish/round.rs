@@ -1,0 +1,190 @@
+//! One publication, step by step.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use ledger_format::{Checkpoint, Hash, Note};
+use ledger_state::{Command, Outcome};
+use tokio::sync::{mpsc, watch};
+
+use super::cosign::{Cosigned, Target, WitnessState, Worker, merge, nothing_to_sign};
+use crate::{
+    alarm::AlarmKind,
+    bytes_codec::Writer,
+    hosted::Core,
+    ledger::LedgerError,
+    peer::Kind,
+    publish::guard::GuardError,
+};
+
+/// How long a voter may take to compute a root.
+const ROOT_VOTE_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// Answers of witnesses waiting to be merged.
+const RESULTS_MAX: usize = 64;
+
+/// Why a round ended without a checkpoint. Nothing is lost: entries stay sequenced, the last checkpoint is served on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum RoundError {
+    #[error("leadership is not confirmed")]
+    NotLeader,
+    #[error("only {agree} of {needed} needed voters confirmed the root")]
+    RootVote { agree: usize, needed: usize },
+    #[error("voters computed another root for {size} entries than this node")]
+    RootDisagreement { size: u64 },
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("the witness policy was not satisfied in time: {0}")]
+    Witnesses(String),
+    #[error("the checkpoint could not be committed: {0}")]
+    Commit(String),
+}
+
+/// What a round needs beside the log: one worker a witness.
+pub(crate) struct Publisher {
+    targets: watch::Sender<Option<Arc<Target>>>,
+    results: mpsc::Receiver<Cosigned>,
+}
+
+impl Publisher {
+    /// Starts the workers.
+    pub(crate) fn start(core: &Arc<Core>) -> Self {
+        let (targets, _) = watch::channel(None);
+        let (results_tx, results) = mpsc::channel(RESULTS_MAX);
+        for (index, witness) in core.options.policy.witnesses().iter().enumerate() {
+            let Some(url) = witness.url.clone() else { continue };
+            let state = core.witness_states[index].clone();
+            state.send_replace(WitnessState { name: witness.name.clone(), url, ..WitnessState::default() });
+            let worker = Worker {
+                core: core.clone(),
+                witness: index,
+                vkey: witness.vkey.clone(),
+                state,
+                targets: targets.subscribe(),
+                results: results_tx.clone(),
+            };
+            tokio::spawn(worker.run());
+        }
+        Self { targets, results }
+    }
+
+    /// Publishes everything that is applied; returns the size.
+    pub(crate) async fn round(&mut self, core: &Arc<Core>) -> Result<u64, RoundError> {
+        // G4: only with an entry of this term applied does this node hold everything that was ever signed.
+        if !core.confirmed_leader().await {
+            return Err(RoundError::NotLeader);
+        }
+        let term = core.term();
+        let size = core.ledger.size();
+        let root = core.ledger.root_at(size)?;
+        if nothing_to_sign(size, root) {
+            return Ok(size);
+        }
+        root_vote(core, size, root).await?;
+        let note = sign(core, size, root).await?;
+        let note = self.cosign(core, Target { size, note, term }).await?;
+        publish(core, &note).await?;
+        Ok(size)
+    }
+
+    /// C3: merges cosignatures until the policy is satisfied.
+    async fn cosign(&mut self, core: &Arc<Core>, target: Target) -> Result<Note, RoundError> {
+        let mut note = target.note.clone();
+        if core.options.policy.check(&note).is_ok() {
+            return Ok(note);
+        }
+        let size = target.size;
+        while self.results.try_recv().is_ok() {}
+        self.targets.send_replace(Some(Arc::new(target)));
+        let limit = Duration::from_millis(core.options.publish.witness_timeout_ms);
+        let deadline = tokio::time::Instant::now() + limit;
+        loop {
+            match tokio::time::timeout_at(deadline, self.results.recv()).await {
+                Ok(Some(cosigned)) if cosigned.size == size => {
+                    // A line of an earlier note of the same size covers the same text: Ed25519 notes are deterministic.
+                    merge(&mut note, cosigned.line);
+                    if core.options.policy.check(&note).is_ok() {
+                        return Ok(note);
+                    }
+                }
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        if core.options.fail_open {
+            return Ok(note);
+        }
+        let why = core.witness_states.iter().filter_map(|state| {
+            let state = state.borrow();
+            (!state.last_error.is_empty()).then(|| format!("{}: {}", state.name, state.last_error))
+        });
+        Err(RoundError::Witnesses(why.collect::<Vec<_>>().join("; ")))
+    }
+}
+
+/// G2: a majority of the voters, this node included, computed the same root.
+async fn root_vote(core: &Arc<Core>, size: u64, root: Hash) -> Result<(), RoundError> {
+    let voters = core.voters();
+    let needed = voters.len() / 2 + 1;
+    let mut agree = usize::from(voters.iter().any(|member| member.id == core.options.node_id));
+    let body = Writer::default().u64(size).finish();
+    let mut asked: FuturesUnordered<_> = voters
+        .into_iter()
+        .filter(|member| member.id != core.options.node_id)
+        .map(|member| {
+            let call = core.world.peers.call(&member, &core.name, Kind::RootVote as u32, body.clone(), ROOT_VOTE_TIMEOUT);
+            async move { (member.id, call.await) }
+        })
+        .collect();
+    let mut differ = Vec::new();
+    while agree < needed {
+        match asked.next().await {
+            Some((_, Ok(answer))) if answer[..] == root.0 => agree += 1,
+            Some((id, Ok(_))) => differ.push(id),
+            Some((_, Err(_))) => {}
+            None => break,
+        }
+    }
+    if !differ.is_empty() {
+        let text = format!("nodes {differ:?} computed another root for {size} entries than node {}", core.options.node_id);
+        if agree >= needed {
+            // They halt by themselves as soon as they apply the checkpoint (rule S5).
+            tracing::error!(log = %core.name, "{text}; the majority agrees with this node");
+            core.metrics.root_disagreements.inc();
+        } else {
+            core.alarms.raise(AlarmKind::RootVote, text);
+            if differ.len() >= needed {
+                core.halt("this node computed another root than the majority").await;
+            }
+            return Err(RoundError::RootDisagreement { size });
+        }
+    }
+    if agree >= needed { Ok(()) } else { Err(RoundError::RootVote { agree, needed }) }
+}
+
+/// G3, G1, G5: the guard moves, durably, before the signature exists; no extension lines.
+async fn sign(core: &Arc<Core>, size: u64, root: Hash) -> Result<Note, RoundError> {
+    let mut guard = core.guard.lock().await;
+    guard.advance(size, root, |n| core.ledger.root_at(n)).map_err(|error| {
+        core.alarms.raise(AlarmKind::SignGuard, error.to_string());
+        error
+    })?;
+    let text = Checkpoint::new(core.options.origin.clone(), size, root).to_string();
+    let line = core.options.signer.sign(&text);
+    let mut note = Note::new(text);
+    note.push(line);
+    Ok(note)
+}
+
+/// Makes the checkpoint durable on a majority before anybody serves it.
+async fn publish(core: &Arc<Core>, note: &Note) -> Result<(), RoundError> {
+    let command = Command::Publish { note: note.to_bytes() };
+    let outcomes = core.propose(&command).await.map_err(|e| RoundError::Commit(e.to_string()))?;
+    match outcomes.first() {
+        Some(Outcome::Done) => Ok(()),
+        Some(other) => Err(RoundError::Commit(format!("apply ignored it: {other:?}"))),
+        None => Err(RoundError::Commit("apply gave no answer".into())),
+    }
+}

@@ -1,0 +1,183 @@
+//! The Raft log on disk, as openraft wants to see it.
+//!
+//! A thin adapter: entries are encoded by [`super::codec`] and kept by [`ledger_store::RaftLog`], which makes one
+//! fdatasync durable for everybody who waits (rule L2: nothing is acknowledged before that).
+
+use std::{fmt::Debug, io, ops::Bound, ops::RangeBounds, sync::Arc};
+
+use ledger_store::RaftLog;
+use openraft::{
+    OptionalSend, RaftLogReader,
+    entry::RaftEntry as _,
+    storage::{IOFlushed, LogState, RaftLogStorage},
+};
+use parking::Mutex;
+
+use super::{
+    codec,
+    types::{LogId, RaftEntry, TypeConfig, Vote},
+};
+
+/// Keys of the small values kept beside the Raft log.
+const META_VOTE: u8 = 1;
+const META_COMMITTED: u8 = 2;
+const META_PURGED: u8 = 3;
+/// Bytes of entries that one replication read returns at most, beyond the first entry.
+const READ_BYTES_MAX: usize = 4 << 20;
+
+/// `std::sync::Mutex` without poisoning: a panic while it is held stops the log anyway.
+mod parking {
+    pub(super) struct Mutex<T>(std::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(super) fn new(value: T) -> Self {
+            Self(std::sync::Mutex::new(value))
+        }
+
+        pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, T> {
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+    }
+}
+
+/// What is known in memory about the ends of the Raft log.
+#[derive(Default)]
+struct Ends {
+    vote: Option<Vote>,
+    purged: Option<LogId>,
+    last: Option<LogId>,
+}
+
+/// The Raft log. Cheap to clone; all clones are one log.
+#[derive(Clone)]
+pub(crate) struct LogStore {
+    log: Arc<RaftLog>,
+    ends: Arc<Mutex<Ends>>,
+}
+
+impl LogStore {
+    pub(crate) fn open(log: RaftLog) -> io::Result<Self> {
+        let mut ends = Ends::default();
+        if let Some(bytes) = log.read_meta(META_VOTE).map_err(io::Error::other)? {
+            ends.vote = Some(codec::decode_vote(bytes).map_err(io::Error::other)?);
+        }
+        if let Some(bytes) = log.read_meta(META_PURGED).map_err(io::Error::other)? {
+            ends.purged = codec::decode_log_id(bytes).map_err(io::Error::other)?;
+        }
+        ends.last = ends.purged;
+        if let Some((_, last)) = log.indexes().map_err(io::Error::other)? {
+            let frames = log.read(last..last + 1, usize::MAX).map_err(io::Error::other)?;
+            if let Some((_, frame)) = frames.into_iter().next() {
+                ends.last = Some(codec::decode_entry(frame).map_err(io::Error::other)?.log_id());
+            }
+        }
+        Ok(Self { log: Arc::new(log), ends: Arc::new(Mutex::new(ends)) })
+    }
+
+    fn read(&self, from: u64, to: u64, max_bytes: usize) -> io::Result<Vec<RaftEntry>> {
+        let frames = self.log.read(from..to, max_bytes).map_err(io::Error::other)?;
+        frames.into_iter().map(|(_, frame)| codec::decode_entry(frame).map_err(io::Error::other)).collect()
+    }
+}
+
+impl RaftLogReader<TypeConfig> for LogStore {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<RaftEntry>, io::Error> {
+        let from = match range.start_bound() {
+            Bound::Included(index) => *index,
+            Bound::Excluded(index) => index + 1,
+            Bound::Unbounded => 0,
+        };
+        let to = match range.end_bound() {
+            Bound::Included(index) => index + 1,
+            Bound::Excluded(index) => *index,
+            Bound::Unbounded => u64::MAX,
+        };
+        self.read(from, to, usize::MAX)
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<RaftEntry>, io::Error> {
+        self.read(start, end, READ_BYTES_MAX)
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
+        Ok(self.ends.lock().vote)
+    }
+}
+
+impl RaftLogStorage<TypeConfig> for LogStore {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, io::Error> {
+        let ends = self.ends.lock();
+        Ok(LogState { last_purged_log_id: ends.purged, last_log_id: ends.last })
+    }
+
+    async fn get_log_reader(&mut self) -> Self::LogReader {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        self.log.save_meta(META_VOTE, codec::encode_vote(vote)).map_err(io::Error::other)?;
+        self.ends.lock().vote = Some(*vote);
+        Ok(())
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
+        // May be lost with the power: Raft finds the commit index again, it only takes longer.
+        self.log.save_meta_lazy(META_COMMITTED, codec::encode_log_id(&committed)).map_err(io::Error::other)
+    }
+
+    async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {
+        match self.log.read_meta(META_COMMITTED).map_err(io::Error::other)? {
+            // Saved lazily, so it may name an entry that the power cut took: then it is as good as absent.
+            Some(bytes) => {
+                let id = codec::decode_log_id(bytes).map_err(io::Error::other)?;
+                Ok(id.filter(|id| Some(*id) <= self.ends.lock().last))
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> Result<(), io::Error>
+    where
+        I: IntoIterator<Item = RaftEntry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let mut frames = Vec::new();
+        let mut first = None;
+        let mut last = None;
+        for entry in entries {
+            first.get_or_insert(entry.log_id().index);
+            last = Some(entry.log_id());
+            frames.push(codec::encode_entry(&entry));
+        }
+        let Some(first) = first else {
+            callback.io_completed(Ok(()));
+            return Ok(());
+        };
+        self.ends.lock().last = last;
+        let on_durable = Box::new(move |result: Result<(), ledger_store::StoreError>| {
+            callback.io_completed(result.map_err(io::Error::other));
+        });
+        self.log.append(first, frames, on_durable).map_err(io::Error::other)
+    }
+
+    async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
+        self.log.truncate_from(last_log_id.map_or(0, |id| id.index + 1)).map_err(io::Error::other)?;
+        self.ends.lock().last = last_log_id;
+        Ok(())
+    }
+
+    async fn purge(&mut self, log_id: LogId) -> Result<(), io::Error> {
+        self.log.save_meta(META_PURGED, codec::encode_log_id(&Some(log_id))).map_err(io::Error::other)?;
+        {
+            let mut ends = self.ends.lock();
+            ends.purged = Some(log_id);
+            ends.last = ends.last.max(Some(log_id));
+        }
+        self.log.purge_to(log_id.index).map_err(io::Error::other)
+    }
+}

@@ -1,0 +1,126 @@
+//! The replicated state machine, as openraft wants to see it.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use futures::{Stream, TryStreamExt as _};
+use openraft::{
+    EntryPayload, OptionalSend, RaftSnapshotBuilder,
+    entry::RaftEntry as _,
+    storage::{EntryResponder, RaftStateMachine, Snapshot},
+};
+
+use super::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::{
+    alarm::AlarmKind,
+    ledger::{Ledger, Work},
+    snapshot::{self, Manifest, SnapshotFile},
+};
+
+/// A Raft snapshot on its way: the file that holds it.
+pub(crate) type SnapshotData = PathBuf;
+type RaftSnapshot = openraft::alias::SnapshotOf<TypeConfig, SnapshotData>;
+
+/// Raft entries that are committed to the engine in one write.
+const ENTRIES_AT_ONCE: usize = 256;
+
+/// Applies what Raft has committed.
+pub(crate) struct Machine {
+    ledger: Arc<Ledger>,
+}
+
+impl Machine {
+    pub(crate) fn new(ledger: Arc<Ledger>) -> Self {
+        Self { ledger }
+    }
+
+    fn apply_some(&self, some: &mut Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
+        let mut work = Vec::with_capacity(some.len());
+        let mut responders = Vec::with_capacity(some.len());
+        for (entry, responder) in some.drain(..) {
+            let id = entry.log_id();
+            work.push((id, match entry.payload {
+                EntryPayload::Blank => Work::Blank,
+                EntryPayload::Normal(proposal) => Work::Command(proposal.0),
+                EntryPayload::Membership(members) => Work::Membership(members),
+            }));
+            responders.push(responder);
+        }
+        let replies = self.ledger.apply(work).map_err(|halt| {
+            self.ledger.alarms().raise(AlarmKind::ConsensusStopped, halt.to_string());
+            io::Error::other(halt)
+        })?;
+        for (responder, reply) in responders.into_iter().zip(replies) {
+            if let Some(responder) = responder {
+                responder.send(reply);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for Machine {
+    type SnapshotData = SnapshotData;
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        let mark = self.ledger.raft_mark();
+        Ok((mark.applied, mark.membership))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        let mut some = Vec::new();
+        while let Some(entry) = entries.try_next().await? {
+            some.push(entry);
+            if some.len() >= ENTRIES_AT_ONCE {
+                self.apply_some(&mut some)?;
+            }
+        }
+        if some.is_empty() { Ok(()) } else { self.apply_some(&mut some) }
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        // Written here, between two applies, so that the copy is of one raft_entry; it is small, the log is not in it.
+        Builder { written: Some(self.ledger.write_snapshot().map_err(io::Error::other)), ledger: self.ledger.clone() }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, data: SnapshotData) -> Result<(), io::Error> {
+        self.ledger.install(&data).map_err(io::Error::other)?;
+        let applied = self.ledger.raft_mark().applied;
+        if applied != meta.last_log_id {
+            return Err(io::Error::other(format!("the snapshot ends at {applied:?}, not at {:?}", meta.last_log_id)));
+        }
+        snapshot::prune(self.ledger.dir()).map_err(io::Error::other)
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<RaftSnapshot>, io::Error> {
+        let Some(path) = snapshot::newest(self.ledger.dir()).map_err(io::Error::other)? else { return Ok(None) };
+        match SnapshotFile::read(&path) {
+            Ok(file) => Ok(Some(Snapshot { meta: file.manifest().meta.clone(), snapshot: path })),
+            // A damaged snapshot is as good as none: Raft writes a new one. The file is kept for a person to look at.
+            Err(error) => {
+                self.ledger.alarms().raise(AlarmKind::Corruption, error.to_string());
+                std::fs::rename(&path, path.with_extension("damaged"))?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Hands a snapshot that has already been written to Raft.
+pub(crate) struct Builder {
+    written: Option<Result<(Manifest, PathBuf), io::Error>>,
+    ledger: Arc<Ledger>,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for Builder {
+    type SnapshotData = SnapshotData;
+
+    async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
+        let (manifest, path) = self.written.take().ok_or_else(|| io::Error::other("this snapshot was already handed over"))??;
+        snapshot::prune(self.ledger.dir()).map_err(io::Error::other)?;
+        Ok(Snapshot { meta: manifest.meta, snapshot: path })
+    }
+}

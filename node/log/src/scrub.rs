@@ -1,0 +1,125 @@
+//! The background scrub: what is at rest is read again, slowly, and compared (rule R3).
+//!
+//! Bundles against level-0 tiles, tiles against their parents. What does not fit is replaced by a peer's copy that
+//! proves itself against the published, witnessed root; nothing is ever repaired from a guess.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use ledger_format::{BundleId, Hash, TILE_WIDTH, TileId, encode_tile, leaf_hash, parse_bundle, parse_tile, tile_root, verify_subtree};
+
+use crate::{
+    alarm::AlarmKind,
+    hosted::Core,
+    ledger::{Ledger, LedgerError},
+};
+
+/// Between two passes over everything.
+const BETWEEN_PASSES: Duration = Duration::from_secs(60);
+const WIDTH: u16 = TILE_WIDTH as u16;
+
+/// Scrubs for ever.
+pub(crate) async fn run(core: Arc<Core>) {
+    loop {
+        pass(&core).await;
+        tokio::time::sleep(BETWEEN_PASSES).await;
+        if core.stopped.get().is_some() {
+            return;
+        }
+    }
+}
+
+/// One pass over all files below the published size.
+pub(crate) async fn pass(core: &Arc<Core>) {
+    let pause = Duration::from_millis(core.options.limits.scrub_pause_ms);
+    let mut level = 0_u8;
+    let mut count = core.ledger.filed().min(core.published_size()) / TILE_WIDTH;
+    while count > 0 {
+        for index in 0..count {
+            let good = if level == 0 { bundle_fits(&core.ledger, index) } else { parent_fits(&core.ledger, level, index) };
+            if !matches!(good, Ok(true)) {
+                let what = if level == 0 { format!("bundle or tile 0/{index}") } else { format!("tile {level}/{index}") };
+                core.alarms.raise(AlarmKind::Corruption, format!("{what} is damaged on disk"));
+                let repaired = if level == 0 { repair_bundle(core, index).await } else { repair_parent(&core.ledger, level, index) };
+                match repaired {
+                    Ok(()) => {
+                        core.metrics.repaired.inc();
+                        core.ledger.forget_cached_tiles();
+                        core.alarms.lower(AlarmKind::Corruption);
+                        tracing::warn!(log = %core.name, "{what} was damaged and is repaired");
+                    }
+                    Err(error) => core.alarms.raise(AlarmKind::Corruption, format!("{what} is damaged and cannot be repaired: {error}")),
+                }
+            }
+            core.metrics.scrubbed.inc();
+            tokio::time::sleep(pause).await;
+        }
+        count /= TILE_WIDTH;
+        level += 1;
+    }
+}
+
+fn file_tile(ledger: &Ledger, level: u8, index: u64) -> Result<Option<Vec<Hash>>, LedgerError> {
+    let bytes = ledger.files().read(&TileId { level, index, width: WIDTH }.path())?;
+    Ok(bytes.and_then(|bytes| parse_tile(&bytes, WIDTH).ok()))
+}
+
+fn bundle_leaves(bundle: &[u8]) -> Option<Vec<Hash>> {
+    Some(parse_bundle(bundle, WIDTH).ok()?.into_iter().map(leaf_hash).collect())
+}
+
+fn bundle_fits(ledger: &Ledger, index: u64) -> Result<bool, LedgerError> {
+    let bundle = ledger.files().read(&BundleId { index, width: WIDTH }.path())?;
+    let leaves = bundle.as_deref().and_then(bundle_leaves);
+    Ok(leaves.is_some() && leaves == file_tile(ledger, 0, index)?)
+}
+
+/// The tile above, computed from the tiles below it.
+fn from_children(ledger: &Ledger, level: u8, index: u64) -> Result<Option<Vec<Hash>>, LedgerError> {
+    let mut row = Vec::with_capacity(TILE_WIDTH as usize);
+    for child in index * TILE_WIDTH..(index + 1) * TILE_WIDTH {
+        let Some(tile) = file_tile(ledger, level - 1, child)? else { return Ok(None) };
+        row.push(tile_root(&tile));
+    }
+    Ok(Some(row))
+}
+
+fn parent_fits(ledger: &Ledger, level: u8, index: u64) -> Result<bool, LedgerError> {
+    let computed = from_children(ledger, level, index)?;
+    Ok(computed.is_some() && computed == file_tile(ledger, level, index)?)
+}
+
+fn repair_parent(ledger: &Ledger, level: u8, index: u64) -> Result<(), String> {
+    let computed = from_children(ledger, level, index).map_err(|e| e.to_string())?;
+    let computed = computed.ok_or("a tile below it is damaged too; it is repaired first")?;
+    // The children were compared with their bundles in this same pass, from the bottom up.
+    let path = TileId { level, index, width: WIDTH }.path();
+    ledger.files().replace(&path, &encode_tile(&computed)).map_err(|e| e.to_string())
+}
+
+/// Asks the other nodes for a bundle until one proves itself against the published root.
+pub(crate) async fn repair_bundle(core: &Arc<Core>, index: u64) -> Result<(), String> {
+    let published = core.ledger.published().ok_or("nothing is published yet that a peer's copy could be checked against")?;
+    let (size, root) = (published.checkpoint.size, published.checkpoint.root);
+    let mut why = "there is no other node".to_owned();
+    for peer in core.voters().into_iter().filter(|member| member.id != core.options.node_id) {
+        let id = peer.id;
+        match core.fetch_bundle(peer, index, size).await {
+            Ok((bundle, proof)) => match install_bundle(&core.ledger, index, &bundle, &proof, size, root) {
+                Ok(()) => return Ok(()),
+                Err(error) => why = format!("node {id}: {error}"),
+            },
+            Err(error) => why = format!("node {id}: {error}"),
+        }
+    }
+    Err(why)
+}
+
+fn install_bundle(ledger: &Ledger, index: u64, bundle: &Bytes, proof: &[Hash], size: u64, root: Hash) -> Result<(), String> {
+    let leaves = bundle_leaves(bundle).ok_or("its bundle is malformed")?;
+    let start = index * TILE_WIDTH;
+    verify_subtree(start, start + TILE_WIDTH, size, proof, tile_root(&leaves), root).map_err(|e| e.to_string())?;
+    let replace = |path: String, bytes: &[u8]| ledger.files().replace(&path, bytes).map_err(|e| e.to_string());
+    replace(BundleId { index, width: WIDTH }.path(), bundle)?;
+    replace(TileId { level: 0, index, width: WIDTH }.path(), &encode_tile(&leaves))
+}

@@ -1,0 +1,233 @@
+//! Raft snapshots as files: a manifest and the small state, never the log itself (rule R1).
+//!
+//! ```text
+//! "maip-snapshot/1\n"  u32 length, manifest  (u32 length, key, u32 length, value)*  u32 0xffffffff  BLAKE3 of all before
+//! ```
+
+use std::{
+    fs::{self, File},
+    io::{BufReader, BufWriter, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use ledger_format::{Hash, TILE_WIDTH, push_bundle_entry};
+use ledger_store::{Space};
+
+use crate::{
+    bytes_codec::{Malformed, Reader, Writer},
+    ledger::{Ledger, LedgerError},
+    raft::{codec, types::SnapshotMeta},
+};
+
+const MAGIC: &[u8] = b"maip-snapshot/1\n";
+const END: u32 = u32::MAX;
+/// One key or value; far above what the state machine writes.
+const VALUE_BYTES_MAX: u32 = 64 << 20;
+/// Keys read from the engine at once while a snapshot is written.
+const KEYS_AT_ONCE: usize = 4_096;
+
+/// What a snapshot says of the log it belongs to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Manifest {
+    /// Raft's part: last applied raft_entry and membership.
+    pub(crate) meta: SnapshotMeta,
+    /// Entries in the log.
+    pub(crate) size: u64,
+    /// Root at `size`.
+    pub(crate) root: Hash,
+    /// The entries behind the last full bundle, in bundle encoding.
+    pub(crate) edge: Bytes,
+}
+
+impl Manifest {
+    /// Index behind the last full bundle.
+    pub(crate) fn full_until(&self) -> u64 {
+        self.size / TILE_WIDTH * TILE_WIDTH
+    }
+
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut w = Writer::default();
+        w.bytes(&codec::encode_snapshot_meta(&self.meta)).u64(self.size).raw(&self.root.0).bytes(&self.edge);
+        w.finish()
+    }
+
+    pub(crate) fn decode(bytes: Bytes) -> Result<Self, Malformed> {
+        let mut r = Reader::new(bytes, "snapshot manifest");
+        let meta = codec::decode_snapshot_meta(r.bytes()?)?;
+        let manifest = Self { meta, size: r.u64()?, root: r.hash()?, edge: r.bytes()? };
+        r.end()?;
+        Ok(manifest)
+    }
+}
+
+/// Where the snapshot at `raft_index` is kept.
+pub(crate) fn snapshot_path(dir: &Path, raft_index: u64) -> PathBuf {
+    dir.join("snapshots").join(format!("{raft_index:020}.snapshot"))
+}
+
+/// The newest complete snapshot under `dir`.
+pub(crate) fn newest(dir: &Path) -> Result<Option<PathBuf>, LedgerError> {
+    Ok(list(dir)?.pop())
+}
+
+fn list(dir: &Path) -> Result<Vec<PathBuf>, LedgerError> {
+    let folder = dir.join("snapshots");
+    let listing = match fs::read_dir(&folder) {
+        Ok(listing) => listing,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(LedgerError::io("list", &folder, e)),
+    };
+    let mut paths: Vec<PathBuf> =
+        listing.filter_map(Result::ok).map(|e| e.path()).filter(|p| p.extension().is_some_and(|x| x == "snapshot")).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// Removes all snapshots but the newest.
+pub(crate) fn prune(dir: &Path) -> Result<(), LedgerError> {
+    let mut paths = list(dir)?;
+    paths.pop();
+    for path in paths {
+        fs::remove_file(&path).map_err(|e| LedgerError::io("remove", &path, e))?;
+    }
+    Ok(())
+}
+
+impl Ledger {
+    /// Writes a snapshot of the present state and returns its manifest and path. Call it between two applies.
+    pub(crate) fn write_snapshot(&self) -> Result<(Manifest, PathBuf), LedgerError> {
+        self.sync()?;
+        let mark = self.raft_mark();
+        let size = self.size();
+        let mut edge = Vec::new();
+        for index in size / TILE_WIDTH * TILE_WIDTH..size {
+            let entry = self.entry(index)?.ok_or_else(|| LedgerError::corrupt("edge", format!("entry {index} is missing")))?;
+            push_bundle_entry(&mut edge, &entry).map_err(|e| LedgerError::corrupt("edge", e.to_string()))?;
+        }
+        let meta = SnapshotMeta { last_log_id: mark.applied, last_membership: mark.membership };
+        let manifest = Manifest { meta, size, root: self.root_at(size)?, edge: edge.into() };
+        let path = snapshot_path(self.dir(), mark.applied.map_or(0, |id| id.index));
+        self.write_snapshot_file(&manifest, &path).map_err(|e| LedgerError::io("write", &path, e))??;
+        Ok((manifest, path))
+    }
+
+    fn write_snapshot_file(&self, manifest: &Manifest, path: &Path) -> std::io::Result<Result<(), LedgerError>> {
+        let folder = path.parent().expect("a snapshot path has a folder");
+        fs::create_dir_all(folder)?;
+        let temporary = path.with_extension("tmp");
+        let mut out = Hashed { file: BufWriter::new(File::create(&temporary)?), hash: blake3::Hasher::new() };
+        out.put(MAGIC)?;
+        out.put_value(&manifest.encode())?;
+        let mut from = Vec::new();
+        loop {
+            let pairs = match self.engine().scan(Space::State, &from, None, KEYS_AT_ONCE) {
+                Ok(pairs) => pairs,
+                Err(error) => return Ok(Err(error.into())),
+            };
+            let Some((last, _)) = pairs.last() else { break };
+            from = [last.as_slice(), &[0]].concat();
+            for (key, value) in &pairs {
+                out.put_value(key)?;
+                out.put_value(value)?;
+            }
+        }
+        out.put(&END.to_be_bytes())?;
+        let digest = out.hash.finalize();
+        let mut file = out.file;
+        file.write_all(digest.as_bytes())?;
+        let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        File::open(folder)?.sync_all()?;
+        Ok(Ok(()))
+    }
+}
+
+struct Hashed {
+    file: BufWriter<File>,
+    hash: blake3::Hasher,
+}
+
+impl Hashed {
+    fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.hash.update(bytes);
+        self.file.write_all(bytes)
+    }
+
+    fn put_value(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let len = u32::try_from(bytes.len()).map_err(|_| std::io::Error::other("a value above 4 GiB"))?;
+        self.put(&len.to_be_bytes())?;
+        self.put(bytes)
+    }
+}
+
+/// A snapshot file being read. Its hash has been checked before the first pair is handed out.
+pub(crate) struct SnapshotFile {
+    path: PathBuf,
+    reader: BufReader<File>,
+    manifest: Manifest,
+}
+
+impl SnapshotFile {
+    /// Opens and verifies a snapshot.
+    pub(crate) fn read(path: &Path) -> Result<Self, LedgerError> {
+        check_hash(path)?;
+        let io = |e| LedgerError::io("read", path, e);
+        let corrupt = |text: String| LedgerError::corrupt(path.display().to_string(), text);
+        let mut reader = BufReader::new(File::open(path).map_err(io)?);
+        let mut magic = [0; MAGIC.len()];
+        reader.read_exact(&mut magic).map_err(io)?;
+        if magic != MAGIC {
+            return Err(corrupt("not a snapshot of this version".into()));
+        }
+        let manifest = read_value(&mut reader, path)?.ok_or_else(|| corrupt("it has no manifest".into()))?;
+        let manifest = Manifest::decode(manifest.into()).map_err(|e| corrupt(e.to_string()))?;
+        Ok(Self { path: path.to_owned(), reader, manifest })
+    }
+
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The next key and value of the state; `None` at the end.
+    pub(crate) fn next_pair(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, LedgerError> {
+        let Some(key) = read_value(&mut self.reader, &self.path)? else { return Ok(None) };
+        let value = read_value(&mut self.reader, &self.path)?;
+        let value = value.ok_or_else(|| LedgerError::corrupt(self.path.display().to_string(), "a key has no value"))?;
+        Ok(Some((key, value)))
+    }
+}
+
+fn read_value(reader: &mut impl Read, path: &Path) -> Result<Option<Vec<u8>>, LedgerError> {
+    let io = |e| LedgerError::io("read", path, e);
+    let mut len = [0; 4];
+    reader.read_exact(&mut len).map_err(io)?;
+    let len = u32::from_be_bytes(len);
+    if len == END {
+        return Ok(None);
+    }
+    if len > VALUE_BYTES_MAX {
+        return Err(LedgerError::corrupt(path.display().to_string(), "a value is too long"));
+    }
+    let mut value = vec![0; len as usize];
+    reader.read_exact(&mut value).map_err(io)?;
+    Ok(Some(value))
+}
+
+fn check_hash(path: &Path) -> Result<(), LedgerError> {
+    let io = |e| LedgerError::io("read", path, e);
+    let corrupt = |text: &str| LedgerError::corrupt(path.display().to_string(), text);
+    let file = File::open(path).map_err(io)?;
+    let len = file.metadata().map_err(io)?.len();
+    let body = len.checked_sub(32).ok_or_else(|| corrupt("it is cut off"))?;
+    let mut reader = BufReader::new(file);
+    let mut hasher = blake3::Hasher::new();
+    std::io::copy(&mut (&mut reader).take(body), &mut hasher).map_err(io)?;
+    let mut digest = [0; 32];
+    reader.read_exact(&mut digest).map_err(io)?;
+    if hasher.finalize() != blake3::Hash::from_bytes(digest) {
+        return Err(corrupt("its checksum is wrong; take it again from another node"));
+    }
+    Ok(())
+}

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 /// Why a store could not do what it was asked.
 ///
-/// Three kinds. *The caller is wrong*: [`Gap`](Self::Gap), [`TooLarge`](Self::TooLarge), [`Path`](Self::Path).
+/// Three kinds. *The caller is wrong*: [`Gap`](Self::Gap), [`TooLarge`](Self::TooLarge),
+/// [`EmptyKey`](Self::EmptyKey), [`Path`](Self::Path).
 /// *An operator must act*: [`Locked`](Self::Locked), [`Foreign`](Self::Foreign), [`Newer`](Self::Newer),
 /// [`Corrupt`](Self::Corrupt), [`Differs`](Self::Differs). *Fatal*: everything else; stop the process, what was
 /// acknowledged before is safe. None is worth a retry on the same handle.
@@ -96,6 +97,9 @@ pub enum StoreError {
         /// The limit.
         limit: usize,
     },
+    /// A key of no bytes, which some engines cannot hold.
+    #[error("a key needs at least one byte")]
+    EmptyKey,
     /// A relative path that leaves the root, or names a file that is not plain.
     #[error("{0:?} is not a plain relative path")]
     Path(String),

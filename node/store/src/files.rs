@@ -7,7 +7,7 @@
 //! Paths are relative, with `/`, and name nothing outside the root. Names that end in `.tmp` are ours: a crash leaves
 //! them, [`Files::open`] does not look for them, readers and [`Files::walk`] skip them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -53,10 +53,15 @@ impl Files {
     /// All files are written before the first is synced, so that the kernel writes them out together, and each
     /// directory is synced once.
     pub fn write_many(&self, files: &[(&str, &[u8])]) -> Result<(), StoreError> {
-        let mut staged = Vec::new();
+        let mut staged: Vec<Staged> = Vec::new();
         let mut dirs = BTreeSet::new();
+        let mut given: BTreeMap<PathBuf, &[u8]> = BTreeMap::new();
         for (path, bytes) in files {
             let target = self.resolve(path)?;
+            if let Some(before) = given.insert(target.clone(), bytes) {
+                check_same(&target, before, bytes)?;
+                continue;
+            }
             if self.has_same(&target, bytes)? {
                 // A crash between rename and sync may have left a name that is not durable yet.
                 dirs.insert(parent(&target));
@@ -166,11 +171,8 @@ impl Files {
     /// True when the file exists with these bytes; an error when it exists with others.
     fn has_same(&self, target: &Path, bytes: &[u8]) -> Result<bool, StoreError> {
         let Some(there) = self.read_target(target)? else { return Ok(false) };
-        if there == bytes {
-            return Ok(true);
-        }
-        let same = there.iter().zip(bytes).take_while(|(a, b)| a == b).count();
-        Err(StoreError::Differs { path: target.to_owned(), offset: same as u64 })
+        check_same(target, &there, bytes)?;
+        Ok(true)
     }
 
     /// Writes the bytes beside their place, in its directory, so that the rename stays within it.
@@ -220,6 +222,14 @@ struct Staged {
     tmp: PathBuf,
     target: PathBuf,
     handle: Arc<dyn DiskFile>,
+}
+
+fn check_same(target: &Path, there: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+    if there == bytes {
+        return Ok(());
+    }
+    let same = there.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+    Err(StoreError::Differs { path: target.to_owned(), offset: same as u64 })
 }
 
 fn parent(path: &Path) -> PathBuf {

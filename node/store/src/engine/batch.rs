@@ -56,6 +56,9 @@ impl Batch {
     /// Refuses what some engine could not hold, so that all engines refuse alike.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         for change in &self.changes {
+            if change.key.is_empty() {
+                return Err(StoreError::EmptyKey);
+            }
             check_size("key", change.key.len(), KEY_BYTES_MAX)?;
             check_size("value", change.value.as_ref().map_or(0, Vec::len), VALUE_BYTES_MAX)?;
         }

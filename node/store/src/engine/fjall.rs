@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use ::fjall::config::{
-    BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy,
-    PinningPolicy,
+    BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
+    PartitioningPolicy, PinningPolicy,
 };
 use ::fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode};
 
@@ -78,21 +78,25 @@ fn keyspace_options(space: Space) -> KeyspaceCreateOptions {
     if space != Space::Index {
         return options;
     }
-    // Random keys, read one at a time and most often absent (deduplication): small blocks, and filters and indexes in
-    // partitions that the cache may drop, so that memory does not grow with the number of keys.
+    // Random keys, read one at a time and most often absent (deduplication): small blocks, and filters and block indexes
+    // in memory, about 6 bytes a key. Hashes do not compress.
     let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(10.0));
     options
         .data_block_size_policy(BlockSizePolicy::all(4 * 1024))
+        .data_block_compression_policy(CompressionPolicy::disabled())
         .filter_policy(FilterPolicy::all(bloom))
-        .filter_block_partitioning_policy(PartitioningPolicy::all(true))
-        .index_block_partitioning_policy(PartitioningPolicy::all(true))
-        .filter_block_pinning_policy(PinningPolicy::all(false))
-        .index_block_pinning_policy(PinningPolicy::all(false))
+        .filter_block_partitioning_policy(PartitioningPolicy::all(false))
+        .index_block_partitioning_policy(PartitioningPolicy::all(false))
+        .filter_block_pinning_policy(PinningPolicy::all(true))
+        .index_block_pinning_policy(PinningPolicy::all(true))
 }
 
 impl Engine for FjallEngine {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.poison.check()?;
+        if key.is_empty() {
+            return Ok(None);
+        }
         let value = self.space(space).get(key).map_err(self.failed("read"))?;
         Ok(value.map(|v| v.to_vec()))
     }

@@ -8,9 +8,12 @@ use super::{Batch, Engine, Pair, Space};
 use crate::StoreError;
 
 /// Keys of all spaces, the space first.
+type Map = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
+
+/// See the module.
 #[derive(Default)]
 pub(super) struct MemoryEngine {
-    map: RwLock<BTreeMap<(Space, Vec<u8>), Vec<u8>>>,
+    map: RwLock<Map>,
 }
 
 impl Engine for MemoryEngine {

@@ -15,7 +15,7 @@ pub use batch::Batch;
 
 use crate::StoreError;
 
-/// Longest key in bytes.
+/// Longest key in bytes; the shortest has one.
 pub const KEY_BYTES_MAX: usize = 1024;
 /// Longest value in bytes; larger things belong in files.
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
@@ -53,7 +53,7 @@ pub type Pair = (Vec<u8>, Vec<u8>);
 /// A batch is atomic for whoever opens the directory next. A reader on another thread may see the first half of a batch
 /// that is being committed; readers that must not are kept behind a size by their owner.
 pub trait Engine: Send + Sync + 'static {
-    /// The value of a key.
+    /// The value of a key; the empty key has none.
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Up to `limit` pairs with `from <= key < to`, in ascending order of keys; no `to` means until the end of the space.

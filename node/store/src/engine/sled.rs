@@ -6,9 +6,11 @@
 //!
 //! Memory is *not* bounded by the cache: several gigabytes at four million keys. Use it up to about a million.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::{Batch, Engine, EngineOptions, Pair, Poison, Space};
 use crate::StoreError;
@@ -16,8 +18,9 @@ use crate::dir::OwnedDir;
 
 const NAME: &str = "sled";
 const VERSION: u32 = 1;
-/// From about this size sled writes a value to a file of its own, which it never syncs. Lower than its own limit.
-const SEPARATE_FILE_BYTES: usize = 32 << 10;
+/// How often, and how long apart, opening is tried while an earlier handle of this process is still closing.
+const OPEN_ATTEMPTS: u32 = 500;
+const OPEN_PAUSE: Duration = Duration::from_millis(10);
 /// Keys removed at once by [`Engine::clear`].
 const CLEAR_STEP: usize = 10_000;
 
@@ -25,8 +28,8 @@ const CLEAR_STEP: usize = 10_000;
 pub(super) struct SledEngine {
     db: ::sled::Db,
     log: File,
-    /// A large value was written since the last sync.
-    large: AtomicBool,
+    /// Nodes of the tree that are too large for the log are files of their own; those that were synced.
+    synced_blobs: Mutex<BTreeSet<PathBuf>>,
     poison: Poison,
     // Unlocked last.
     dir: OwnedDir,
@@ -36,16 +39,15 @@ impl SledEngine {
     pub(super) fn open(dir: &Path, options: &EngineOptions) -> Result<Self, StoreError> {
         let dir = OwnedDir::claim(dir, NAME, VERSION)?;
         let data = dir.path().join("data");
-        let db = ::sled::Config::new()
+        let config = ::sled::Config::new()
             .path(&data)
             .cache_capacity(options.cache_bytes)
             // Every commit flushes; nothing is left for a background thread.
-            .flush_every_ms(None)
-            .open()
-            .map_err(|e| error(dir.path(), "open", e))?;
+            .flush_every_ms(None);
+        let db = open_patiently(&config).map_err(|e| error(dir.path(), "open", e))?;
         let log_path = data.join("db");
         let log = File::open(&log_path).map_err(|e| StoreError::io("open", &log_path, e))?;
-        let engine = SledEngine { db, log, large: AtomicBool::new(true), poison: Poison::default(), dir };
+        let engine = SledEngine { db, log, synced_blobs: Mutex::default(), poison: Poison::default(), dir };
         engine.sync()?;
         sync_path(engine.dir.path())?;
         Ok(engine)
@@ -60,12 +62,7 @@ impl SledEngine {
         let mut writes = ::sled::Batch::default();
         for (key, value) in changes {
             match value {
-                Some(value) => {
-                    if value.len() >= SEPARATE_FILE_BYTES {
-                        self.large.store(true, Ordering::Release);
-                    }
-                    writes.insert(key, value);
-                }
+                Some(value) => writes.insert(key, value),
                 None => writes.remove(key),
             }
         }
@@ -77,13 +74,7 @@ impl SledEngine {
     fn sync_files(&self) -> Result<(), StoreError> {
         self.db.flush().map_err(self.failed("flush"))?;
         let data = self.dir.path().join("data");
-        if self.large.swap(false, Ordering::AcqRel) {
-            let blobs = data.join("blobs");
-            for path in list(&blobs)? {
-                sync_path(&path)?;
-            }
-            sync_path(&blobs)?;
-        }
+        self.sync_blobs(&data.join("blobs"))?;
         self.log.sync_data().map_err(|e| StoreError::io("sync", &data.join("db"), e))?;
         for path in list(&data)? {
             // The snapshot sled recovers from is small and written rarely.
@@ -93,6 +84,32 @@ impl SledEngine {
         }
         sync_path(&data)
     }
+
+    /// Syncs the large nodes written since the last time. They are written once and removed when they are replaced.
+    fn sync_blobs(&self, blobs: &Path) -> Result<(), StoreError> {
+        let mut synced = self.synced_blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let there: BTreeSet<PathBuf> = list(blobs)?.into_iter().collect();
+        let mut fresh = there.difference(&synced).peekable();
+        if fresh.peek().is_some() {
+            fresh.try_for_each(|path| sync_path(path))?;
+            sync_path(blobs)?;
+        }
+        *synced = there;
+        Ok(())
+    }
+}
+
+/// sled's threads may hold its own lock a moment longer than its last handle lives. We hold ours, so nobody else can.
+fn open_patiently(config: &::sled::Config) -> ::sled::Result<::sled::Db> {
+    for _ in 0..OPEN_ATTEMPTS {
+        match config.open() {
+            Err(::sled::Error::Io(e)) if e.to_string().contains("could not acquire lock") => {
+                std::thread::sleep(OPEN_PAUSE);
+            }
+            opened => return opened,
+        }
+    }
+    config.open()
 }
 
 fn tree_key(space: Space, key: &[u8]) -> Vec<u8> {

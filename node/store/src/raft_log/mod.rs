@@ -15,7 +15,9 @@
 //! After the first failed write or `fsync` every call fails with that failure: the process must stop.
 
 mod frame;
+mod options;
 mod recover;
+mod request;
 mod segment;
 mod spare;
 mod view;
@@ -31,9 +33,11 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 
+pub use self::options::{RaftLogOptions, Recovered};
+use self::request::{Done, Request};
 use self::spare::Spares;
 use self::view::{Hit, View};
-use self::writer::{Done, Request, Writer};
+use self::writer::Writer;
 use crate::StoreError;
 use crate::dir::OwnedDir;
 use crate::disk::{Disk, RealDisk};
@@ -46,38 +50,6 @@ pub const RAFT_ENTRY_BYTES_MAX: usize = frame::PAYLOAD_BYTES_MAX;
 
 /// Called once, on the writing thread, when an append is durable or can never be. Must not block.
 pub type OnDurable = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-
-/// How a log is opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RaftLogOptions {
-    /// A segment is closed at about this size; also the least that a purge can free. A larger group makes a larger one.
-    pub segment_bytes: u64,
-    /// Space held back for bookkeeping on a full disk; 0 for none.
-    pub reserve_bytes: u64,
-    /// The newest entries up to this many bytes are read without the disk.
-    pub cache_bytes: usize,
-}
-
-impl Default for RaftLogOptions {
-    fn default() -> Self {
-        RaftLogOptions { segment_bytes: 16 << 20, reserve_bytes: 64 << 20, cache_bytes: 16 << 20 }
-    }
-}
-
-/// What was found when a log was opened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recovered {
-    /// First index that can be read; `None` when the log holds no entry.
-    pub first: Option<u64>,
-    /// Last index that can be read.
-    pub last: Option<u64>,
-    /// Highest purged index.
-    pub purged: Option<u64>,
-    /// All metadata.
-    pub meta: BTreeMap<u8, Vec<u8>>,
-    /// Bytes of a last group that was never acknowledged, now gone. Worth a line in the journal of the node.
-    pub cut_bytes: u64,
-}
 
 /// What the log and its writer share.
 struct Shared {
@@ -167,7 +139,7 @@ impl RaftLog {
         on_durable: OnDurable,
     ) -> Result<(), StoreError> {
         let frames: Vec<Bytes> = frames.into_iter().map(Into::into).collect();
-        frames.iter().try_for_each(|frame| writer::check_payload(frame.len()))?;
+        frames.iter().try_for_each(|frame| request::check_payload(frame.len()))?;
         let mut view = self.usable_view()?;
         view.bounds.check(first_index)?;
         let append = view.next_append();
@@ -231,7 +203,7 @@ impl RaftLog {
     /// Sets a metadata value (the vote). Durable on return, together with everything asked for before.
     pub fn save_meta(&self, key: u8, value: impl Into<Bytes>) -> Result<(), StoreError> {
         let value = value.into();
-        writer::check_payload(value.len())?;
+        request::check_payload(value.len())?;
         let mut view = self.usable_view()?;
         view.meta.insert(key, value.clone());
         self.send_and_wait(view, |done| Request::Meta { key, value, done: Some(done) })
@@ -241,7 +213,7 @@ impl RaftLog {
     /// and is written when the log is closed.
     pub fn save_meta_lazy(&self, key: u8, value: impl Into<Bytes>) -> Result<(), StoreError> {
         let value = value.into();
-        writer::check_payload(value.len())?;
+        request::check_payload(value.len())?;
         let mut view = self.usable_view()?;
         view.meta.insert(key, value.clone());
         self.send(Request::Meta { key, value, done: None })

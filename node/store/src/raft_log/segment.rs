@@ -129,10 +129,12 @@ impl Scanner {
                 if raw == [0; HEADER_BYTES] { "zeros before other bytes" } else { "not a frame header" };
             return Ok(if self.zero_from(offset)? { Step::End } else { Step::Bad(reason.into()) });
         };
-        let Some(payload) = self.bytes(offset + HEADER_BYTES as u64, header.payload_len)? else {
+        let body_len = header.frame_len() - HEADER_BYTES;
+        let Some(body) = self.bytes(offset + HEADER_BYTES as u64, body_len)? else {
             return Ok(Step::Bad("a frame longer than the file".into()));
         };
-        if !header.matches(number, &raw, payload) {
+        let (payload, padding) = body.split_at(header.payload_len);
+        if !header.matches(number, &raw, payload) || padding.iter().any(|byte| *byte != 0) {
             return Ok(Step::Bad("wrong checksum".into()));
         }
         let payload = Bytes::copy_from_slice(payload);
@@ -140,6 +142,8 @@ impl Scanner {
     }
 
     /// The highest group of any valid frame from `offset` on, wherever it begins, with its offset.
+    ///
+    /// Entries are opaque, so one that imitates a frame could make a torn group look damaged. The reverse is impossible.
     pub(super) fn highest_group_from(&mut self, offset: u64) -> Result<Option<(u64, u64)>, StoreError> {
         let mut highest = None;
         let mut offset = offset.next_multiple_of(ALIGN as u64);

@@ -3,77 +3,24 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 
-use super::frame::{self, Kind, PAYLOAD_BYTES_MAX};
+use super::Shared;
+use super::frame::{self, Kind};
 use super::recover::Segment;
+use super::request::Request;
 use super::segment::{self, Start};
 use super::spare::Spares;
 use super::view::{Bounds, Location};
-use super::{OnDurable, Shared};
 use crate::StoreError;
 use crate::disk::Disk;
 use crate::space::Reserve;
 
 /// A group is closed once it has this many bytes, even if more is waiting.
 const GROUP_BYTES: usize = 4 << 20;
-
-/// Whoever waits for a durable change.
-pub(super) type Done = SyncSender<Result<(), StoreError>>;
-
-/// What the writer is asked for, in the order of the log.
-pub(super) enum Request {
-    Append {
-        first: u64,
-        append: u64,
-        frames: Vec<Bytes>,
-        on_durable: OnDurable,
-    },
-    TruncateFrom {
-        index: u64,
-        done: Done,
-    },
-    PurgeTo {
-        index: u64,
-        done: Done,
-    },
-    /// Without `done`: rides with the next group that somebody waits for.
-    Meta {
-        key: u8,
-        value: Bytes,
-        done: Option<Done>,
-    },
-    /// Writes what still rides, for a clean end.
-    Flush {
-        done: Done,
-    },
-}
-
-impl Request {
-    fn bytes(&self) -> usize {
-        match self {
-            Request::Append { frames, .. } => frames.iter().map(|f| frame::frame_len(f.len())).sum(),
-            _ => frame::HEADER_BYTES,
-        }
-    }
-
-    fn answer(self, result: Result<(), StoreError>) {
-        match self {
-            Request::Append { on_durable, .. } => on_durable(result),
-            Request::TruncateFrom { done, .. }
-            | Request::PurgeTo { done, .. }
-            | Request::Flush { done }
-            | Request::Meta { done: Some(done), .. } => {
-                // Whoever asked may have gone.
-                let _ = done.send(result);
-            }
-            Request::Meta { done: None, .. } => {}
-        }
-    }
-}
 
 /// The state of the writing thread.
 pub(super) struct Writer {
@@ -306,10 +253,4 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-/// Refuses what a frame cannot hold.
-pub(super) fn check_payload(bytes: usize) -> Result<(), StoreError> {
-    let limit = PAYLOAD_BYTES_MAX;
-    if bytes > limit { Err(StoreError::TooLarge { what: "raft log payload", bytes, limit }) } else { Ok(()) }
 }

@@ -1,0 +1,181 @@
+//! Every engine passes the suite, random histories with reopening, and refuses foreign directories.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use ledger_store::conformance::{Change, EngineModel, check_engine};
+use ledger_store::{Engine, EngineKind, EngineOptions, Space, StoreError, open};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+const OPTIONS: EngineOptions = EngineOptions { cache_bytes: 1 << 20 };
+
+fn reopen(kind: EngineKind, dir: &Path) -> Arc<dyn Engine> {
+    open(kind, dir, &OPTIONS).unwrap()
+}
+
+fn passes_the_suite(kind: EngineKind) {
+    let dir = tempfile::tempdir().unwrap();
+    check_engine(kind != EngineKind::Memory, &mut || reopen(kind, dir.path()));
+}
+
+#[test]
+fn memory_passes_the_suite() {
+    passes_the_suite(EngineKind::Memory);
+}
+
+#[test]
+fn fjall_passes_the_suite() {
+    passes_the_suite(EngineKind::Fjall);
+}
+
+#[test]
+fn sled_passes_the_suite() {
+    passes_the_suite(EngineKind::Sled);
+}
+
+/// So many times this byte.
+type Value = (usize, u8);
+
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(Vec<(Space, Vec<u8>, Option<Value>)>),
+    Scan(Space, Vec<u8>, Option<Vec<u8>>, usize),
+    Clear(Space),
+    Sync,
+    Reopen,
+}
+
+fn space() -> impl Strategy<Value = Space> {
+    prop::sample::select(Space::ALL.to_vec())
+}
+
+/// Few and short keys, so that changes meet; some are prefixes of others.
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop::sample::select(vec![0u8, 1, 0x7f, 0xff]), 1..4)
+}
+
+/// Small values, and now and then one that engines keep elsewhere.
+fn value() -> impl Strategy<Value = Value> {
+    (prop_oneof![20 => 0usize..40, 1 => 100_000usize..200_000], any::<u8>())
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let changes = prop::collection::vec((space(), key(), prop::option::weighted(0.7, value())), 0..12);
+    prop_oneof![
+        12 => changes.prop_map(Step::Commit),
+        6 => (space(), key(), prop::option::of(key()), 0usize..20).prop_map(|(s, f, t, n)| Step::Scan(s, f, t, n)),
+        1 => space().prop_map(Step::Clear),
+        1 => Just(Step::Sync),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+fn agrees_with_the_model(kind: EngineKind) {
+    let config = Config { cases: 12, failure_persistence: None, ..Config::default() };
+    let steps = prop::collection::vec(step(), 1..60);
+    let run = |steps: Vec<Step>| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut engine = reopen(kind, dir.path());
+        let mut model = EngineModel::default();
+        for step in steps {
+            match step {
+                Step::Commit(changes) => {
+                    let bytes = |(len, byte): Value| vec![byte; len];
+                    let changes: Vec<Change> =
+                        changes.into_iter().map(|(s, k, v)| (s, k, v.map(bytes))).collect();
+                    model.commit(&*engine, &changes);
+                }
+                Step::Scan(space, from, to, limit) => {
+                    model.check_range(&*engine, space, &from, to.as_deref(), limit);
+                }
+                Step::Clear(space) => model.clear(&*engine, space),
+                Step::Sync => engine.sync().unwrap(),
+                Step::Reopen => {
+                    drop(engine);
+                    engine = reopen(kind, dir.path());
+                    model.check(&*engine);
+                }
+            }
+        }
+        model.check(&*engine);
+        Ok(())
+    };
+    TestRunner::new(config).run(&steps, run).unwrap();
+}
+
+#[test]
+fn fjall_agrees_with_the_model() {
+    agrees_with_the_model(EngineKind::Fjall);
+}
+
+#[test]
+fn sled_agrees_with_the_model() {
+    agrees_with_the_model(EngineKind::Sled);
+}
+
+#[test]
+fn enough_data_for_memtables_to_be_written_out_reads_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut model = EngineModel::default();
+    let mut engine = reopen(EngineKind::Fjall, dir.path());
+    // 24 MiB in the index: three memtables, overwritten in part, cleared once in the middle.
+    for round in 0..24u64 {
+        let changes: Vec<Change> = (0..256u64)
+            .map(|n| {
+                let number = (round * 256 + n).wrapping_mul(0x9e37_79b9_7f4a_7c15) % 4096;
+                (Space::Index, number.to_be_bytes().to_vec(), Some(vec![round as u8; 4096]))
+            })
+            .collect();
+        model.commit(&*engine, &changes);
+        if round == 11 {
+            model.clear(&*engine, Space::Index);
+        }
+    }
+    model.check(&*engine);
+    drop(engine);
+    engine = reopen(EngineKind::Fjall, dir.path());
+    model.check(&*engine);
+}
+
+#[test]
+fn a_directory_belongs_to_one_process_and_one_engine() {
+    for (kind, other) in [(EngineKind::Fjall, EngineKind::Sled), (EngineKind::Sled, EngineKind::Fjall)] {
+        let dir = tempfile::tempdir().unwrap();
+        let first = reopen(kind, dir.path());
+        for kind in [kind, other] {
+            let second = open(kind, dir.path(), &OPTIONS).map(drop);
+            assert!(matches!(second, Err(StoreError::Locked(_))), "{second:?}");
+        }
+        drop(first);
+        let foreign = open(other, dir.path(), &OPTIONS).map(drop);
+        assert!(
+            matches!(&foreign, Err(StoreError::Foreign { found, .. }) if found == kind.name()),
+            "{foreign:?}"
+        );
+        fs::write(dir.path().join("FORMAT"), format!("maip {} 99\n", kind.name())).unwrap();
+        let newer = open(kind, dir.path(), &OPTIONS).map(drop);
+        assert!(matches!(newer, Err(StoreError::Newer { found: 99, known: 1, .. })), "{newer:?}");
+        fs::write(dir.path().join("FORMAT"), "").unwrap();
+        let broken = open(kind, dir.path(), &OPTIONS).map(drop);
+        assert!(matches!(broken, Err(StoreError::Corrupt { .. })), "{broken:?}");
+    }
+}
+
+#[test]
+fn a_directory_of_something_else_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("thesis.txt"), "do not touch").unwrap();
+    let refused = open(EngineKind::Fjall, dir.path(), &OPTIONS).map(drop);
+    assert!(matches!(refused, Err(StoreError::Foreign { .. })), "{refused:?}");
+    assert!(!dir.path().join("data").exists());
+}
+
+#[test]
+fn engines_have_one_name() {
+    for kind in EngineKind::ALL {
+        assert_eq!(kind.name().parse(), Ok(kind));
+    }
+    assert!("Fjall".parse::<EngineKind>().is_err());
+}

@@ -13,7 +13,9 @@
 //! `offline` uses `ledger_format` and `std::fs` and nothing else, so verifying a file cannot reach a network.
 
 pub mod error;
+pub mod fsck;
 pub mod keys;
+pub mod monitor;
 pub mod offline;
 pub mod source;
 pub mod transport;

@@ -66,6 +66,20 @@ pub trait Source {
     fn place(&self) -> String;
 }
 
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn fetch(&self, path: &str, max: usize) -> Result<Vec<u8>, SourceError> {
+        (**self).fetch(path, max)
+    }
+
+    fn fetch_many(&self, paths: &[String], max: usize) -> Vec<Result<Vec<u8>, SourceError>> {
+        (**self).fetch_many(paths, max)
+    }
+
+    fn place(&self) -> String {
+        (**self).place()
+    }
+}
+
 /// A directory in the C2SP layout: an export, a mirror, or the tile directory of a node.
 #[derive(Clone, Debug)]
 pub struct DirSource(PathBuf);

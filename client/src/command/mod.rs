@@ -3,9 +3,13 @@
 mod admin;
 mod agent;
 mod checkpoint;
+mod evidence;
+mod fsck;
 mod global;
 mod help;
 mod key;
+mod monitor;
+mod multi;
 mod out;
 mod policy;
 mod proof;
@@ -93,6 +97,15 @@ enum Command {
     /// Operate a cluster (operators).
     #[command(subcommand, after_help = help::ADMIN)]
     Admin(admin::Admin),
+    /// Work on the files of a log.
+    #[command(subcommand, after_help = help::LOG)]
+    Log(fsck::Log),
+    /// Follow a log, re-hash and replay everything, catch it cheating.
+    #[command(after_help = help::MONITOR)]
+    Monitor(monitor::Monitor),
+    /// Judge evidence of cheating.
+    #[command(subcommand, after_help = help::EVIDENCE)]
+    Evidence(evidence::Evidence),
     /// Show whom a policy trusts.
     #[command(subcommand, after_help = help::POLICY)]
     Policy(policy::Policy),
@@ -135,6 +148,9 @@ fn run(cli: &Cli, out: &Out) -> Done {
         Command::Entry(c) => c.run(global, out),
         Command::Status(c) => c.run(global, out),
         Command::Admin(c) => c.run(global, out),
+        Command::Log(c) => c.run(out),
+        Command::Monitor(c) => c.run(global, out),
+        Command::Evidence(c) => c.run(global, out),
         Command::Policy(c) => c.run(global, out),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "maip", &mut io::stdout());

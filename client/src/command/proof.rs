@@ -9,12 +9,14 @@ use clap::{Args, Subcommand, ValueHint};
 use ledger_format::TlogProof;
 use serde_json::json;
 
-use super::{Done, Exit, Failure, Global, Out, global::block_on, tail::which};
+use super::{Done, Exit, Failure, Global, Out, global::block_on, multi::Batch, tail::which};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Proof {
     /// Fetch the proof file of one entry, verify it, write it.
     Get(Get),
+    /// Prove many entries in one file, from the log's published files.
+    Batch(Batch),
 }
 
 #[derive(Debug, Args)]
@@ -39,6 +41,7 @@ impl Proof {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
         match self {
             Self::Get(get) => get.run(global, out),
+            Self::Batch(batch) => batch.run(global, out),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From the bytes of a file to a verdict.
 
 use ledger_format::{
-    Checkpoint, Hash, Policy, TlogProof, leaf_hash,
+    Checkpoint, CoseProof, CoseReceipt, Hash, MultiProof, Policy, TlogProof, leaf_hash,
     record::{Entry, Record},
     verify,
 };
@@ -97,6 +97,8 @@ pub struct RecordFacts {
 pub fn verify_file(bytes: &[u8], question: &Question<'_>) -> Verdict {
     let judged = match sniff(bytes) {
         Some(Kind::Proof) => judge_proof(bytes, question),
+        Some(Kind::MultiProof) => judge_multi_proof(bytes, question),
+        Some(Kind::Cose) => judge_cose(bytes, question),
         None => Err(No::Invalid(
             "this is not a proof: neither a .tlog-proof, nor a multi-proof, nor a COSE receipt".into(),
         )),
@@ -139,6 +141,63 @@ fn judge_proof(bytes: &[u8], question: &Question<'_>) -> Result<Finding, No> {
         as_of_s,
         age_s: None,
         entries: vec![read_entry(proven.index, entry, question)?],
+    })
+}
+
+fn judge_multi_proof(bytes: &[u8], question: &Question<'_>) -> Result<Finding, No> {
+    let proof = MultiProof::parse(bytes).map_err(invalid)?;
+    let witnessed = proof.verify(question.policy).map_err(invalid)?;
+    let as_of_s = as_of(question.policy, &proof.note, &witnessed.cosigners);
+    let entries = proof
+        .entries
+        .iter()
+        .map(|(index, entry)| read_entry(*index, entry, question))
+        .collect::<Result<_, _>>()?;
+    Ok(Finding {
+        kind: Kind::MultiProof,
+        checkpoint: witnessed.checkpoint,
+        log: witnessed.log.name().to_owned(),
+        cosigners: witnessed.cosigners,
+        as_of_s,
+        age_s: None,
+        entries,
+    })
+}
+
+/// A receipt carries the log's signature only, so it answers only a policy that asks for no witness.
+fn judge_cose(bytes: &[u8], question: &Question<'_>) -> Result<Finding, No> {
+    let receipt = CoseReceipt::parse(bytes).map_err(invalid)?;
+    let CoseProof::Inclusion { size, index, .. } = receipt.proof else {
+        return Err(No::CannotJudge(
+            "this receipt proves consistency of two trees, not an entry: use `maip consistency`".into(),
+        ));
+    };
+    let Some(entry) = question.entry else {
+        return Err(No::CannotJudge(
+            "a COSE receipt does not hold its entry: give it with --entry FILE".into(),
+        ));
+    };
+    let mut logs = question.policy.logs().iter().map(|l| &l.vkey);
+    let Some(log) = logs.find(|vkey| vkey.key_id() == receipt.key_id) else {
+        return Err(invalid(format!("the policy lists no log with key {}", receipt.key_id)));
+    };
+    let root = receipt.verify_inclusion(entry, log).map_err(invalid)?;
+    if !question.policy.needs_no_witness() {
+        return Err(No::CannotJudge(format!(
+            "{} signed a tree of {size} entries that holds entry {index}, but a receipt carries no witness and the \
+             policy asks for {}: take a .tlog-proof",
+            log.name(),
+            question.policy.quorum()
+        )));
+    }
+    Ok(Finding {
+        kind: Kind::Cose,
+        checkpoint: Checkpoint::new(log.name(), size, root),
+        log: log.name().to_owned(),
+        cosigners: Vec::new(),
+        as_of_s: None,
+        age_s: None,
+        entries: vec![read_entry(index, entry, question)?],
     })
 }
 

@@ -23,16 +23,9 @@ pub struct LogHealth {
     pub reason: String,
 }
 
-/// Judges one log: a leader is known, the fence has been passed, the disk has room.
+/// Judges one log: a leader is known, its genesis is logged, the fence has been passed.
 pub fn log_health(log: &HostedLog) -> LogHealth {
-    let status = log.status();
-    let reason = if status.read_only {
-        format!("read-only: {}", status.read_only_reason)
-    } else if status.leader_id == 0 {
-        "no leader is known".to_owned()
-    } else {
-        String::new()
-    };
+    let reason = log.ready().err().unwrap_or_default();
     LogHealth { log: log.name().to_owned(), ready: reason.is_empty(), reason }
 }
 

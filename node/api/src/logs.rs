@@ -10,8 +10,18 @@ use crate::ApiError;
 const LOG_NAME_BYTES_MAX: usize = 64;
 
 /// First path segments that are endpoints, so no log may be called that.
-const RESERVED_NAMES: &[&str] =
-    &["checkpoint", "console", "docs", "health", "maip", "metrics", "tile", "unpublished", "v1", "well-known"];
+const RESERVED_NAMES: &[&str] = &[
+    "checkpoint",
+    "console",
+    "docs",
+    "health",
+    "maip",
+    "metrics",
+    "tile",
+    "unpublished",
+    "v1",
+    "well-known",
+];
 
 /// Whether `name` can be the name of a hosted log: it is a path segment, a directory and a metrics label.
 ///

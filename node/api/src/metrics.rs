@@ -22,7 +22,8 @@ pub fn merge(texts: &[String]) -> String {
                 (Some(sample), ..) => {
                     let name = sample.split('{').next().unwrap_or(sample);
                     // `_bucket`, `_sum`, `_count` belong to the histogram or summary declared above them.
-                    let family = if !current.is_empty() && name.starts_with(current) { current } else { name };
+                    let family =
+                        if !current.is_empty() && name.starts_with(current) { current } else { name };
                     families.entry(family).or_default().samples.push(line);
                 }
             }

@@ -79,7 +79,7 @@ pub(crate) async fn logs(State(api): State<Api>) -> Response {
             origin: log.origin().to_owned(),
             vkey: log.vkey().to_string(),
             path: format!("/{}", log.name()),
-            published_size: log.reader().checkpoint().map_or(0, |checkpoint| checkpoint.size),
+            published_size: log.reader().checkpoint().map_or(0, |published| published.checkpoint.size),
         })
         .collect();
     Json(serde_json::json!({ "logs": logs })).into_response()
@@ -146,10 +146,10 @@ pub(crate) async fn consistency(
 }
 
 fn published(log: &HostedLog) -> Result<(String, u64), ApiError> {
-    let checkpoint = log.reader().checkpoint().ok_or_else(|| {
+    let published = log.reader().checkpoint().ok_or_else(|| {
         ApiError::not_found("this log has not published a checkpoint yet").fix("ask again in a second")
     })?;
-    Ok((String::from_utf8_lossy(&checkpoint.note).into_owned(), checkpoint.size))
+    Ok((String::from_utf8_lossy(&published.note).into_owned(), published.checkpoint.size))
 }
 
 fn within(size: u64, published: u64, field: &str) -> Result<(), ApiError> {
@@ -172,7 +172,7 @@ fn malformed(rejection: QueryRejection) -> ApiError {
 }
 
 fn base64(hashes: &[Hash]) -> Vec<String> {
-    hashes.iter().map(Hash::to_base64).collect()
+    hashes.iter().map(|hash| hash.to_base64()).collect()
 }
 
 fn text(body: String) -> Response {

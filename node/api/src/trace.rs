@@ -85,7 +85,8 @@ pub async fn scope<F: Future>(id: TraceId, work: F) -> F::Output {
 /// Gives each request its id and its span; the answer names the id in `x-trace-id`.
 pub async fn middleware(request: Request, next: Next) -> Response {
     let id = TraceId::of(request.headers());
-    let span = tracing::info_span!("request", trace = %id, method = %request.method(), path = request.uri().path());
+    let span =
+        tracing::info_span!("request", trace = %id, method = %request.method(), path = request.uri().path());
     let mut response = scope(id, next.run(request)).instrument(span.clone()).await;
     tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {

@@ -103,14 +103,15 @@ fn checkpoint(log: &HostedLog) -> Result<Response, ApiError> {
         ApiError::not_found("this log has not published a checkpoint yet").fix("ask again in a second")
     })?;
     let headers = [(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, CHECKPOINT_CACHE)];
-    Ok((headers, published.note.clone()).into_response())
+    Ok((headers, Bytes::copy_from_slice(&published.note)).into_response())
 }
 
 async fn resource(log: &HostedLog, rest: &str, unpublished: bool) -> Result<Response, ApiError> {
     let resource = Resource::parse(rest)?;
     let reader = log.reader();
     let bytes = blocking(move || resource.read(&reader, unpublished)).await?.ok_or_else(|| {
-        ApiError::not_found("the log has not published that far").fix("read the checkpoint for the published size")
+        ApiError::not_found("the log has not published that far")
+            .fix("read the checkpoint for the published size")
     })?;
     // Above the published size nothing is promised for ever, although an applied entry does not change either.
     let cache = if unpublished { HeaderValue::from_static("no-store") } else { IMMUTABLE_CACHE };

@@ -1,0 +1,323 @@
+//! The configuration of a node: one TOML file, then environment, then flags.
+//!
+//! What could lose data or lie to a verifier has no default; everything else has one, here. A misspelt key is an error.
+
+mod limits;
+mod load;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use ledger_log::{LogLimits, Member, PublishOptions, RaftOptions};
+use ledger_store::EngineKind;
+use serde::Deserialize;
+
+pub use limits::Limits;
+pub use load::{ConfigError, Overrides, load, parse};
+
+/// Everything a node is started with. Paths are absolute once loaded.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// This node's id in its cluster. Never reused, not even when the disk was lost (rule L3).
+    pub node_id: u64,
+    /// Everything the node writes.
+    pub data_dir: PathBuf,
+    /// TLS for clients: gRPC, gRPC-web and HTTP on one port.
+    pub listen: SocketAddr,
+    /// Mutual TLS between the nodes of the cluster.
+    pub peer_listen: SocketAddr,
+    /// Plain HTTP: checkpoint, tiles, metrics, health. Reads only.
+    pub http_listen: Option<SocketAddr>,
+    /// Who holds this key may administer the node.
+    pub admin_key_file: PathBuf,
+    /// Storage engine of the state and the indexes.
+    #[serde(default)]
+    pub engine: Engine,
+    /// Memory for the cache of each log's engine, in bytes.
+    #[serde(default = "default_engine_cache")]
+    pub engine_cache_bytes: usize,
+    /// Offer entries above the published size on the plain and the peer listener, for witnesses that replay them.
+    #[serde(default)]
+    pub serve_unpublished: bool,
+    /// Certificate that clients see.
+    pub tls: TlsFiles,
+    /// Certificate and authority for the peer listener.
+    pub peer_tls: PeerTlsFiles,
+    /// The other nodes.
+    #[serde(default)]
+    pub cluster: Cluster,
+    /// The hosted logs; the first is the main one.
+    pub logs: Vec<Log>,
+    /// Bounds on what strangers and clients may cost.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Raft's timing, the same on every node.
+    #[serde(default)]
+    pub raft: Raft,
+    /// Requests that this node makes to witnesses.
+    #[serde(default)]
+    pub outbound: Outbound,
+    /// Logs of the program itself.
+    #[serde(default)]
+    pub telemetry: Telemetry,
+}
+
+/// Names of the storage engines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// A log-structured merge tree: steady memory on large logs.
+    #[default]
+    Fjall,
+    /// A B-tree-like engine; for small logs.
+    Sled,
+}
+
+impl From<Engine> for EngineKind {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Fjall => Self::Fjall,
+            Engine::Sled => Self::Sled,
+        }
+    }
+}
+
+/// PEM files of a listener.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// Certificate chain, own certificate first.
+    pub cert: PathBuf,
+    /// Its private key, mode 0600.
+    pub key: PathBuf,
+}
+
+/// PEM files of the peer listener. The certificate carries the DNS name `maip-node-<id>`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerTlsFiles {
+    /// The cluster's own authority. Whoever holds a certificate of it is a node.
+    pub ca: PathBuf,
+    /// This node's certificate chain.
+    pub cert: PathBuf,
+    /// Its private key, mode 0600.
+    pub key: PathBuf,
+}
+
+/// How the cluster begins.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cluster {
+    /// Form a new cluster of `members` when this node has never been in one. Harmless later.
+    pub bootstrap: bool,
+    /// The first voters. Later changes are made with the Admin service, not here.
+    pub members: Vec<MemberEntry>,
+}
+
+/// One first voter.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberEntry {
+    /// Its node id.
+    pub id: u64,
+    /// `host:port` of its peer listener.
+    pub peer: String,
+    /// `https://host:port` of its client listener.
+    pub api: String,
+}
+
+impl From<&MemberEntry> for Member {
+    fn from(entry: &MemberEntry) -> Self {
+        Self { id: entry.id, peer: entry.peer.clone(), api: entry.api.clone() }
+    }
+}
+
+/// One hosted log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// Short name: path segment, directory, metrics label.
+    pub name: String,
+    /// First line of every checkpoint. The name of the log key.
+    pub origin: String,
+    /// File of the log key, the same key on every node.
+    pub log_key: PathBuf,
+    /// File of the operator key, the same key on every node.
+    pub operator_key: PathBuf,
+    /// File of the tlog-policy: which witnesses, how many.
+    pub policy: PathBuf,
+    /// Publish although the policy is not satisfied. Verifiers see it: cosignatures are missing.
+    #[serde(default)]
+    pub fail_open: bool,
+    /// When to publish.
+    #[serde(default)]
+    pub publish: Publish,
+}
+
+/// When checkpoints are published (rule G7).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Publish {
+    /// The tick: a grown log is published at least this often.
+    pub interval_ms: u64,
+    /// Least time between two checkpoints while somebody waits.
+    pub min_interval_ms: u64,
+    /// An unchanged log is published again after this long.
+    pub republish_s: u64,
+    /// How long one witness may take.
+    pub witness_timeout_ms: u64,
+    /// Requests a day that each witness has agreed to.
+    pub witness_requests_per_day: u64,
+}
+
+impl Default for Publish {
+    fn default() -> Self {
+        let ours = PublishOptions::default();
+        Self {
+            interval_ms: ours.interval_ms,
+            min_interval_ms: ours.min_interval_ms,
+            republish_s: ours.republish_s,
+            witness_timeout_ms: ours.witness_timeout_ms,
+            witness_requests_per_day: ours.witness_requests_per_day,
+        }
+    }
+}
+
+impl From<&Publish> for PublishOptions {
+    fn from(publish: &Publish) -> Self {
+        Self {
+            interval_ms: publish.interval_ms,
+            min_interval_ms: publish.min_interval_ms,
+            republish_s: publish.republish_s,
+            witness_timeout_ms: publish.witness_timeout_ms,
+            witness_requests_per_day: publish.witness_requests_per_day,
+        }
+    }
+}
+
+/// Raft's timing and housekeeping.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Raft {
+    /// Time between two heartbeats.
+    pub heartbeat_ms: u64,
+    /// Least time without a leader before an election.
+    pub election_min_ms: u64,
+    /// Most time without a leader before an election.
+    pub election_max_ms: u64,
+    /// Raft entries between two Raft snapshots.
+    pub snapshot_after: u64,
+    /// Raft entries kept behind a snapshot.
+    pub keep_entries: u64,
+}
+
+impl Default for Raft {
+    fn default() -> Self {
+        let ours = RaftOptions::default();
+        Self {
+            heartbeat_ms: ours.heartbeat_ms,
+            election_min_ms: ours.election_min_ms,
+            election_max_ms: ours.election_max_ms,
+            snapshot_after: ours.snapshot_after,
+            keep_entries: ours.keep_entries,
+        }
+    }
+}
+
+impl From<&Raft> for RaftOptions {
+    fn from(raft: &Raft) -> Self {
+        Self {
+            heartbeat_ms: raft.heartbeat_ms,
+            election_min_ms: raft.election_min_ms,
+            election_max_ms: raft.election_max_ms,
+            snapshot_after: raft.snapshot_after,
+            keep_entries: raft.keep_entries,
+        }
+    }
+}
+
+/// Requests to witnesses.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Outbound {
+    /// PEM file with further authorities for witnesses whose certificates are not of the web's.
+    pub ca: Option<PathBuf>,
+}
+
+/// Logs of the program.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// Filter as in `info,ledger_log=debug`.
+    pub log: String,
+    /// For people or for machines.
+    pub format: LogFormat,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { log: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// Shape of the log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One readable line.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// Directory of one log's data.
+    pub fn log_dir(&self, name: &str) -> PathBuf {
+        self.data_dir.join("logs").join(name)
+    }
+
+    /// The first voters, when this node is to form a new cluster.
+    pub fn bootstrap_members(&self) -> Option<Vec<Member>> {
+        self.cluster.bootstrap.then(|| self.cluster.members.iter().map(Member::from).collect())
+    }
+
+    /// The configured log called `name`, or the first when `name` is empty.
+    pub fn log(&self, name: &str) -> Option<&Log> {
+        if name.is_empty() { self.logs.first() } else { self.logs.iter().find(|log| log.name == name) }
+    }
+
+    /// Bounds of each hosted log.
+    pub fn log_limits(&self) -> LogLimits {
+        (&self.limits).into()
+    }
+
+    /// Makes every path absolute, relative to the directory of the file.
+    fn resolve(&mut self, base: &Path) {
+        let join = |path: &mut PathBuf| *path = base.join(&path);
+        join(&mut self.data_dir);
+        join(&mut self.admin_key_file);
+        join(&mut self.tls.cert);
+        join(&mut self.tls.key);
+        join(&mut self.peer_tls.ca);
+        join(&mut self.peer_tls.cert);
+        join(&mut self.peer_tls.key);
+        self.outbound.ca.iter_mut().for_each(join);
+        for log in &mut self.logs {
+            join(&mut log.log_key);
+            join(&mut log.operator_key);
+            join(&mut log.policy);
+        }
+    }
+}
+
+fn default_engine_cache() -> usize {
+    32 << 20
+}

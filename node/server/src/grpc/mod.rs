@@ -1,0 +1,62 @@
+//! The gRPC services for clients: `Ledger`, `Admin`, health and reflection, also as gRPC-web.
+
+mod admin;
+mod auth;
+mod health;
+mod ledger;
+mod read;
+pub mod refusal;
+mod submit;
+mod tail;
+
+use std::sync::Arc;
+
+use axum::Router;
+use ledger_api::Logs;
+use ledger_proto::{
+    DESCRIPTORS,
+    v1::{admin_server::AdminServer, ledger_server::LedgerServer},
+};
+use tokio::sync::watch;
+use tonic::service::Routes;
+
+use crate::{config::Limits, keys::AdminKey};
+
+/// Records in one `SubmitBatch`.
+pub const BATCH_RECORDS_MAX: usize = 256;
+/// Largest gRPC message taken: a full batch of the largest records, with its framing.
+pub const MESSAGE_BYTES_MAX: usize = 17 << 20;
+
+/// What the services work on.
+pub struct Services {
+    /// The hosted logs.
+    pub logs: Logs,
+    /// Who may administer.
+    pub admin_key: AdminKey,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+    /// This node's id.
+    pub node_id: u64,
+    /// Turns true when the node stops: endless answers end then.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// All services, ready to be mounted beside the HTTP endpoints. Health follows the logs until the node stops.
+///
+/// # Errors
+/// When the compiled descriptors cannot be read, which only a broken build does.
+pub fn router(services: Services) -> Result<Router, tonic_reflection::server::Error> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    tokio::spawn(health::follow(reporter, services.logs.clone(), services.stop.clone()));
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let services = Arc::new(services);
+    let ledger = LedgerServer::new(ledger::LedgerService::new(Arc::clone(&services)))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let admin = AdminServer::new(admin::AdminService::new(services));
+    let routes = Routes::new(ledger).add_service(admin).add_service(health).add_service(reflection);
+    Ok(routes.into_axum_router().layer(tonic_web::GrpcWebLayer::new()))
+}

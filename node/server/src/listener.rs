@@ -1,0 +1,186 @@
+//! One listening socket: accept, handshake off the loop, serve HTTP/1.1 and HTTP/2, drain.
+
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::Request};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use crate::{config::Limits, counters::Counters, idle::IdleIo, tls::ServerTls};
+
+/// Pause after the system refused to accept (no more files): the loop must not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Bytes that a peer may send on one stream, and on one connection, before we have read them.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+
+/// A bound socket and what is served on it.
+pub struct Listener {
+    /// For logs and metrics.
+    pub name: &'static str,
+    /// `None`: plain HTTP/1.1.
+    pub tls: Option<Arc<ServerTls>>,
+    /// What is served.
+    pub app: Router,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+    /// What happened.
+    pub counters: Arc<Counters>,
+    /// The socket.
+    pub socket: TcpListener,
+}
+
+/// Binds, so that a port in use is an error before anything is opened.
+pub async fn bind(name: &'static str, address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen for {name} on {address}: {error}"))
+    })
+}
+
+impl Listener {
+    /// Serves until `stop` turns true, then lets open requests end within `limits.drain_ms`.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let slots = Arc::new(Semaphore::new(self.limits.connections));
+        let mut connections = JoinSet::new();
+        let shared =
+            Arc::new(Shared { tls: self.tls, app: self.app, limits: self.limits, counters: self.counters });
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.socket.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+                _ = stop.wait_for(|&stop| stop) => break,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(listener = self.name, %error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            // Closing at once is the cheapest answer to a flood; a handshake would cost more than the attacker pays.
+            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+                shared.counters.connection_refused();
+                continue;
+            };
+            let (shared, stop, name) = (Arc::clone(&shared), stop.clone(), self.name);
+            connections.spawn(async move {
+                shared.counters.connection_opened();
+                if let Err(error) = shared.connection(stream, stop).await {
+                    tracing::debug!(listener = name, error = %error, "connection ended");
+                }
+                shared.counters.connection_closed();
+                drop(slot);
+            });
+        }
+        drop(self.socket);
+        let drain = Duration::from_millis(shared.limits.drain_ms);
+        let drained = timeout(drain, async { while connections.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            tracing::warn!(
+                listener = self.name,
+                open = connections.len(),
+                "closing connections that did not end in time"
+            );
+            connections.shutdown().await;
+        }
+    }
+}
+
+/// What every connection of a listener needs.
+struct Shared {
+    tls: Option<Arc<ServerTls>>,
+    app: Router,
+    limits: Arc<Limits>,
+    counters: Arc<Counters>,
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Shared {
+    async fn connection(&self, stream: TcpStream, stop: watch::Receiver<bool>) -> Result<(), BoxError> {
+        stream.set_nodelay(true)?;
+        let stream = IdleIo::new(stream, Duration::from_millis(self.limits.idle_ms));
+        let Some(tls) = &self.tls else {
+            return self.serve(self.builder().http1_only(), stream, stop).await;
+        };
+        let acceptor = TlsAcceptor::from(tls.current());
+        let handshake = timeout(Duration::from_millis(self.limits.handshake_ms), acceptor.accept(stream));
+        let stream = match handshake.await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                self.counters.handshake_failed();
+                return Err(error.into());
+            }
+            Err(elapsed) => {
+                self.counters.handshake_failed();
+                return Err(elapsed.into());
+            }
+        };
+        // The protocol was agreed on in the handshake, so nobody can hold a connection by never sending a preface.
+        let builder = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => self.builder().http2_only(),
+            _ => self.builder().http1_only(),
+        };
+        self.serve(builder, stream, stop).await
+    }
+
+    fn builder(&self) -> Builder<TokioExecutor> {
+        let limits = &self.limits;
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_millis(limits.header_read_ms))
+            .max_buf_size((limits.header_bytes as usize).max(8 * 1024))
+            .keep_alive(true);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.streams_per_connection)
+            .max_header_list_size(limits.header_bytes)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .keep_alive_interval(Duration::from_millis(limits.ping_ms))
+            .keep_alive_timeout(Duration::from_millis(limits.ping_ms));
+        builder
+    }
+
+    async fn serve<I>(
+        &self,
+        builder: Builder<TokioExecutor>,
+        io: I,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), BoxError>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let app = self.app.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let app = app.clone();
+            async move {
+                Ok::<_, Infallible>(
+                    app.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}),
+                )
+            }
+        });
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            _ = stop.wait_for(|&stop| stop) => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await
+    }
+}

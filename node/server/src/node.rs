@@ -1,0 +1,231 @@
+//! A running node: its hosted logs, and the three listeners in front of them.
+
+use std::{fs, net::SocketAddr, sync::Arc};
+
+use anyhow::{Context as _, bail};
+use axum::{Router, extract::Request, middleware};
+use ledger_api::{Logs, Options, trace};
+use ledger_format::Policy;
+use ledger_log::{HostedLog, LogOptions, World};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tower::ServiceExt as _;
+
+use crate::{
+    clock::SystemClock,
+    config::{self, Config, Limits},
+    counters::Counters,
+    grpc::{self, Services},
+    guard::{self, Guard},
+    keys::{AdminKey, load_log_keys},
+    listener::{self, Listener},
+    outbound::HttpWitnesses,
+    peer::{self, GrpcPeers},
+    tls::ServerTls,
+};
+
+/// The sockets of a node, bound before anything is opened: a port in use must not cost a recovery.
+pub struct Sockets {
+    client: TcpListener,
+    peer: TcpListener,
+    http: Option<TcpListener>,
+}
+
+impl Sockets {
+    /// Binds what the configuration names.
+    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let http = match config.http_listen {
+            Some(address) => Some(listener::bind("http", address).await?),
+            None => None,
+        };
+        Ok(Self {
+            client: listener::bind("clients", config.listen).await?,
+            peer: listener::bind("peers", config.peer_listen).await?,
+            http,
+        })
+    }
+}
+
+/// A node that serves.
+pub struct Node {
+    logs: Logs,
+    client_tls: Arc<ServerTls>,
+    peer_tls: Arc<ServerTls>,
+    peers: Arc<GrpcPeers>,
+    /// Clients are told to go; then the logs stop; then the peers' listener.
+    stop_clients: watch::Sender<bool>,
+    stop_peers: watch::Sender<bool>,
+    client_listeners: Vec<JoinHandle<()>>,
+    peer_listener: JoinHandle<()>,
+}
+
+impl Node {
+    /// Opens every hosted log and serves it.
+    pub async fn start(config: &Config, sockets: Sockets) -> anyhow::Result<Self> {
+        let counters = Arc::new(Counters::default());
+        let limits = Arc::new(config.limits.clone());
+        let client_tls = ServerTls::clients(&config.tls)?;
+        let peer_tls = ServerTls::peers(&config.peer_tls)?;
+        let admin_key = AdminKey::load(&config.admin_key_file)?;
+        let peers = Arc::new(GrpcPeers::new(&config.peer_tls, Arc::clone(&counters))?);
+        let world = World {
+            peers: Arc::clone(&peers) as _,
+            witnesses: Arc::new(HttpWitnesses::new(config.outbound.ca.as_deref())?),
+            clock: Arc::new(SystemClock),
+        };
+        let logs = open_logs(config, &world).await?;
+
+        let (stop_clients, clients_stopping) = watch::channel(false);
+        let (stop_peers, peers_stopping) = watch::channel(false);
+        let node_metrics = metrics_of(&counters);
+        let services = Services {
+            logs: logs.clone(),
+            admin_key,
+            limits: Arc::clone(&limits),
+            node_id: config.node_id,
+            stop: clients_stopping.clone(),
+        };
+        let public = ledger_api::router(
+            logs.clone(),
+            Options { unpublished: false, node_metrics: Arc::clone(&node_metrics) },
+        );
+        let inner =
+            ledger_api::router(logs.clone(), Options { unpublished: config.serve_unpublished, node_metrics });
+        let client_app = guarded(by_protocol(grpc::router(services)?, public), &limits, &counters);
+        let http_app = guarded(inner.clone(), &limits, &counters);
+        // Nodes are not held back by the guard: a refused vote or append would cost the cluster its leader.
+        let peer_app =
+            by_protocol(peer::router(logs.clone()), inner).layer(middleware::from_fn(trace::middleware));
+
+        let build = |name, tls, app, socket| Listener {
+            name,
+            tls,
+            app,
+            limits: Arc::clone(&limits),
+            counters: Arc::clone(&counters),
+            socket,
+        };
+        let client = build("clients", Some(Arc::clone(&client_tls)), client_app, sockets.client);
+        let mut client_listeners = vec![tokio::spawn(client.run(clients_stopping.clone()))];
+        if let Some(socket) = sockets.http {
+            client_listeners.push(tokio::spawn(build("http", None, http_app, socket).run(clients_stopping)));
+        }
+        let peer = build("peers", Some(Arc::clone(&peer_tls)), peer_app, sockets.peer);
+        let peer_listener = tokio::spawn(peer.run(peers_stopping));
+        Ok(Self {
+            logs,
+            client_tls,
+            peer_tls,
+            peers,
+            stop_clients,
+            stop_peers,
+            client_listeners,
+            peer_listener,
+        })
+    }
+
+    /// Reads every certificate again; what cannot be read leaves the old one in use.
+    pub fn reload_certificates(&self) {
+        let outcomes = [
+            ("tls", self.client_tls.reload()),
+            ("peer_tls", self.peer_tls.reload()),
+            ("peer_tls", self.peers.reload()),
+        ];
+        for (field, outcome) in outcomes {
+            match outcome {
+                Ok(()) => tracing::info!(field, "certificates reloaded"),
+                Err(error) => {
+                    tracing::error!(field, %error, "certificates not reloaded, the old ones stay in use")
+                }
+            }
+        }
+    }
+
+    /// Ends in good order: no new work, open requests get their answers, the logs are synced and closed.
+    pub async fn stop(self) {
+        // A receiver is gone only when its listener is.
+        let _ = self.stop_clients.send(true);
+        for listener in self.client_listeners {
+            if let Err(error) = listener.await {
+                tracing::error!(%error, "a listener failed");
+            }
+        }
+        for log in self.logs.iter() {
+            log.shutdown().await;
+            tracing::info!(log = log.name(), "closed");
+        }
+        let _ = self.stop_peers.send(true);
+        // Peers keep their connections open for ever, so there is nothing to drain: the logs are closed.
+        self.peer_listener.abort();
+    }
+}
+
+async fn open_logs(config: &Config, world: &World) -> anyhow::Result<Logs> {
+    let mut logs = Vec::new();
+    for log in &config.logs {
+        let options = options(config, log).with_context(|| format!("log {}", log.name))?;
+        let opened = HostedLog::open(options, world.clone())
+            .await
+            .with_context(|| format!("cannot open log {}", log.name))?;
+        tracing::info!(log = log.name, origin = log.origin, size = opened.status().size, "opened");
+        logs.push(opened);
+    }
+    Logs::new(logs).context("no log is configured")
+}
+
+/// What a hosted log is opened with, from the configuration and the files that it names.
+pub fn options(config: &Config, log: &config::Log) -> anyhow::Result<LogOptions> {
+    let keys = load_log_keys(log)?;
+    let policy_text = fs::read_to_string(&log.policy)
+        .with_context(|| format!("cannot read the witness policy {}", log.policy.display()))?;
+    let policy =
+        Policy::parse(&policy_text).with_context(|| format!("witness policy {}", log.policy.display()))?;
+    if !policy.logs().iter().any(|listed| listed.vkey == *keys.signer.vkey()) {
+        bail!(
+            "witness policy {} does not list this log; add the line `log {}`",
+            log.policy.display(),
+            keys.signer.vkey()
+        );
+    }
+    Ok(LogOptions {
+        name: log.name.clone(),
+        origin: log.origin.clone(),
+        node_id: config.node_id,
+        dir: config.log_dir(&log.name),
+        engine: config.engine.into(),
+        engine_cache_bytes: config.engine_cache_bytes,
+        signer: keys.signer,
+        operator: keys.operator,
+        policy,
+        policy_text,
+        fail_open: log.fail_open,
+        publish: (&log.publish).into(),
+        bootstrap: config.bootstrap_members(),
+        limits: config.log_limits(),
+        raft: (&config.raft).into(),
+    })
+}
+
+/// gRPC and HTTP on one port: the content type decides, as gRPC prescribes it.
+fn by_protocol(grpc: Router, http: Router) -> Router {
+    Router::new().fallback(move |request: Request| {
+        let app = if guard::is_grpc(request.headers()) { grpc.clone() } else { http.clone() };
+        async move { app.oneshot(request).await }
+    })
+}
+
+fn guarded(app: Router, limits: &Limits, counters: &Arc<Counters>) -> Router {
+    let guard = Guard::new(limits, Arc::clone(counters));
+    app.layer(middleware::from_fn_with_state(guard, guard::middleware))
+        .layer(middleware::from_fn(trace::middleware))
+}
+
+fn metrics_of(counters: &Arc<Counters>) -> Arc<dyn Fn() -> String + Send + Sync> {
+    let counters = Arc::clone(counters);
+    Arc::new(move || counters.text())
+}
+
+/// The addresses that a configuration listens on, for the first log line.
+pub fn addresses(config: &Config) -> Vec<(&'static str, SocketAddr)> {
+    let http = config.http_listen.map(|address| ("http", address));
+    [("clients", config.listen), ("peers", config.peer_listen)].into_iter().chain(http).collect()
+}

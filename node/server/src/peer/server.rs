@@ -1,0 +1,79 @@
+//! What other nodes ask of this one.
+
+use std::{pin::Pin, sync::Arc};
+
+use axum::Router;
+use futures::{Stream, StreamExt as _, future, stream};
+use ledger_api::{Logs, trace};
+use ledger_log::{HostedLog, PeerError};
+use ledger_proto::v1::{
+    PeerFrame,
+    peer_server::{Peer, PeerServer},
+};
+use tonic::{Request, Response, Status, Streaming, service::Routes};
+use tracing::Instrument as _;
+
+use super::FRAME_BYTES_MAX;
+
+/// The `Peer` service. Mount it on the mutual-TLS listener only: here a caller is a node because its certificate says so.
+pub fn router(logs: Logs) -> Router {
+    let service = PeerServer::new(PeerService(Arc::new(logs)))
+        .max_decoding_message_size(FRAME_BYTES_MAX)
+        .max_encoding_message_size(FRAME_BYTES_MAX);
+    Routes::new(service).into_axum_router()
+}
+
+struct PeerService(Arc<Logs>);
+
+impl PeerService {
+    fn log(&self, name: &str) -> Result<&HostedLog, Status> {
+        self.0
+            .iter()
+            .find(|log| log.name() == name)
+            .ok_or_else(|| Status::not_found(format!("this node hosts no log {name:?}")))
+    }
+}
+
+#[tonic::async_trait]
+impl Peer for PeerService {
+    type AppendStream = Pin<Box<dyn Stream<Item = Result<PeerFrame, Status>> + Send>>;
+
+    async fn call(&self, request: Request<PeerFrame>) -> Result<Response<PeerFrame>, Status> {
+        let frame = request.into_inner();
+        let log = self.log(&frame.log)?;
+        let id = trace::TraceId::parse(&frame.trace).unwrap_or_else(trace::TraceId::random);
+        let span = tracing::debug_span!("peer_call", trace = %id, log = frame.log, kind = frame.kind);
+        let answer = trace::scope(id, log.peer_call(frame.kind, frame.body)).instrument(span).await;
+        let body = answer.map_err(status)?;
+        Ok(Response::new(PeerFrame { log: frame.log, kind: frame.kind, body, trace: frame.trace }))
+    }
+
+    async fn append(
+        &self,
+        request: Request<Streaming<PeerFrame>>,
+    ) -> Result<Response<Self::AppendStream>, Status> {
+        let mut frames = request.into_inner();
+        // A stream is of one log; its first frame says which.
+        let first = frames
+            .message()
+            .await?
+            .ok_or_else(|| Status::invalid_argument("an append stream without a frame"))?;
+        let log = self.log(&first.log)?;
+        let rest = frames.scan((), |(), frame| future::ready(frame.ok().map(|frame| frame.body)));
+        let answers = log.peer_append(stream::iter([first.body]).chain(rest).boxed());
+        let frames = answers.map(move |answer| {
+            let body = answer.map_err(status)?;
+            Ok(PeerFrame { log: first.log.clone(), kind: first.kind, body, trace: String::new() })
+        });
+        Ok(Response::new(Box::pin(frames)))
+    }
+}
+
+fn status(error: PeerError) -> Status {
+    match error {
+        PeerError::Unreachable(why) => Status::unavailable(why),
+        PeerError::Timeout => Status::deadline_exceeded("not in time"),
+        PeerError::Refused(why) => Status::failed_precondition(why),
+        other => Status::internal(other.to_string()),
+    }
+}

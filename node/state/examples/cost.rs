@@ -1,0 +1,57 @@
+//! Prints what a receipt costs: parsing, hashing, applying alone and in a batch of 256, verifying.
+//!
+//! `cargo run --release -p ledger-state --example cost`
+
+#[path = "../tests/world/mod.rs"]
+mod world;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use ledger_format::record::{Record, record_hash};
+use ledger_state::{Command, apply, check_signature};
+
+const RECEIPTS: u64 = 256;
+const ROUNDS: u32 = 200;
+
+fn main() {
+    let mut state = world::populated();
+    let receipts: Vec<Vec<u8>> =
+        (0..RECEIPTS).map(|i| world::receipt(1, 1_000 + i, 1, "invoice:approve").to_bytes()).collect();
+    let records: Vec<Record> = receipts.iter().map(|bytes| Record::parse(bytes).expect("a record")).collect();
+    println!("record of {} bytes", receipts[0].len());
+
+    per_record("parse", || receipts.iter().for_each(|bytes| drop(black_box(Record::parse(bytes)))));
+    per_record("print", || records.iter().for_each(|record| drop(black_box(record.to_bytes()))));
+    per_record("hash", || {
+        receipts.iter().for_each(|bytes| {
+            black_box(record_hash(bytes));
+        })
+    });
+    let batch = Command::Append { log_ms: world::START_MS, records: receipts.clone() };
+    per_record("apply, batch of 256, parse included", || drop(black_box(apply(&state, &batch))));
+    let bytes = batch.encode();
+    per_record("decode command", || drop(black_box(Command::decode(&bytes))));
+    let single: Vec<_> = receipts
+        .iter()
+        .map(|bytes| Command::Append { log_ms: world::START_MS, records: vec![bytes.clone()] })
+        .collect();
+    per_record("apply, one by one, parse included", || {
+        single.iter().for_each(|c| drop(black_box(apply(&state, c))))
+    });
+    let start = Instant::now();
+    records.iter().for_each(|record| check_signature(&state, record).expect("a good signature"));
+    line("check signature", start.elapsed());
+    state.apply(&batch);
+}
+
+fn per_record(what: &str, run: impl Fn()) {
+    run();
+    let start = Instant::now();
+    (0..ROUNDS).for_each(|_| run());
+    line(what, start.elapsed() / ROUNDS);
+}
+
+fn line(what: &str, time: Duration) {
+    println!("{:8.2} µs  {what}", time.as_nanos() as f64 / 1_000.0 / RECEIPTS as f64);
+}

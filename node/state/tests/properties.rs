@@ -1,0 +1,216 @@
+//! Properties of apply and replay over random histories.
+
+mod world;
+
+use std::collections::BTreeMap;
+
+use ledger_format::record::{Body, Record, Ulid};
+use ledger_state::{Command, MemoryState, Outcome, Replayer, apply, keys, record_index, status};
+use proptest::prelude::*;
+use world::*;
+
+/// One thing that somebody tries. Numbers are small, so that attempts meet: ids are taken, parents missing, keys old.
+#[derive(Clone, Debug)]
+enum Attempt {
+    Tenant(u8),
+    Agent { tenant: u8, record: u64, agent: u8, parent: Option<u8> },
+    Receipt { tenant: u8, record: u64, agent: u8, key: u8, action: bool, anchor: Option<u64> },
+    Rotate { record: u64, agent: u8, from: u8, to: u8 },
+    Revoke { tenant: u8, record: u64, agent: u8, cascade: bool },
+    Garbage(Vec<u8>),
+}
+
+impl Attempt {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Attempt::Tenant(number) => register_tenant(*number),
+            Attempt::Agent { tenant, record, agent, parent } => {
+                register_agent(*tenant, *record, *agent, *parent)
+            }
+            Attempt::Receipt { tenant, record, agent, key: number, action, anchor } => {
+                let mut draft = receipt_draft(
+                    *tenant,
+                    *record,
+                    *agent,
+                    if *action { "invoice:pay" } else { "order:read" },
+                );
+                draft.anchor = *anchor;
+                draft.sign(&key(*number))
+            }
+            Attempt::Rotate { record, agent, from, to } => {
+                rotate(*record, *agent, *from, *to).sign(&key(*from))
+            }
+            Attempt::Revoke { tenant, record, agent, cascade } => revoke(*tenant, *record, *agent, *cascade),
+            Attempt::Garbage(bytes) => return bytes.clone(),
+        }
+        .to_bytes()
+    }
+}
+
+fn attempt() -> impl Strategy<Value = Attempt> {
+    let (tenant, agent) = (|| 1..3u8, || 1..6u8);
+    prop_oneof![
+        1 => tenant().prop_map(Attempt::Tenant),
+        4 => (tenant(), 0..40u64, agent(), proptest::option::of(agent()))
+            .prop_map(|(tenant, record, agent, parent)| Attempt::Agent { tenant, record, agent, parent }),
+        8 => (tenant(), 0..40u64, agent(), 1..8u8, any::<bool>(), proptest::option::of(0..30u64)).prop_map(
+            |(tenant, record, agent, key, action, anchor)| {
+                // Mostly the agent's first key.
+                let key = if key > 5 { key } else { agent };
+                Attempt::Receipt { tenant, record, agent, key, action, anchor }
+            }
+        ),
+        2 => (0..40u64, agent(), 1..8u8, 1..8u8)
+            .prop_map(|(record, agent, from, to)| Attempt::Rotate { record, agent, from, to }),
+        1 => (tenant(), 0..40u64, agent(), any::<bool>())
+            .prop_map(|(tenant, record, agent, cascade)| Attempt::Revoke { tenant, record, agent, cascade }),
+        1 => proptest::collection::vec(any::<u8>(), 0..40).prop_map(Attempt::Garbage),
+    ]
+}
+
+/// Batches with the leader's clock of each, which may run back.
+fn history() -> impl Strategy<Value = Vec<(u64, Vec<Attempt>)>> {
+    let batch = (0..5_000u64, proptest::collection::vec(attempt(), 0..8));
+    proptest::collection::vec(batch, 1..8)
+}
+
+fn commands(history: &[(u64, Vec<Attempt>)]) -> Vec<Command> {
+    let mut commands = vec![append(&[genesis(), register_tenant(1), register_agent(1, 2, 1, None)])];
+    for (ms, attempts) in history {
+        let records = attempts.iter().map(Attempt::bytes).collect();
+        commands.push(Command::Append { log_ms: START_MS + ms, records });
+    }
+    commands
+}
+
+/// Runs commands; the entries with the state after them.
+fn play(commands: &[Command]) -> (MemoryState, Vec<Vec<u8>>) {
+    let (mut state, mut entries) = (MemoryState::new(), Vec::new());
+    for command in commands {
+        let applied = state.apply(command);
+        assert_eq!(applied.alarm, None);
+        entries.extend(applied.entries.into_iter().map(|entry| entry.bytes));
+    }
+    (state, entries)
+}
+
+fn public(state: &MemoryState) -> BTreeMap<&Vec<u8>, &Vec<u8>> {
+    state.values().iter().filter(|(key, _)| keys::is_derived_from_entries(key)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    /// The same commands give the same answers and the same bytes, in one order, each key once.
+    #[test]
+    fn apply_is_a_function(history in history()) {
+        let mut state = MemoryState::new();
+        for command in commands(&history) {
+            let decoded = Command::decode(&command.encode()).unwrap();
+            prop_assert_eq!(&decoded, &command);
+            let (first, second) = (apply(&state, &command), apply(&state, &decoded));
+            prop_assert_eq!(&first, &second);
+            prop_assert!(first.writes.is_sorted_by(|a, b| a.0 < b.0));
+            state.store(&first);
+        }
+    }
+
+    /// A batch does what its records do one by one.
+    #[test]
+    fn a_batch_is_its_records(history in history()) {
+        let commands = commands(&history);
+        let (mut together, mut apart) = (MemoryState::new(), MemoryState::new());
+        for command in &commands {
+            let Command::Append { log_ms, records } = command else { unreachable!() };
+            let batch = together.run(command).unwrap();
+            // A batch without records still tells the time.
+            apart.run(&Command::Append { log_ms: *log_ms, records: vec![] }).unwrap();
+            let single: Vec<Outcome> = records
+                .iter()
+                .flat_map(|r| apart.run(&Command::Append { log_ms: *log_ms, records: vec![r.clone()] }).unwrap())
+                .collect();
+            prop_assert_eq!(batch, single);
+            prop_assert_eq!(&together, &apart);
+        }
+    }
+
+    /// Everything public follows from the entries, and what a replay accepts is what the log accepted.
+    #[test]
+    fn entries_rebuild_the_state(history in history()) {
+        let (state, entries) = play(&commands(&history));
+        // Every attempt is really signed by the key that it names, as ingest would insist.
+        let mut replayer = Replayer::new();
+        for (index, entry) in (0..).zip(&entries) {
+            replayer.push(index, entry).unwrap();
+        }
+        prop_assert_eq!(replayer.root(), status(&state).root);
+        prop_assert_eq!(public(replayer.state()), public(&state));
+        for (index, entry) in (0..).zip(&entries) {
+            let (key, value) = record_index(index, entry).unwrap();
+            prop_assert_eq!(state.values().get(&key), Some(&value));
+        }
+    }
+
+    /// A snapshot is every key; what comes after it gives the same state as the whole history.
+    #[test]
+    fn a_snapshot_and_the_tail_are_the_whole(history in history(), cut in any::<prop::sample::Index>()) {
+        let commands = commands(&history);
+        let cut = cut.index(commands.len());
+        let (early, _) = play(&commands[..cut]);
+        let mut resumed = MemoryState::from_parts(early.values().clone(), early.leaves().to_vec());
+        prop_assert_eq!(&resumed, &early);
+        commands[cut..].iter().for_each(|command| drop(resumed.apply(command)));
+        prop_assert_eq!(resumed, play(&commands).0);
+    }
+
+    /// Whenever a logged record comes again, in any batch, it gets its first index.
+    #[test]
+    fn duplicates_get_the_first_index(history in history(), again in any::<prop::sample::Index>()) {
+        let commands = commands(&history);
+        let (mut state, entries) = play(&commands);
+        let before = public(&state).into_iter().map(|(k, v)| (k.clone(), v.clone())).collect::<BTreeMap<_, _>>();
+        let at = again.index(entries.len());
+        let bytes = ledger_format::record::Entry::parse(&entries[at]).unwrap().record.to_vec();
+        let record = Record::parse(&bytes).unwrap();
+        let known = ledger_state::record_at(&state, record.tenant, record.id).unwrap();
+        let outcomes = state.run(&Command::Append { log_ms: u64::MAX, records: vec![bytes] }).unwrap();
+        let (index, leaf, log_ms) = (at as u64, known.leaf, known.log_ms);
+        prop_assert_eq!(outcomes, vec![Outcome::Sequenced { index, leaf, log_ms, duplicate: true }]);
+        let after = public(&state).into_iter().map(|(k, v)| (k.clone(), v.clone())).collect::<BTreeMap<_, _>>();
+        prop_assert_eq!(before, after);
+    }
+
+    /// No byte of an entry can change without the replay or the root noticing.
+    #[test]
+    fn a_flipped_bit_does_not_replay(
+        history in history(),
+        at in any::<prop::sample::Index>(),
+        bit in any::<prop::sample::Index>(),
+    ) {
+        let (state, mut entries) = play(&commands(&history));
+        let at = at.index(entries.len());
+        let bit = bit.index(entries[at].len() * 8);
+        entries[at][bit / 8] ^= 1 << (bit % 8);
+        let mut replayer = Replayer::new();
+        let replayed = (0..).zip(&entries).try_for_each(|(i, entry)| replayer.push(i, entry).map(drop));
+        prop_assert!(replayed.is_err() || replayer.root() != status(&state).root);
+    }
+
+    /// Apply has an answer to every command, also to bytes that are no records.
+    #[test]
+    fn apply_is_total(bytes in proptest::collection::vec(any::<u8>(), 0..200), note in any::<Vec<u8>>()) {
+        let mut state = populated();
+        let applied = state.apply(&Command::Append { log_ms: 0, records: vec![bytes] });
+        prop_assert!(matches!(applied.outcomes[..], [Outcome::Rejected(_)]));
+        let applied = state.apply(&Command::Publish { note });
+        prop_assert!(matches!(applied.outcomes[..], [Outcome::Ignored(_)]));
+    }
+}
+
+/// The ids of the test world are made of small numbers: no two kinds meet.
+#[test]
+fn the_world_keeps_its_ids_apart() {
+    assert_ne!(id(5), tenant(1).0);
+    assert_ne!(Ulid::NIL, tenant(0).0);
+    assert!(matches!(register_tenant(1).body, Body::TenantRegister(_)));
+}

@@ -1,0 +1,78 @@
+//! What a replay refuses: everything an honest log would never have in it.
+
+mod world;
+
+use ledger_format::record::{Entry, Record, SigningKey};
+use ledger_state::{ReplayFault, Replayer};
+use world::*;
+
+/// A replay of the small world, with its last time.
+fn replayed() -> Replayer {
+    let mut replayer = Replayer::new();
+    let records = [
+        genesis(),
+        register_tenant(1),
+        register_tenant(2),
+        register_agent(1, 2, 1, None),
+        register_agent(1, 3, 2, Some(1)),
+    ];
+    for (index, record) in (0..).zip(records) {
+        replayer.push(index, &Entry::encode(START_MS, &record.to_bytes())).unwrap();
+    }
+    replayer
+}
+
+fn push(replayer: &mut Replayer, at: u64, record: &Record) -> Result<(), ReplayFault> {
+    let index = replayer.size();
+    replayer.push(index, &Entry::encode(at, &record.to_bytes())).map(drop).map_err(|error| {
+        assert_eq!(error.index, index);
+        error.fault
+    })
+}
+
+/// The same record with somebody else's signature under the right key's name.
+fn forged(mut record: Record, key: &SigningKey) -> Record {
+    record.sig.value = key.sign(&record.signed_bytes());
+    record
+}
+
+#[test]
+fn an_honest_log_replays_and_can_be_resumed() {
+    let mut replayer = replayed();
+    push(&mut replayer, START_MS + 1, &receipt(1, 700, 1, "invoice:pay")).unwrap();
+    assert_eq!(replayer.size(), 6);
+    let mut resumed = Replayer::resume(replayer.clone().into_state());
+    assert_eq!((resumed.size(), resumed.root()), (replayer.size(), replayer.root()));
+    push(&mut resumed, START_MS + 1, &receipt(1, 701, 2, "invoice:pay")).unwrap();
+}
+
+#[test]
+fn a_cheating_log_does_not() {
+    let before = replayed();
+    let receipt = receipt(1, 700, 1, "invoice:pay");
+    let refused = |at: u64, record: &Record| {
+        let mut replayer = before.clone();
+        let fault = push(&mut replayer, at, record).unwrap_err();
+        assert_eq!(replayer.state(), before.state(), "a refused entry changes nothing");
+        fault
+    };
+    assert!(matches!(refused(START_MS - 1, &receipt), ReplayFault::TimeRanBack { .. }));
+    assert!(matches!(refused(START_MS, &forged(receipt.clone(), &key(2))), ReplayFault::Signature(_)));
+    assert!(matches!(refused(START_MS, &genesis()), ReplayFault::Duplicate { first: 0 }));
+    assert!(matches!(
+        refused(START_MS, &register_agent(1, 3, 2, Some(1))),
+        ReplayFault::Duplicate { first: 4 }
+    ));
+    assert!(matches!(refused(START_MS, &register_agent(1, 9, 1, None)), ReplayFault::Forbidden(_)));
+    assert!(matches!(refused(START_MS, &revoke(2, 9, 1, true)), ReplayFault::Forbidden(_)));
+
+    let mut replayer = before.clone();
+    let entry = Entry::encode(START_MS, &receipt.to_bytes());
+    assert!(matches!(replayer.push(6, &entry).unwrap_err().fault, ReplayFault::Order { expected: 5 }));
+    assert!(matches!(replayer.push(4, &entry).unwrap_err().fault, ReplayFault::Order { expected: 5 }));
+    let spaced = [&entry[..], b" "].concat();
+    assert!(matches!(replayer.push(5, &spaced).unwrap_err().fault, ReplayFault::Entry(_)));
+    let text = String::from_utf8(entry).unwrap().replace("\"outcome\"", "\"outcomE\"");
+    assert!(matches!(replayer.push(5, text.as_bytes()).unwrap_err().fault, ReplayFault::Record(_)));
+    assert!(matches!(Replayer::new().push(0, text.as_bytes()).unwrap_err().fault, ReplayFault::Record(_)));
+}

@@ -17,7 +17,8 @@
 //!
 //! The RFC writes the path as one or more hashes: trees of one entry, and sizes that need no hash, have no
 //! receipt. Exactly one proof in a receipt, one spelling of every number, no other header: stricter than the RFC.
-//! A receipt carries no witness; take a proof file where that matters.
+//! Only the root is signed. Sizes and index are as good as the path makes them: an entry has the same path in trees of
+//! several sizes. A receipt carries no witness either; take a proof file where that matters.
 
 mod cbor;
 mod wire;

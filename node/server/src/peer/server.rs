@@ -3,7 +3,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use axum::Router;
-use futures::{Stream, StreamExt as _, future, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, future, stream};
 use ledger_api::{Logs, trace};
 use ledger_log::{HostedLog, PeerError};
 use ledger_proto::v1::{
@@ -23,6 +23,7 @@ pub fn router(logs: Logs) -> Router {
     Routes::new(service).into_axum_router()
 }
 
+#[derive(Clone)]
 struct PeerService(Arc<Logs>);
 
 impl PeerService {
@@ -53,19 +54,24 @@ impl Peer for PeerService {
         request: Request<Streaming<PeerFrame>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
         let mut frames = request.into_inner();
-        // A stream is of one log; its first frame says which.
-        let first = frames
-            .message()
-            .await?
-            .ok_or_else(|| Status::invalid_argument("an append stream without a frame"))?;
-        let log = self.log(&first.log)?;
-        let rest = frames.scan((), |(), frame| future::ready(frame.ok().map(|frame| frame.body)));
-        let answers = log.peer_append(stream::iter([first.body]).chain(rest).boxed());
-        let frames = answers.map(move |answer| {
-            let body = answer.map_err(status)?;
-            Ok(PeerFrame { log: first.log.clone(), kind: first.kind, body, trace: String::new() })
-        });
-        Ok(Response::new(Box::pin(frames)))
+        let service = self.clone();
+        // The answer begins before the first frame has come: the caller opens the stream first and sends later.
+        let answers = stream::once(async move {
+            // A stream is of one log; its first frame says which.
+            let first = frames
+                .message()
+                .await?
+                .ok_or_else(|| Status::invalid_argument("an append stream without a frame"))?;
+            let rest = frames.scan((), |(), frame| future::ready(frame.ok().map(|frame| frame.body)));
+            let answers =
+                service.log(&first.log)?.peer_append(stream::iter([first.body]).chain(rest).boxed());
+            Ok::<_, Status>(answers.map(move |answer| {
+                let body = answer.map_err(status)?;
+                Ok(PeerFrame { log: first.log.clone(), kind: first.kind, body, trace: String::new() })
+            }))
+        })
+        .try_flatten();
+        Ok(Response::new(Box::pin(answers)))
     }
 }
 

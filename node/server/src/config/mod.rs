@@ -263,7 +263,7 @@ pub struct Telemetry {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { log: "info".to_owned(), format: LogFormat::Text }
+        Self { log: "info,openraft=warn".to_owned(), format: LogFormat::Text }
     }
 }
 

@@ -125,7 +125,7 @@ fn defaults() -> String {
 #election_max_ms = {}
 #snapshot_after = {}
 #[telemetry]
-#log = "info"
+#log = "info,openraft=warn"
 #format = "text"        # or "json"
 "#,
         limits.connections,

@@ -324,7 +324,8 @@ pub struct Init {
 /// Makes a witness: key, configuration, empty memory. Changes nothing that exists. Returns the vkey line.
 pub fn init(init: &Init) -> Result<String, ConfigError> {
     for (vkey, url) in &init.logs {
-        let log = Log::new(vkey, None).map_err(|source| ConfigError::Logs { path: init.dir.clone(), source })?;
+        let log =
+            Log::new(vkey, None).map_err(|source| ConfigError::Logs { path: init.dir.clone(), source })?;
         if init.grade == Grade::Verifying && url.is_none() {
             return Err(ConfigError::NoUrl { origin: log.origin });
         }
@@ -398,9 +399,7 @@ logs_dir = "logs.d"
         }
     }
     if init.logs.is_empty() {
-        text.push_str(
-            "\n# [[logs]]\n# vkey = \"log.example/main+...\"       # the log's verifier key\n",
-        );
+        text.push_str("\n# [[logs]]\n# vkey = \"log.example/main+...\"       # the log's verifier key\n");
     }
     text.push_str(&format!(
         r#"# origin = "log.example/main"          # first line of its checkpoints, if it is not the key's name

@@ -16,7 +16,9 @@
 //! The rows are checked in this order. [`decide`] is the only maker of an [`Advance`], and nothing is
 //! stored or signed without one: see [`crate::persist`] and [`crate::sign`].
 
-use ledger_format::{Checkpoint, Hash, Note, ProofError, SignatureLine, Vkey, empty_root, verify_consistency};
+use ledger_format::{
+    Checkpoint, Hash, Note, ProofError, SignatureLine, Vkey, empty_root, verify_consistency,
+};
 
 /// What the witness remembers of the last checkpoint it cosigned for one log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +107,8 @@ pub fn authenticate(trusted: &[Vkey], note: &Note) -> Result<Vec<SignatureLine>,
     // checkpoint origin, and it MUST ignore signatures from unknown keys.
     let mut signed = Vec::new();
     for line in note.signatures() {
-        let Some(key) = trusted.iter().find(|key| key.name() == line.name && key.key_id() == line.key_id) else {
+        let Some(key) = trusted.iter().find(|key| key.name() == line.name && key.key_id() == line.key_id)
+        else {
             continue;
         };
         // SPEC (signed-note): a line that names a known key MUST verify, else the note is rejected.
@@ -113,7 +116,8 @@ pub fn authenticate(trusted: &[Vkey], note: &Note) -> Result<Vec<SignatureLine>,
             return Err(Refusal::BadTrustedSignature(key.name().to_owned()));
         }
         // One line a key is enough to remember.
-        if !signed.iter().any(|known: &SignatureLine| known.name == line.name && known.key_id == line.key_id) {
+        if !signed.iter().any(|known: &SignatureLine| known.name == line.name && known.key_id == line.key_id)
+        {
             signed.push(line.clone());
         }
     }
@@ -128,7 +132,12 @@ pub fn authenticate(trusted: &[Vkey], note: &Note) -> Result<Vec<SignatureLine>,
 /// Decides on a checkpoint whose signature has already been verified with [`authenticate`].
 ///
 /// `latest` is what is remembered for the checkpoint's origin, `old` and `proof` are the request's.
-pub fn decide(latest: Option<Latest>, old: u64, new: &Checkpoint, proof: &[Hash]) -> Result<Advance, Refusal> {
+pub fn decide(
+    latest: Option<Latest>,
+    old: u64,
+    new: &Checkpoint,
+    proof: &[Hash],
+) -> Result<Advance, Refusal> {
     // SPEC: The old size MUST be equal to or lower than the checkpoint size. Otherwise, the witness MUST
     // respond with a "400 Bad Request" HTTP status code.
     if old > new.size {

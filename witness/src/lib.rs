@@ -33,6 +33,10 @@ pub mod persist;
 pub mod serve;
 pub mod sign;
 pub mod subtree;
+#[cfg(test)]
+#[allow(unreachable_pub, missing_docs, dead_code, reason = "the integration tests use the same file")]
+#[path = "../tests/support/log.rs"]
+mod testlog;
 pub mod witness;
 
 pub use clock::{Clock, SystemClock};

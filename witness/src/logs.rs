@@ -57,7 +57,9 @@ pub enum LogsError {
         reason: String,
     },
     /// A key that logs do not sign with.
-    #[error("the key {0} is not of a type that signs checkpoints of a log (Ed25519, 0x01; in builds with ML-DSA-44 also 0x06)")]
+    #[error(
+        "the key {0} is not of a type that signs checkpoints of a log (Ed25519, 0x01; in builds with ML-DSA-44 also 0x06)"
+    )]
     KeyType(String),
     /// Two places give one log two values.
     #[error("the log {origin:?} is given two values for {field}")]
@@ -107,7 +109,13 @@ fn merge_field<T: PartialEq>(mine: &mut Option<T>, theirs: Option<T>) -> Result<
             *mine = theirs;
             Ok(())
         }
-        (Some(mine), Some(theirs)) => if *mine == theirs { Ok(()) } else { Err(()) },
+        (Some(mine), Some(theirs)) => {
+            if *mine == theirs {
+                Ok(())
+            } else {
+                Err(())
+            }
+        }
     }
 }
 
@@ -170,7 +178,8 @@ pub fn parse_list(text: &str) -> Result<Vec<Log>, LogsError> {
     }
     let mut logs: Vec<Log> = Vec::new();
     for (number, line) in lines {
-        let (word, value) = line.split_once(' ').ok_or_else(|| wrong(number, "expected a word and a value"))?;
+        let (word, value) =
+            line.split_once(' ').ok_or_else(|| wrong(number, "expected a word and a value"))?;
         let value = value.trim();
         if word == "vkey" {
             logs.push(Log::new(value, None).map_err(|error| wrong(number, &error.to_string()))?);

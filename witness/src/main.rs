@@ -1,5 +1,6 @@
 //! `maip-witness`: reads the configuration, builds the parts, runs them.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -130,7 +131,8 @@ fn keys(config: &Config) -> anyhow::Result<(ledger_format::NoteSigner, Option<le
 
 fn run(file: &std::path::Path) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).init();
 
     let loaded = config::load(file)?;
     let config = loaded.config;
@@ -159,13 +161,11 @@ async fn serve_until_stopped(
     name: &str,
     witness: Arc<Witness>,
 ) -> anyhow::Result<()> {
-    let listener =
-        TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
-    let (mut term, mut int, mut hup) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::hangup())?,
-    );
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let (mut term, mut int, mut hup) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?);
     let address = listener.local_addr()?;
     println!("maip-witness {name} listens on http://{address}");
     tracing::info!(%address, name, logs = witness.logs().len(), remembered = witness.memory().all().len(), "serving");

@@ -129,10 +129,22 @@ impl Metrics {
         }
         for (name, help, counter) in [
             ("maip_witness_subtrees_total", "Subtrees signed.", &self.subtrees),
-            ("maip_witness_memory_turns_total", "Times the memory went on in its other file.", &self.memory_turns),
-            ("maip_witness_memory_repaired_total", "Damaged copies repaired at start.", &self.memory_repaired),
+            (
+                "maip_witness_memory_turns_total",
+                "Times the memory went on in its other file.",
+                &self.memory_turns,
+            ),
+            (
+                "maip_witness_memory_repaired_total",
+                "Damaged copies repaired at start.",
+                &self.memory_repaired,
+            ),
             ("maip_witness_evidence_total", "Evidence files written.", &self.evidence),
-            ("maip_witness_alarms_total", "Times a log was caught: a fork, or an invalid entry.", &self.alarms),
+            (
+                "maip_witness_alarms_total",
+                "Times a log was caught: a fork, or an invalid entry.",
+                &self.alarms,
+            ),
             ("maip_witness_connections_total", "Connections accepted.", &self.connections),
             (
                 "maip_witness_connections_refused_total",
@@ -145,13 +157,37 @@ impl Metrics {
             out.line(format_args!("{name} {}", counter.get()));
         }
         let (us, one) = (&DURATION_BOUNDS_US, &COUNT_BOUNDS);
-        self.answer_seconds.write(&mut out, "maip_witness_answer_seconds", "Time of an add-checkpoint.", us, 1e6);
-        self.persist_seconds.write(&mut out, "maip_witness_persist_seconds", "Time until a group is durable.", us, 1e6);
-        self.persist_group.write(&mut out, "maip_witness_persist_group", "Answers that shared a flush.", one, 1.0);
-        out.head("maip_witness_clock_behind_seconds", "gauge", "How far the clock is behind the last time signed.");
+        self.answer_seconds.write(
+            &mut out,
+            "maip_witness_answer_seconds",
+            "Time of an add-checkpoint.",
+            us,
+            1e6,
+        );
+        self.persist_seconds.write(
+            &mut out,
+            "maip_witness_persist_seconds",
+            "Time until a group is durable.",
+            us,
+            1e6,
+        );
+        self.persist_group.write(
+            &mut out,
+            "maip_witness_persist_group",
+            "Answers that shared a flush.",
+            one,
+            1.0,
+        );
+        out.head(
+            "maip_witness_clock_behind_seconds",
+            "gauge",
+            "How far the clock is behind the last time signed.",
+        );
         out.line(format_args!("maip_witness_clock_behind_seconds {clock_behind_s}"));
         out.logs("maip_witness_log_size", "Size last cosigned.", logs, |log| Some(log.size));
-        out.logs("maip_witness_log_cosigned_time_seconds", "Time of the last cosignature.", logs, |log| Some(log.time_s));
+        out.logs("maip_witness_log_cosigned_time_seconds", "Time of the last cosignature.", logs, |log| {
+            Some(log.time_s)
+        });
         out.logs("maip_witness_log_verified_size", "Entries replayed.", logs, |log| log.verified);
         out.0
     }

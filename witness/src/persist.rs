@@ -188,8 +188,8 @@ impl Memory {
         let failed = |source: JournalError| MemoryError::Journal { dir: dir.into(), source };
         let (mut journal, found) = Journal::open(disk).map_err(failed)?;
         let corrupt = |what: &str| failed(JournalError::Corrupt(what.to_owned()));
-        let (owner, mut records) =
-            codec::decode_opening(&found.opening).ok_or_else(|| corrupt("the opening frame is not readable"))?;
+        let (owner, mut records) = codec::decode_opening(&found.opening)
+            .ok_or_else(|| corrupt("the opening frame is not readable"))?;
         if owner != identity {
             let (found, configured) = (owner, identity.to_owned());
             return Err(MemoryError::OtherWitness { dir: dir.into(), found, configured });
@@ -204,7 +204,10 @@ impl Memory {
             replay(&mut latest, remembered).map_err(|what| corrupt(&what))?;
         }
         if found.repaired > 0 {
-            tracing::warn!(copies = found.repaired, "damaged copies in the memory were repaired from their twins");
+            tracing::warn!(
+                copies = found.repaired,
+                "damaged copies in the memory were repaired from their twins"
+            );
             metrics.memory_repaired.add(found.repaired);
         }
         journal
@@ -229,12 +232,23 @@ impl Memory {
 
     /// The same, by the lower-case hex SHA-256 of the origin.
     pub fn latest_by_path(&self, path: &str) -> Option<Arc<Remembered>> {
-        self.shared.latest.read().expect("the writer does not panic while it holds the lock").get(path).cloned()
+        self.shared
+            .latest
+            .read()
+            .expect("the writer does not panic while it holds the lock")
+            .get(path)
+            .cloned()
     }
 
     /// Everything remembered, in no order.
     pub fn all(&self) -> Vec<Arc<Remembered>> {
-        self.shared.latest.read().expect("the writer does not panic while it holds the lock").values().cloned().collect()
+        self.shared
+            .latest
+            .read()
+            .expect("the writer does not panic while it holds the lock")
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// Stores a cosigned checkpoint and gives its signatures away when it is durable.
@@ -333,15 +347,15 @@ impl<D: Disk> Writer<D> {
             let current = ahead.get(&path).or_else(|| durable.get(&path));
             let advance = cosigned.advance();
             let (now, to) = (current.map(|current| current.latest()), advance.to());
-            let goes_back = now.is_some_and(|now| to.size < now.size || (to.size == now.size && to.root != now.root));
+            let goes_back =
+                now.is_some_and(|now| to.size < now.size || (to.size == now.size && to.root != now.root));
             if now != advance.from() || goes_back {
                 verdicts.push((reply, Err(CommitError::Conflict)));
                 continue;
             }
             // Two requests that refresh one checkpoint may arrive in the other order: keep the newer time.
-            let is_newer = current.is_none_or(|current| {
-                (to.size, cosigned.time_s()) > (current.size, current.time_s)
-            });
+            let is_newer =
+                current.is_none_or(|current| (to.size, cosigned.time_s()) > (current.size, current.time_s));
             let write = is_newer.then(|| Arc::new(cosigned.to_remembered()));
             if let Some(remembered) = &write {
                 ahead.insert(path, remembered.clone());
@@ -360,7 +374,8 @@ impl<D: Disk> Writer<D> {
         if self.journal.fits(payload.len()) {
             self.journal.append(&payload)?;
         } else {
-            let mut all = self.shared.latest.read().expect("no writer panics while it holds the lock").clone();
+            let mut all =
+                self.shared.latest.read().expect("no writer panics while it holds the lock").clone();
             all.extend(group.iter().map(|remembered| (origin_path(&remembered.origin), remembered.clone())));
             self.journal
                 .turn(&codec::encode_opening(&self.identity, all.values().map(|remembered| &**remembered)))?;
@@ -387,7 +402,10 @@ fn replay(latest: &mut HashMap<String, Arc<Remembered>>, next: Remembered) -> Re
     let path = origin_path(&next.origin);
     if let Some(before) = latest.get(&path) {
         if next.size < before.size {
-            return Err(format!("the memory of {:?} goes back from {} to {}", next.origin, before.size, next.size));
+            return Err(format!(
+                "the memory of {:?} goes back from {} to {}",
+                next.origin, before.size, next.size
+            ));
         }
         if next.size == before.size && next.root != before.root {
             return Err(format!("the memory of {:?} holds two roots for size {}", next.origin, next.size));

@@ -14,7 +14,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -23,6 +23,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -103,12 +104,27 @@ pub async fn serve(
             .max_concurrent_streams(HTTP2_STREAMS_MAX)
             .keep_alive_interval(header_timeout)
             .keep_alive_timeout(header_timeout);
-        let service = TowerToHyperService::new(router.clone());
+        let activity = Arc::new(Activity::default());
+        let service = {
+            let (router, activity) = (TowerToHyperService::new(router.clone()), activity.clone());
+            hyper::service::service_fn(move |request| {
+                let busy = activity.begin();
+                let answer = router.call(request);
+                async move {
+                    let answer = answer.await;
+                    drop(busy);
+                    answer
+                }
+            })
+        };
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // Errors are the peer's: it went away or spoke nonsense.
-            let _ = connection.await;
+            tokio::select! {
+                // Errors are the peer's: it went away or spoke nonsense.
+                _ = connection => {}
+                () = activity.idle(header_timeout) => {}
+            }
             drop(permit);
         });
     }
@@ -118,6 +134,44 @@ pub async fn serve(
         tracing::warn!("connections were still busy at the end of the shutdown time");
     }
     Ok(())
+}
+
+/// Whether a connection does anything. HTTP/1 heads have a timeout of their own; this also ends connections
+/// that never say which protocol they speak, and idle HTTP/2.
+#[derive(Debug, Default)]
+struct Activity {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// Ends the request in [`Activity`] when dropped.
+struct Busy(Arc<Activity>);
+
+impl Activity {
+    fn begin(self: &Arc<Self>) -> Busy {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Busy(self.clone())
+    }
+
+    /// Returns when no request was under way, begun or ended for a whole `period`.
+    async fn idle(&self, period: Duration) {
+        let count = || (self.begun.load(Ordering::Relaxed), self.ended.load(Ordering::Relaxed));
+        let mut before = count();
+        loop {
+            tokio::time::sleep(period).await;
+            let now = count();
+            if now == before && now.0 == now.1 {
+                return;
+            }
+            before = now;
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 fn router(server: Arc<Server>) -> Router {
@@ -196,7 +250,8 @@ async fn read_body(limits: &Limits, request: Request) -> Result<Vec<u8>, Respons
         let limit = limits.body_bytes_max;
         text(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {limit} bytes\n"))
     };
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let announced =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > limits.body_bytes_max as u64) {
         return Err(too_large());
     }
@@ -222,7 +277,9 @@ fn deny(denial: &Denial) -> Response {
             Refusal::Conflict { latest } => {
                 (StatusCode::CONFLICT, [(header::CONTENT_TYPE, SIZE)], format!("{latest}\n")).into_response()
             }
-            Refusal::Malformed(_) | Refusal::OldSizeTooLarge { .. } => text(StatusCode::BAD_REQUEST, sentence()),
+            Refusal::Malformed(_) | Refusal::OldSizeTooLarge { .. } => {
+                text(StatusCode::BAD_REQUEST, sentence())
+            }
             Refusal::UnknownOrigin(_) => text(StatusCode::NOT_FOUND, sentence()),
             Refusal::NoTrustedSignature | Refusal::BadTrustedSignature(_) => {
                 text(StatusCode::FORBIDDEN, sentence())

@@ -46,13 +46,12 @@ impl Signer {
     ///
     /// # Panics
     /// If the keys are not of type 0x04 and 0x06, in this order.
-    pub fn new(
-        key: NoteSigner,
-        ml_dsa_key: Option<NoteSigner>,
-        clock: Arc<dyn Clock>,
-        last_s: u64,
-    ) -> Self {
-        assert_eq!(key.vkey().signature_type(), SignatureType::CosignatureV1, "the configuration was checked");
+    pub fn new(key: NoteSigner, ml_dsa_key: Option<NoteSigner>, clock: Arc<dyn Clock>, last_s: u64) -> Self {
+        assert_eq!(
+            key.vkey().signature_type(),
+            SignatureType::CosignatureV1,
+            "the configuration was checked"
+        );
         if let Some(key) = &ml_dsa_key {
             assert_eq!(key.vkey().signature_type(), SignatureType::MlDsa44, "the configuration was checked");
         }

@@ -5,6 +5,7 @@
 //! Nothing is remembered: whatever tree this witness cosigned, its subtrees are facts. Only ML-DSA-44 has
 //! a statement for a subtree, so a witness without such a key does not offer the call.
 
+use ledger_format::merkle::is_subtree;
 use ledger_format::{Checkpoint, ProofError, SignSubtree, verify_subtree};
 
 use crate::witness::Witness;
@@ -47,9 +48,9 @@ impl Witness {
         // SPEC: 403 unless the checkpoint carries a cosignature of this witness. It is the proof that the
         // log's signature and the consistency of the tree were checked once.
         let ours = |note: &ledger_format::Note| {
-            self.signer().vkeys().any(|vkey| {
-                note.signatures().iter().any(|line| vkey.verify(note.text(), line).is_ok())
-            })
+            self.signer()
+                .vkeys()
+                .any(|vkey| note.signatures().iter().any(|line| vkey.verify(note.text(), line).is_ok()))
         };
         if !ours(&request.note) {
             return Err(SubtreeRefusal::NotCosigned);
@@ -63,32 +64,4 @@ impl Witness {
         self.metrics().subtrees.add(1);
         Ok(format!("{line}\n"))
     }
-}
-
-/// Whether `[start, end)` is a subtree of a tree of `size` entries: a range that is aligned to the smallest
-/// power of two that holds it.
-fn is_subtree(start: u64, end: u64, size: u64) -> bool {
-    if start > end || end > size {
-        return false;
-    }
-    match (end - start).max(1).checked_next_power_of_two() {
-        Some(width) => start.is_multiple_of(width),
-        // Wider than 2^63: only a range from the very beginning is aligned.
-        None => start == 0,
-    }
-}
-
-#[test]
-fn subtrees_are_aligned() {
-    let check = |range: (u64, u64), size, want| assert_eq!(is_subtree(range.0, range.1, size), want, "{range:?}");
-    check((0, 0), 0, true);
-    check((5, 5), 9, true);
-    check((4, 7), 7, true);
-    check((4, 9), 9, false);
-    check((8, 16), 16, true);
-    check((2, 5), 9, false);
-    check((3, 4), 3, false);
-    check((4, 3), 9, false);
-    check((0, u64::MAX), u64::MAX, true);
-    check((1 << 62, u64::MAX), u64::MAX, false);
 }

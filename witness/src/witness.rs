@@ -126,7 +126,9 @@ impl Denial {
         match self {
             Self::Refused(Refusal::Malformed(_)) => Outcome::Malformed,
             Self::Refused(Refusal::UnknownOrigin(_)) => Outcome::UnknownOrigin,
-            Self::Refused(Refusal::NoTrustedSignature | Refusal::BadTrustedSignature(_)) => Outcome::Forbidden,
+            Self::Refused(Refusal::NoTrustedSignature | Refusal::BadTrustedSignature(_)) => {
+                Outcome::Forbidden
+            }
             Self::Refused(Refusal::OldSizeTooLarge { .. }) => Outcome::OldSizeTooLarge,
             Self::Refused(Refusal::Conflict { .. }) => Outcome::Conflict,
             Self::Refused(Refusal::EmptyTreeRoot) => Outcome::EmptyTreeRoot,
@@ -271,7 +273,11 @@ impl Witness {
         };
         if kind == Kind::Fork {
             self.metrics.alarms.add(1);
-            tracing::error!(origin = new.origin, size = new.size, "the log has signed two roots for one size");
+            tracing::error!(
+                origin = new.origin,
+                size = new.size,
+                "the log has signed two roots for one size"
+            );
         }
         let what = (new.size, new.root);
         match self.evidence.keep(kind, &new.origin, what, &refusal.to_string(), latest, body) {

@@ -92,7 +92,7 @@ impl<D: Disk> Journal<D> {
     /// that repairs damaged copies and leaves the remains of an interrupted write behind.
     pub(crate) fn open(mut disk: D) -> Result<(Self, Found), JournalError> {
         let contents = [disk.read(0)?, disk.read(1)?];
-        let openings = [find_opening(&contents[0])?, find_opening(&contents[1])?];
+        let openings = [find_opening(&contents[0]), find_opening(&contents[1])];
         let epoch_of = |opening: &Option<Frame>| opening.as_ref().map_or(0, |frame| frame.epoch);
         let file = usize::from(epoch_of(&openings[1]) > epoch_of(&openings[0]));
         let Some(opening) = openings.into_iter().nth(file).flatten() else {
@@ -157,7 +157,6 @@ impl<D: Disk> Journal<D> {
 #[derive(Debug)]
 struct Frame {
     epoch: u64,
-    sequence: u64,
     payload: Vec<u8>,
     /// Offset of the frame after it.
     next: usize,
@@ -204,13 +203,13 @@ fn copy_at(file: &[u8], offset: usize) -> Option<(u64, u64, &[u8])> {
 
 /// The frame whose first copy starts at `offset`, from whichever copy is whole.
 fn frame_at(file: &[u8], offset: usize, want: impl Fn(u64, u64) -> bool) -> Option<Frame> {
-    let (epoch, sequence, payload) = copy_at(file, offset).filter(|&(epoch, sequence, _)| want(epoch, sequence))?;
+    let (epoch, sequence, payload) =
+        copy_at(file, offset).filter(|&(epoch, sequence, _)| want(epoch, sequence))?;
     let second = offset + blocks_for(payload.len());
     let twin = copy_at(file, second);
     let twin_is_whole = twin == Some((epoch, sequence, payload));
     Some(Frame {
         epoch,
-        sequence,
         payload: payload.to_vec(),
         next: second + blocks_for(payload.len()),
         repaired: u64::from(!twin_is_whole),
@@ -227,7 +226,7 @@ fn find_frame(file: &[u8], offset: usize, epoch: u64, sequence: u64) -> Result<O
         match copy_at(file, at) {
             Some((e, s, payload)) if (e, s) == (epoch, sequence) => {
                 let next = at + blocks_for(payload.len());
-                return Ok(Some(Frame { epoch, sequence, payload: payload.to_vec(), next, repaired: 1 }));
+                return Ok(Some(Frame { epoch, payload: payload.to_vec(), next, repaired: 1 }));
             }
             Some((e, s, _)) if e == epoch && s > sequence => {
                 return Err(JournalError::Corrupt(format!(
@@ -240,20 +239,13 @@ fn find_frame(file: &[u8], offset: usize, epoch: u64, sequence: u64) -> Result<O
     Ok(None)
 }
 
-/// The opening frame of a file, or `None` if it has none that is whole.
-fn find_opening(file: &[u8]) -> Result<Option<Frame>, JournalError> {
-    if let Some(frame) = frame_at(file, 0, |_, sequence| sequence == 0) {
-        return Ok(Some(frame));
-    }
-    // The first copy is damaged: the second is the opening frame that lies before every other frame of
-    // its epoch, and its epoch is the newest in the file.
-    let Some(epoch) = newest_epoch(file) else { return Ok(None) };
-    match find_frame(file, 0, epoch, 0) {
-        Ok(frame) => Ok(frame),
-        // Frames without a beginning: `open` decides whether the other file makes up for it.
-        Err(JournalError::Corrupt(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
+/// The opening frame of the newest epoch in a file, or `None` if it has none that is whole.
+///
+/// Not simply what is at offset 0: when a turn is cut short, the first copy of the older opening frame may
+/// still be there while the second copy of the newer one is already whole.
+fn find_opening(file: &[u8]) -> Option<Frame> {
+    // Frames without a beginning count as none: `open` decides whether the other file makes up for it.
+    find_frame(file, 0, newest_epoch(file)?, 0).ok().flatten()
 }
 
 /// The highest epoch of any whole copy in a file.
@@ -262,4 +254,4 @@ fn newest_epoch(file: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

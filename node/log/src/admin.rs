@@ -160,7 +160,9 @@ impl HostedLog {
             Some(_) => return Err(AdminError::Refused(format!("id {} belongs to another node; ids are never reused", member.id))),
             None => {}
         }
-        register_node_id(&self.core, member.id).await.map_err(AdminError::Refused)?;
+        // One per attempt: whatever the id was used for before, it is refused. Ids are plenty.
+        let incarnation = u128::from(self.core.world.clock.now_ms());
+        register_node_id(&self.core, member.id, incarnation).await.map_err(AdminError::Refused)?;
         self.core.raft.add_learner(member.id, member, false).await.map_err(|e| AdminError::Failed(e.to_string()))?;
         Ok(self.members())
     }

@@ -7,11 +7,11 @@ use bytes::Bytes;
 /// Bytes that are not what they should be. Whoever wrote them is wrong, or the disk is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed {what} at byte {at}")]
-pub struct Malformed {
+pub(crate) struct Malformed {
     /// What was being read.
-    pub what: &'static str,
+    pub(crate) what: &'static str,
     /// Offset of the fault.
-    pub at: usize,
+    pub(crate) at: usize,
 }
 
 /// Appends values to a buffer.

@@ -9,6 +9,8 @@ use crate::hosted::Core;
 
 /// Between two looks whether this node leads a log without genesis.
 const POLL: Duration = Duration::from_millis(20);
+/// Incarnation of the members that begin a cluster: the same for all, so that a second leader can finish what the first began.
+const FIRST_HOUR: u128 = 0;
 /// Which algorithm computes trust scores in a new log.
 const TRUST_ALGORITHM: &str = "maip-trust/1";
 
@@ -28,7 +30,7 @@ pub(crate) async fn run(core: Arc<Core>) {
 async fn write(core: &Arc<Core>) -> Result<(), String> {
     for member in core.voters() {
         // Members of the first hour take their ids into use like everybody after them (rule L3).
-        register_node_id(core, member.id).await?;
+        register_node_id(core, member.id, FIRST_HOUR).await?;
     }
     let record = genesis(core);
     let command = Command::Append { log_ms: core.world.clock.now_ms(), records: vec![record] };
@@ -41,9 +43,8 @@ async fn write(core: &Arc<Core>) -> Result<(), String> {
 }
 
 /// Takes a node id into use, once and for ever.
-pub(crate) async fn register_node_id(core: &Arc<Core>, id: u64) -> Result<(), String> {
-    // The membership is the other witness of who an id belongs to; the incarnation only has to be the same on a retry.
-    let command = Command::Private(Private::NodeId { id, incarnation: u128::from(id) });
+pub(crate) async fn register_node_id(core: &Arc<Core>, id: u64, incarnation: u128) -> Result<(), String> {
+    let command = Command::Private(Private::NodeId { id, incarnation });
     let outcomes = core.propose(&command).await.map_err(|e| e.to_string())?;
     match outcomes.first() {
         Some(Outcome::Rejected(rejection)) => Err(rejection.to_string()),

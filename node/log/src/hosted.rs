@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use ledger_store::{EngineOptions, RaftLog, RaftLogOptions};
 use openraft::{ServerState, SnapshotPolicy, async_runtime::WatchReceiver as _, errors::ClientWriteError, errors::RaftError};
 use tokio::{
     sync::{Mutex, watch},
+    task::JoinSet,
     time::Instant,
 };
 
@@ -109,6 +110,7 @@ pub(crate) struct Core {
     pub(crate) incoming: Incoming,
     pub(crate) metrics: Metrics,
     pub(crate) stopped: OnceLock<String>,
+    tasks: std::sync::Mutex<JoinSet<()>>,
 }
 
 impl HostedLog {
@@ -148,6 +150,7 @@ impl HostedLog {
             incoming: Incoming::default(),
             metrics: Metrics::default(),
             stopped: OnceLock::new(),
+            tasks: std::sync::Mutex::new(JoinSet::new()),
             options,
             world,
             ledger,
@@ -155,12 +158,12 @@ impl HostedLog {
             raft,
         });
         core.bootstrap().await?;
-        tokio::spawn(ingest::run(core.clone()));
-        tokio::spawn(publish::run(core.clone()));
-        tokio::spawn(genesis::run(core.clone()));
-        tokio::spawn(housekeeping::run(core.clone()));
+        core.spawn(ingest::run(core.clone()));
+        core.spawn(publish::run(core.clone()));
+        core.spawn(genesis::run(core.clone()));
+        core.spawn(housekeeping::run(core.clone()));
         let fence = core.clone();
-        tokio::spawn(async move { publish::fence::pass(&fence).await });
+        core.spawn(async move { publish::fence::pass(&fence).await });
         Ok(Self { core })
     }
 
@@ -216,6 +219,8 @@ impl HostedLog {
     /// Stops consensus, makes everything durable and lets go of the files.
     pub async fn shutdown(&self) {
         self.core.halt("shutting down").await;
+        let mut tasks = std::mem::take(&mut *self.core.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.shutdown().await;
         if let Err(error) = self.core.ledger.sync() {
             tracing::error!(log = %self.core.name, "the state could not be made durable (the Raft log has it): {error}");
         }
@@ -257,6 +262,11 @@ fn raft_config(options: &LogOptions) -> Result<openraft::Config, String> {
 }
 
 impl Core {
+    /// Starts a task that ends with the log.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+    }
+
     /// First start of a new cluster: the membership is the first raft_entry.
     async fn bootstrap(&self) -> Result<(), OpenError> {
         let Some(members) = &self.options.bootstrap else { return Ok(()) };

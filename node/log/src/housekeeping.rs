@@ -12,7 +12,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Runs until consensus stops on this node; reads go on after that.
 pub(crate) async fn run(core: Arc<Core>) {
     if core.options.limits.scrub_pause_ms > 0 {
-        tokio::spawn(scrub::run(core.clone()));
+        core.spawn(scrub::run(core.clone()));
     }
     loop {
         look_at_disk(&core);

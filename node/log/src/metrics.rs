@@ -15,28 +15,28 @@ const SECONDS: [f64; 14] =
 
 /// A counter.
 #[derive(Default)]
-pub struct Counter(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
     /// Adds one.
-    pub fn inc(&self) {
+    pub(crate) fn inc(&self) {
         self.add(1);
     }
 
     /// Adds `n`.
-    pub fn add(&self, n: u64) {
+    pub(crate) fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
     /// The count so far.
-    pub fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// A latency histogram in seconds.
 #[derive(Default)]
-pub struct Histogram(Mutex<Observed>);
+pub(crate) struct Histogram(Mutex<Observed>);
 
 #[derive(Clone, Default)]
 struct Observed {
@@ -47,7 +47,7 @@ struct Observed {
 
 impl Histogram {
     /// Counts one observation.
-    pub fn observe(&self, seconds: f64) {
+    pub(crate) fn observe(&self, seconds: f64) {
         let mut observed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (bucket, bound) in observed.buckets.iter_mut().zip(SECONDS) {
             *bucket += u64::from(seconds <= bound);
@@ -69,29 +69,29 @@ impl Histogram {
 
 /// Everything that is counted for one log on this node.
 #[derive(Default)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     /// Records that callers handed in.
-    pub submitted: Counter,
+    pub(crate) submitted: Counter,
     /// Records refused before or by apply.
-    pub refused: Counter,
+    pub(crate) refused: Counter,
     /// From a call to its sequenced answer.
-    pub ingest_seconds: Histogram,
+    pub(crate) ingest_seconds: Histogram,
     /// From a proposal to its apply on the leader.
-    pub commit_seconds: Histogram,
+    pub(crate) commit_seconds: Histogram,
     /// One publication, on the leader.
-    pub publish_seconds: Histogram,
+    pub(crate) publish_seconds: Histogram,
     /// One cosignature of one witness.
-    pub witness_seconds: Histogram,
+    pub(crate) witness_seconds: Histogram,
     /// Rounds that ended without a checkpoint.
-    pub publish_failures: Counter,
+    pub(crate) publish_failures: Counter,
     /// Checkpoints published by this node.
-    pub checkpoints: Counter,
+    pub(crate) checkpoints: Counter,
     /// Voters whose root differed (rule G2).
-    pub root_disagreements: Counter,
+    pub(crate) root_disagreements: Counter,
     /// Files that the scrub has checked.
-    pub scrubbed: Counter,
+    pub(crate) scrubbed: Counter,
     /// Files that the scrub has repaired from a peer.
-    pub repaired: Counter,
+    pub(crate) repaired: Counter,
 }
 
 impl Metrics {

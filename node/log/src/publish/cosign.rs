@@ -31,7 +31,6 @@ pub(crate) struct Target {
 /// One witness's answer.
 #[derive(Debug)]
 pub(crate) struct Cosigned {
-    pub(crate) witness: usize,
     pub(crate) size: u64,
     pub(crate) line: SignatureLine,
 }
@@ -105,7 +104,7 @@ impl Worker {
                         state.latency = started.elapsed();
                     });
                     self.core.metrics.witness_seconds.observe(started.elapsed().as_secs_f64());
-                    let _ = self.results.send(Cosigned { witness: self.witness, size: target.size, line }).await;
+                    let _ = self.results.send(Cosigned { size: target.size, line }).await;
                 }
                 Ok(None) => {}
                 Err(error) => self.state.send_modify(|state| state.last_error = error),

@@ -65,7 +65,7 @@ impl Publisher {
                 targets: targets.subscribe(),
                 results: results_tx.clone(),
             };
-            tokio::spawn(worker.run());
+            core.spawn(worker.run());
         }
         Self { targets, results }
     }

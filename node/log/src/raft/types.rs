@@ -11,7 +11,7 @@ use crate::options::Member;
 ///
 /// It stays encoded because it is copied to every follower and to disk, and decoded once per replica, in apply.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Proposal(pub Bytes);
+pub(crate) struct Proposal(pub(crate) Bytes);
 
 impl fmt::Debug for Proposal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,14 +27,14 @@ impl fmt::Display for Proposal {
 
 /// What apply answers to the proposer: one outcome per record, or one for a command without records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// In the order of the records.
-    pub outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<Outcome>,
 }
 
 openraft::declare_raft_types!(
     /// Raft as this ledger runs it.
-    pub TypeConfig:
+    pub(crate) TypeConfig:
         D = Proposal,
         R = Reply,
         NodeId = u64,

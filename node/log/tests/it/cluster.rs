@@ -1,0 +1,155 @@
+//! What a hosted log promises, with three nodes.
+
+use bytes::Bytes;
+use ledger_log::{Ack, Credential, RefusedKind};
+
+use crate::harness::{Cluster, LIMIT, Tenant, check_proof, member, submit, try_submit, wait_for};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_becomes_a_proof_on_every_node() {
+    let cluster = Cluster::start(3).await;
+    cluster.leader().await;
+    cluster.all_published(1).await;
+    let mut tenant = Tenant::new(7);
+    let record = tenant.register();
+    let first = submit(&cluster.node(1), record.clone(), Ack::Witnessed).await;
+    assert_eq!((first.index, first.duplicate, first.ack), (1, false, Ack::Witnessed));
+    check_proof(&cluster.policy(), first.proof.as_deref().unwrap(), &record);
+
+    for id in 1..=3 {
+        let record = tenant.agent();
+        let answer = submit(&cluster.node(id), record.clone(), Ack::Witnessed).await;
+        check_proof(&cluster.policy(), answer.proof.as_deref().unwrap(), &record);
+    }
+    // V1: every replica serves the same bytes.
+    cluster.all_published(5).await;
+    let notes: Vec<_> = cluster.nodes().iter().map(|(_, log)| log.reader().checkpoint().unwrap().note.clone()).collect();
+    assert!(notes.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+/// S2, on any node, across a leader change and a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_record_has_one_index_for_ever() {
+    let mut cluster = Cluster::start(3).await;
+    let leader = cluster.leader().await;
+    let mut tenant = Tenant::new(7);
+    let record = tenant.register();
+    let first = submit(&cluster.node(leader), record.clone(), Ack::Sequenced).await;
+    for id in 1..=3 {
+        let again = submit(&cluster.node(id), record.clone(), Ack::Sequenced).await;
+        assert_eq!((again.index, again.leaf, again.log_ms, again.duplicate), (first.index, first.leaf, first.log_ms, true));
+    }
+    cluster.stop(leader).await;
+    let next = cluster.leader().await;
+    assert_ne!(next, leader);
+    assert_eq!(submit(&cluster.node(next), record.clone(), Ack::Sequenced).await.index, first.index);
+    cluster.run(leader).await;
+    assert_eq!(submit(&cluster.node(leader), record.clone(), Ack::Sequenced).await.index, first.index);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_acknowledged_survives_stopping_all_nodes() {
+    let mut cluster = Cluster::start(3).await;
+    cluster.leader().await;
+    let mut tenant = Tenant::new(7);
+    submit(&cluster.node(1), tenant.register(), Ack::Sequenced).await;
+    let records: Vec<Bytes> = (0..600).map(|_| tenant.agent()).collect();
+    let mut logged = Vec::new();
+    for (i, chunk) in records.chunks(20).enumerate() {
+        let node = cluster.node(i as u64 % 3 + 1);
+        for answer in node.submit(chunk.to_vec(), Ack::Sequenced, LIMIT, Credential::Admin).await {
+            logged.push(answer.unwrap());
+        }
+    }
+    for id in 1..=3 {
+        cluster.stop(id).await;
+    }
+    for id in 1..=3 {
+        cluster.run(id).await;
+    }
+    cluster.leader().await;
+    cluster.all_published(602).await;
+    for (record, answer) in records.iter().zip(&logged).step_by(37) {
+        for (_, node) in cluster.nodes() {
+            let proof = node.reader().proof(answer.index).unwrap().unwrap();
+            check_proof(&cluster.policy(), &proof, record);
+        }
+    }
+    let roots: Vec<_> = cluster.nodes().iter().map(|(_, log)| log.status().root).collect();
+    assert!(roots.windows(2).all(|pair| pair[0] == pair[1]), "{roots:?}");
+}
+
+/// L3 and R1: a node without a disk joins under a new id, fetches bundles from a peer and checks them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_node_fetches_the_log_and_becomes_a_voter() {
+    let mut cluster = Cluster::start(3).await;
+    let leader = cluster.leader().await;
+    let mut tenant = Tenant::new(7);
+    submit(&cluster.node(leader), tenant.register(), Ack::Sequenced).await;
+    for _ in 0..30 {
+        let records: Vec<Bytes> = (0..20).map(|_| tenant.agent()).collect();
+        cluster.node(leader).submit(records, Ack::Sequenced, LIMIT, Credential::Admin).await;
+    }
+    cluster.node(leader).snapshot().await.unwrap();
+    let gone = (1..=3).find(|id| *id != leader).unwrap();
+    cluster.stop(gone).await;
+
+    let log = cluster.node(leader);
+    let used = log.add_learner(member(gone)).await;
+    assert!(used.is_ok(), "the same node again is no change: {used:?}");
+    cluster.run(4).await;
+    log.add_learner(member(4)).await.unwrap();
+    wait_for("the learner to catch up", || (cluster.node(4).status().published_size >= 602).then_some(())).await;
+    log.promote(4).await.unwrap();
+    log.remove(gone).await.unwrap();
+    let reused = log.add_learner(ledger_log::Member { peer: "elsewhere:1".into(), ..member(gone) }).await;
+    assert!(reused.is_err() || gone == 0, "a removed id must not come back as another node");
+    assert_eq!(cluster.node(4).status().root, log.status().root);
+    let record = tenant.agent();
+    let answer = submit(&cluster.node(4), record.clone(), Ack::Witnessed).await;
+    check_proof(&cluster.policy(), answer.proof.as_deref().unwrap(), &record);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partitioned_leader_loses_nothing_and_heals() {
+    let cluster = Cluster::start(3).await;
+    let old = cluster.leader().await;
+    let mut tenant = Tenant::new(7);
+    submit(&cluster.node(old), tenant.register(), Ack::Sequenced).await;
+    for other in (1..=3).filter(|id| *id != old) {
+        cluster.net.cut(old, other);
+    }
+    let new = wait_for("another leader", || {
+        cluster.nodes().iter().find(|(id, log)| *id != old && log.status().raft_state == "leader").map(|(id, _)| *id)
+    })
+    .await;
+    let record = tenant.agent();
+    let answer = submit(&cluster.node(new), record.clone(), Ack::Witnessed).await;
+    cluster.net.heal();
+    cluster.all_published(answer.index + 1).await;
+    assert_eq!(submit(&cluster.node(old), record, Ack::Sequenced).await.index, answer.index);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_records_are_refused_with_field_and_fix_and_do_not_stop_the_good() {
+    let cluster = Cluster::start(1).await;
+    cluster.leader().await;
+    let mut tenant = Tenant::new(7);
+    let mut stranger = Tenant::new(8);
+    let good = tenant.register();
+    let mut flipped = tenant.agent().to_vec();
+    let at = flipped.windows(7).position(|w| w == b"\"name\":").unwrap() + 8;
+    flipped[at] ^= 1;
+    let records = vec![good, Bytes::from(flipped), stranger.agent(), Bytes::from_static(b"{}"), Bytes::from(vec![b'x'; 70_000])];
+    let answers = cluster.node(1).submit(records, Ack::Sequenced, LIMIT, Credential::Admin).await;
+    assert_eq!(answers[0].as_ref().unwrap().index, 1);
+    for answer in &answers[1..] {
+        let refused = answer.as_ref().unwrap_err();
+        assert!(!refused.fix.is_empty() && !refused.message.is_empty(), "{refused:?}");
+    }
+    let anonymous = cluster.node(1).submit(vec![Tenant::new(9).register()], Ack::Sequenced, LIMIT, Credential::Anonymous).await;
+    assert_eq!(anonymous[0].as_ref().unwrap_err().kind, RefusedKind::Unauthenticated);
+    assert_eq!(cluster.node(1).status().size, 2);
+    let conflict = try_submit(&cluster.node(1), Tenant::new(7).register(), Ack::Sequenced).await.unwrap();
+    assert!(conflict.duplicate);
+}

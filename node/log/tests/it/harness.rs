@@ -1,0 +1,321 @@
+//! Nodes, network and records for the tests of this crate.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
+use ledger_format::{
+    NoteSigner, Policy, SignatureType, TlogProof,
+    record::{Actor, AgentId, AgentRegister, AgentType, Body, Draft, SigningKey, TenantRegister, Ulid},
+    verify,
+};
+use ledger_log::{
+    Ack, Clock, Credential, HostedLog, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport, PublishOptions,
+    RaftOptions, Refused, Submitted, World,
+};
+use ledger_store::EngineKind;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use crate::witness::Witnesses;
+
+pub(crate) const ORIGIN: &str = "log.example/test";
+/// Longest any wait of these tests may take before it counts as "never".
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
+    }
+}
+
+/// Links between nodes, in memory. A cut link answers nothing, in both directions.
+#[derive(Default)]
+pub(crate) struct Net {
+    nodes: Mutex<HashMap<u64, HostedLog>>,
+    cut: Mutex<HashSet<(u64, u64)>>,
+}
+
+/// One node's side of the network.
+struct Port {
+    net: Arc<Net>,
+    id: u64,
+}
+
+impl Net {
+    fn target(&self, from: u64, to: u64) -> Result<HostedLog, PeerError> {
+        if self.cut.lock().unwrap().contains(&(from.min(to), from.max(to))) {
+            return Err(PeerError::Unreachable("cut".into()));
+        }
+        self.nodes.lock().unwrap().get(&to).cloned().ok_or_else(|| PeerError::Unreachable("down".into()))
+    }
+
+    pub(crate) fn cut(&self, a: u64, b: u64) {
+        self.cut.lock().unwrap().insert((a.min(b), a.max(b)));
+    }
+
+    pub(crate) fn heal(&self) {
+        self.cut.lock().unwrap().clear();
+    }
+}
+
+impl PeerTransport for Port {
+    fn call(&self, to: &Member, _: &str, kind: u32, body: Bytes, timeout: Duration) -> BoxFuture<'static, Result<Bytes, PeerError>> {
+        let target = self.net.target(self.id, to.id);
+        let call = async move {
+            let target = target?;
+            // Spawned: a caller that gives up does not stop the callee, as with a real network.
+            let answer = tokio::spawn(async move { target.peer_call(kind, body).await });
+            match tokio::time::timeout(timeout, answer).await {
+                Ok(answer) => answer.map_err(|e| PeerError::Unreachable(e.to_string()))?,
+                Err(_) => Err(PeerError::Timeout),
+            }
+        };
+        call.boxed()
+    }
+
+    fn append_stream(&self, to: &Member, _: &str) -> BoxFuture<'static, Result<PeerStream, PeerError>> {
+        let (net, from, to) = (self.net.clone(), self.id, to.id);
+        let open = async move {
+            let target = net.target(from, to)?;
+            let (tx, input) = mpsc::channel::<Bytes>(64);
+            let (answers, rx) = mpsc::channel(64);
+            let gate = net.clone();
+            let input = futures::stream::unfold(input, |mut input| async move { input.recv().await.map(|b| (b, input)) });
+            let input = input.take_while(move |_| futures::future::ready(gate.target(from, to).is_ok()));
+            let mut output = target.peer_append(input.boxed());
+            tokio::spawn(async move {
+                while let Some(answer) = output.next().await {
+                    if net.target(from, to).is_err() || answers.send(answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            Ok(PeerStream { tx, rx })
+        };
+        open.boxed()
+    }
+}
+
+/// A cluster of nodes with their directories.
+pub(crate) struct Cluster {
+    pub(crate) net: Arc<Net>,
+    pub(crate) witnesses: Arc<Witnesses>,
+    pub(crate) policy_text: String,
+    pub(crate) engine: EngineKind,
+    pub(crate) dirs: HashMap<u64, PathBuf>,
+    members: Vec<Member>,
+    root: TempDir,
+}
+
+pub(crate) fn member(id: u64) -> Member {
+    Member { id, peer: format!("peer-{id}:1"), api: format!("https://api-{id}") }
+}
+
+pub(crate) fn log_signer() -> NoteSigner {
+    NoteSigner::new(ORIGIN, SignatureType::Ed25519, [1; 32]).unwrap()
+}
+
+impl Cluster {
+    /// `nodes` nodes started, with three witnesses of which two suffice.
+    pub(crate) async fn start(nodes: u64) -> Self {
+        // Silent unless RUST_LOG says otherwise; the first test of the process wins.
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+        let mut cluster = Self::prepare(nodes);
+        for id in 1..=nodes {
+            cluster.run(id).await;
+        }
+        cluster.ready().await;
+        cluster
+    }
+
+    /// Every node that runs says that it can serve.
+    pub(crate) async fn ready(&self) {
+        wait_for("all nodes to be ready", || self.nodes().iter().all(|(_, log)| log.ready().is_ok()).then_some(())).await;
+    }
+
+    pub(crate) fn prepare(nodes: u64) -> Self {
+        let witnesses = Arc::new(Witnesses::default());
+        let mut policy_text = format!("log {}\n", log_signer().vkey());
+        for (i, name) in ["w1", "w2", "w3"].into_iter().enumerate() {
+            let vkey = witnesses.add(name, 20 + i as u8);
+            policy_text += &format!("witness {name} {vkey} http://{name}\n");
+        }
+        policy_text += "group witnesses 2 w1 w2 w3\nquorum witnesses\n";
+        let members = (1..=nodes).map(member).collect();
+        Self {
+            net: Arc::new(Net::default()),
+            witnesses,
+            policy_text,
+            engine: EngineKind::Fjall,
+            dirs: HashMap::new(),
+            members,
+            root: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        Policy::parse(&self.policy_text).unwrap()
+    }
+
+    fn options(&mut self, id: u64) -> LogOptions {
+        let dir = self.dirs.entry(id).or_insert_with(|| self.root.path().join(format!("node-{id}"))).clone();
+        LogOptions {
+            name: "main".into(),
+            origin: ORIGIN.into(),
+            node_id: id,
+            dir,
+            engine: self.engine,
+            engine_cache_bytes: 8 << 20,
+            signer: log_signer(),
+            operator: SigningKey::from_seed([2; 32]),
+            policy: self.policy(),
+            policy_text: self.policy_text.clone(),
+            fail_open: false,
+            publish: PublishOptions { interval_ms: 50, min_interval_ms: 5, ..PublishOptions::default() },
+            bootstrap: self.members.iter().any(|m| m.id == id).then(|| self.members.clone()),
+            limits: LogLimits { reserve_bytes: 1 << 20, scrub_pause_ms: 1, ..LogLimits::default() },
+            raft: RaftOptions { snapshot_after: 50, keep_entries: 10, ..RaftOptions::default() },
+        }
+    }
+
+    /// Opens node `id` and connects it.
+    pub(crate) async fn run(&mut self, id: u64) {
+        let options = self.options(id);
+        let world = World {
+            peers: Arc::new(Port { net: self.net.clone(), id }),
+            witnesses: self.witnesses.clone(),
+            clock: Arc::new(SystemClock),
+        };
+        // The node that was stopped lets go of its files when its last task is gone.
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        let mut options = Some(options);
+        let log = loop {
+            match HostedLog::open(options.take().unwrap_or_else(|| self.options(id)), world.clone()).await {
+                Ok(log) => break log,
+                Err(error) if error.to_string().contains("in use") && tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("node {id} does not open: {error}"),
+            }
+        };
+        self.net.nodes.lock().unwrap().insert(id, log);
+    }
+
+    pub(crate) fn node(&self, id: u64) -> HostedLog {
+        self.net.nodes.lock().unwrap()[&id].clone()
+    }
+
+    pub(crate) fn nodes(&self) -> Vec<(u64, HostedLog)> {
+        let mut nodes: Vec<_> = self.net.nodes.lock().unwrap().iter().map(|(id, log)| (*id, log.clone())).collect();
+        nodes.sort_by_key(|(id, _)| *id);
+        nodes
+    }
+
+    /// Stops a node in good order.
+    pub(crate) async fn stop(&self, id: u64) {
+        let log = self.net.nodes.lock().unwrap().remove(&id);
+        if let Some(log) = log {
+            log.shutdown().await;
+        }
+    }
+
+    /// The leader that a majority follows.
+    pub(crate) async fn leader(&self) -> u64 {
+        wait_for("a leader", || {
+            let nodes = self.nodes();
+            let statuses: Vec<_> = nodes.iter().map(|(id, log)| (*id, log.status())).collect();
+            let leader = statuses.iter().filter(|(_, s)| s.raft_state == "leader").max_by_key(|(_, s)| s.term)?.0;
+            let followed = statuses.iter().filter(|(_, s)| s.leader_id == leader).count();
+            (followed * 2 > self.members.len()).then_some(leader)
+        })
+        .await
+    }
+
+    /// All nodes have applied and published `size`.
+    pub(crate) async fn all_published(&self, size: u64) {
+        wait_for("every node to publish", || {
+            self.nodes().iter().all(|(_, log)| log.status().published_size >= size).then_some(())
+        })
+        .await;
+    }
+}
+
+/// Polls until something is there; panics when it never comes.
+pub(crate) async fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    loop {
+        if let Some(value) = poll() {
+            return value;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Records of one tenant, valid and ready to submit.
+pub(crate) struct Tenant {
+    pub(crate) id: Ulid,
+    key: SigningKey,
+    next: u64,
+}
+
+impl Tenant {
+    pub(crate) fn new(seed: u8) -> Self {
+        Self { id: Ulid::from_parts(1, u128::from(seed)), key: SigningKey::from_seed([seed; 32]), next: 0 }
+    }
+
+    fn record(&mut self, body: Body) -> Bytes {
+        self.next += 1;
+        let id = Ulid::from_parts(2, u128::from(self.next));
+        Draft::new(self.id, id, Actor::Tenant, 1_700_000_000_000, body).sign(&self.key).to_bytes().into()
+    }
+
+    pub(crate) fn register(&mut self) -> Bytes {
+        let key = self.key.public();
+        self.record(Body::TenantRegister(TenantRegister { key: Some(key), name: "Tenant".into(), on_behalf_of: None, plan: None }))
+    }
+
+    /// Any number of distinct valid records: agents of this tenant.
+    pub(crate) fn agent(&mut self) -> Bytes {
+        let agent = AgentId(Ulid::from_parts(3, u128::from(self.next) << 8 | self.id.0 & 0xff));
+        let seed = *ledger_format::leaf_hash(&self.next.to_be_bytes()).0.first_chunk().unwrap();
+        self.record(Body::AgentRegister(Box::new(AgentRegister {
+            agent,
+            denies: Vec::new(),
+            key: SigningKey::from_seed(seed).public(),
+            name: "Agent".into(),
+            on_behalf_of: None,
+            parent: None,
+            runtime_type: None,
+            scopes: Vec::new(),
+            agent_type: AgentType::Autonomous,
+        })))
+    }
+}
+
+/// Submits one record and expects it in the log.
+pub(crate) async fn submit(log: &HostedLog, record: Bytes, ack: Ack) -> Submitted {
+    try_submit(log, record, ack).await.unwrap()
+}
+
+pub(crate) async fn try_submit(log: &HostedLog, record: Bytes, ack: Ack) -> Result<Submitted, Refused> {
+    log.submit(vec![record], ack, LIMIT, Credential::Admin).await.remove(0)
+}
+
+/// Checks a proof file as a stranger would.
+pub(crate) fn check_proof(policy: &Policy, proof: &[u8], record: &[u8]) {
+    let proof = TlogProof::parse(proof).unwrap();
+    let entry = proof.entry().expect("the server adds the entry").to_vec();
+    verify(&entry, &proof, policy).unwrap();
+    let entry = ledger_format::record::Entry::parse(&entry).unwrap();
+    assert_eq!(entry.record, record, "the proof is of another record");
+}

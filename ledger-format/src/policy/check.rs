@@ -74,6 +74,14 @@ impl Policy {
         Ok(Witnessed { checkpoint, log: log.clone(), cosigners })
     }
 
+    /// Whether these witnesses, by name, would satisfy the quorum: to ask before anything is signed, for example
+    /// whether enough of them can be reached.
+    pub fn quorum_met_by(&self, names: &[&str]) -> bool {
+        let named: Vec<bool> =
+            self.witnesses.iter().map(|witness| names.contains(&witness.name.as_str())).collect();
+        self.is_quorum(&named)
+    }
+
     /// The key of the log that signed. Does not look at witnesses.
     pub(crate) fn check_log(&self, note: &Note, origin: &str) -> Result<&Vkey, PolicyFailure> {
         let mut signer = None;

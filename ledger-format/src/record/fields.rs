@@ -140,6 +140,12 @@ pub(crate) fn token(r: &mut Reader<'_>) -> Result<String, JsonError> {
     read_text(r, TOKEN_RULE, is_token)
 }
 
+/// The name of a trust algorithm: words of a token, the version behind a slash, e.g. `maip-trust/1`.
+pub(crate) fn algorithm(r: &mut Reader<'_>) -> Result<String, JsonError> {
+    let rule = "must be 1 to 64 characters: words of a-z 0-9 . _ - separated by slashes";
+    read_text(r, rule, |t| t.len() <= TOKEN_BYTES_MAX && t.split('/').all(is_token))
+}
+
 pub(crate) fn on_behalf_of(r: &mut Reader<'_>) -> Result<String, JsonError> {
     let printable = |t: &str| t.bytes().all(|b| matches!(b, 0x21..=0x7e));
     read_text(r, ON_BEHALF_OF_RULE, |t| (1..=ON_BEHALF_OF_BYTES_MAX).contains(&t.len()) && printable(t))

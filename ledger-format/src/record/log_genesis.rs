@@ -90,7 +90,7 @@ impl LogGenesis {
                 "operator_key" => operator_key = Some(fields::public_key(r)?),
                 "origin" => origin = Some(read_origin(r)?),
                 "policy" => policy = Some(read_policy(r)?),
-                "trust_algorithm" => trust_algorithm = Some(fields::token(r)?),
+                "trust_algorithm" => trust_algorithm = Some(fields::algorithm(r)?),
                 _ => return fields::unknown(r),
             }
             Ok(())

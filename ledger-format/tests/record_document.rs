@@ -1,0 +1,102 @@
+//! `docs/record-format.md` names every record type and field, and none that does not exist.
+
+use ledger_format::record::{
+    ActionOutcome, ActorKind, AgentType, ENVELOPE_FIELDS, FieldInfo, Plan, RECORD_BYTES_MAX, TYPES,
+};
+
+const DOCUMENT: &str = include_str!("../../docs/record-format.md");
+
+/// The text under a heading, up to the next heading of its own or a higher level.
+fn section(heading: &str) -> &'static str {
+    let start = DOCUMENT.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no heading {heading:?}"));
+    let text = &DOCUMENT[start + heading.len() + 2..];
+    let level = heading.split(' ').next().expect("a heading begins with #").len();
+    let end = (1..=level).filter_map(|n| text.find(&format!("\n{} ", "#".repeat(n)))).min();
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// First and second cell of each row whose first cell is code.
+fn rows(text: &'static str) -> Vec<(&'static str, &'static str)> {
+    let row = |line: &'static str| {
+        let mut cells = line.strip_prefix("| `")?.split(" |");
+        let name = cells.next()?.split('`').next()?;
+        Some((name, cells.next()?.trim()))
+    };
+    text.lines().filter_map(row).collect()
+}
+
+fn check_fields(what: &str, text: &'static str, fields: &[FieldInfo]) {
+    let documented = rows(text);
+    let wanted: Vec<_> =
+        fields.iter().map(|f| (f.name, if f.required { "required" } else { "optional" })).collect();
+    assert_eq!(documented, wanted, "fields of {what}");
+}
+
+#[test]
+fn every_field_is_described_and_no_other() {
+    check_fields("the envelope", section("## The envelope"), ENVELOPE_FIELDS);
+    for info in TYPES {
+        check_fields(info.name, section(&format!("### `{}`", info.name)), info.fields);
+    }
+    let headings = DOCUMENT.lines().filter(|line| line.starts_with("### `")).count();
+    assert_eq!(headings, TYPES.len(), "a type is described that does not exist");
+}
+
+#[test]
+fn who_signs_what_is_as_in_the_table() {
+    let text = section("## Who may sign what");
+    for info in TYPES {
+        let line =
+            text.lines().find(|line| line.starts_with(&format!("| `{}` |", info.name))).expect(info.name);
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        for (kind, cell) in
+            [ActorKind::Agent, ActorKind::Tenant, ActorKind::Operator].into_iter().zip(&cells[2..5])
+        {
+            assert_eq!(
+                info.actors.contains(&kind),
+                *cell == "yes",
+                "{} signed by {}",
+                info.name,
+                kind.as_str()
+            );
+        }
+    }
+}
+
+#[test]
+fn words_and_limits_are_as_in_the_code() {
+    let words = AgentType::ALL.iter().map(|w| w.as_str());
+    let words = words
+        .chain(Plan::ALL.iter().map(|w| w.as_str()))
+        .chain(ActionOutcome::ALL.iter().map(|w| w.as_str()));
+    for word in words {
+        assert!(DOCUMENT.contains(&format!("`{word}`")), "{word} is not described");
+    }
+    assert!(section("## Canonical form").contains(&RECORD_BYTES_MAX.to_string()));
+    assert!(section("## The entry").contains(&ledger_format::ENTRY_BYTES_MAX.to_string()));
+}
+
+#[test]
+fn the_worked_example_is_the_one_in_the_vectors() {
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("../vectors/record.json")).expect("vectors");
+    let text = section("## A worked example");
+    for field in [
+        "seed",
+        "public_key",
+        "kid",
+        "signed",
+        "signature_hex",
+        "record",
+        "record_hash",
+        "entry",
+        "leaf_hash",
+    ] {
+        let value = vectors["example"][field].as_str().expect(field);
+        assert!(text.contains(value), "{field} is not {value}");
+    }
+    assert!(text.contains(&vectors["example"]["at"].to_string()));
+    let cases =
+        ["valid", "invalid", "signatures", "entries"].map(|list| vectors[list].as_array().expect(list).len());
+    assert!(DOCUMENT.contains(&format!("with {} cases", cases.iter().sum::<usize>())));
+}

@@ -20,7 +20,7 @@ mod tail;
 mod tenant;
 mod verify;
 
-use std::{io, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
@@ -153,7 +153,9 @@ fn run(cli: &Cli, out: &Out) -> Done {
         Command::Evidence(c) => c.run(global, out),
         Command::Policy(c) => c.run(global, out),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "maip", &mut io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "maip", &mut script);
+            out.bytes(&script);
             Ok(Exit::Ok)
         }
     }

@@ -143,6 +143,10 @@ impl From<ClientError> for Failure {
             ClientError::Unreachable { reasons, next } => {
                 Self::cannot("no node could be reached").why(reasons.join("; ")).next(next)
             }
+            ClientError::Refused(r) if r.is_transient() => {
+                let next = if r.fix.is_empty() { "try again in a moment".into() } else { r.fix.clone() };
+                Self::cannot("the ledger cannot answer now").why(&r).next(next)
+            }
             ClientError::Refused(r) => Self::no("the ledger refused").why(&r).next(r.fix.clone()),
             ClientError::Dishonest { .. } => Self::no("a node's answer does not hold")
                 .why(error)

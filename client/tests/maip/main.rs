@@ -1,0 +1,8 @@
+//! The `maip` command against a log made here: offline files, a static HTTP server, a small gRPC server.
+
+mod commands;
+mod monitor;
+mod multi;
+mod nodes;
+mod support;
+mod verify;

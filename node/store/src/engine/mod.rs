@@ -126,7 +126,8 @@ pub struct UnknownEngine(String);
 /// How an engine is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineOptions {
-    /// Bytes of cache. Memory beyond it: fjall about three memtables of 8 MiB a space, sled many times the cache.
+    /// Bytes of cache. Memory beyond it: fjall a few memtables of 8 MiB a space and about 6 bytes a key of
+    /// [`Space::Index`]; sled several times the cache.
     pub cache_bytes: u64,
 }
 

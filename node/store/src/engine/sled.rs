@@ -4,7 +4,8 @@
 //! neither the file's metadata nor the disk's write cache durable: [`Engine::sync`] calls `fdatasync` on sled's file.
 //! And it never syncs its directory, nor the files it keeps large values in.
 //!
-//! Memory is *not* bounded by the cache: several gigabytes at four million keys. Use it up to about a million.
+//! Its cache limit is not a limit of its memory, and it writes and reads slower the more keys it holds. Use it up to
+//! about a million.
 
 use std::collections::BTreeSet;
 use std::fs::File;

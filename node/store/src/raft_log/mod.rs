@@ -102,10 +102,7 @@ impl RaftLog {
         let (written, meta) = (view.bounds, view.meta.clone());
         let low_on_space = AtomicBool::new(!reserve.held());
         let shared = Arc::new(Shared { view: Mutex::new(view), low_on_space });
-        let mut spares = Spares::start(disk.clone(), dir.to_owned(), options.segment_bytes)?;
-        if reserve.held() {
-            spares.order();
-        }
+        let spares = Spares::start(disk.clone(), dir.to_owned(), options.segment_bytes)?;
         let writer = Writer {
             dir: dir.to_owned(),
             disk,

@@ -5,13 +5,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use crate::StoreError;
 use crate::disk::{Disk, DiskFile};
 
-const FILL_BYTES: usize = 1 << 20;
+/// Written and synced at once.
+const FILL_BYTES: usize = 512 << 10;
 /// Leftovers with this ending are removed at open.
 pub(super) const SUFFIX: &str = ".tmp";
 
@@ -26,6 +28,7 @@ pub(super) struct Spares {
     orders: Option<Sender<()>>,
     ready: Receiver<Result<Spare, StoreError>>,
     thread: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
     ordered: bool,
 }
 
@@ -34,13 +37,15 @@ impl Spares {
         let (orders, orders_in) = channel();
         let (ready_out, ready) = channel();
         let error_dir = dir.clone();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
         let work = move || {
             for count in 0.. {
                 if orders_in.recv().is_err() {
                     return;
                 }
                 let path = dir.join(format!("spare-{count}{SUFFIX}"));
-                let spare = prepare(&*disk, &path, bytes);
+                let spare = prepare(&*disk, &path, bytes, &stopped);
                 if ready_out.send(spare).is_err() {
                     // The log was closed meanwhile.
                     let _ = disk.remove(&path);
@@ -50,7 +55,7 @@ impl Spares {
         };
         let thread = std::thread::Builder::new().name("raft-log-spare".into()).spawn(work);
         let thread = thread.map_err(|e| StoreError::io("start a thread for", &error_dir, e))?;
-        Ok(Spares { orders: Some(orders), ready, thread: Some(thread), ordered: false })
+        Ok(Spares { orders: Some(orders), ready, thread: Some(thread), stop, ordered: false })
     }
 
     /// Orders a spare unless one is on its way.
@@ -70,6 +75,7 @@ impl Spares {
 
 impl Drop for Spares {
     fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
         drop(self.orders.take());
         if let Some(thread) = self.thread.take() {
             // A panic there left at most a file that the next open removes.
@@ -78,17 +84,21 @@ impl Drop for Spares {
     }
 }
 
-fn prepare(disk: &dyn Disk, path: &Path, bytes: u64) -> Result<Spare, StoreError> {
+fn prepare(disk: &dyn Disk, path: &Path, bytes: u64, stop: &AtomicBool) -> Result<Spare, StoreError> {
     let fill = || {
         let file = disk.create(path)?;
         let zeros = vec![0; FILL_BYTES];
         let mut offset = 0;
         while offset < bytes {
+            if stop.load(Ordering::Relaxed) {
+                return Err(std::io::ErrorKind::Interrupted.into());
+            }
             let len = usize::try_from(bytes - offset).map_or(FILL_BYTES, |rest| rest.min(FILL_BYTES));
             file.write_all_at(&zeros[..len], offset)?;
+            // Piece by piece: one sync of it all would hold up the syncs of the log.
+            file.sync_data()?;
             offset += len as u64;
         }
-        file.sync_data()?;
         Ok(file)
     };
     match fill() {

@@ -192,3 +192,50 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Location = Location { segment: 1, offset: 16, payload_len: 1 };
+
+    fn cached(view: &View, index: u64) -> Option<Bytes> {
+        match view.find(index) {
+            Some((Hit::Cached(bytes), _)) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn an_entry_is_not_durable_because_its_predecessor_was() {
+        let mut view = View::new(0);
+        let (first, second) = (view.next_append(), view.next_append());
+        view.push_pending(5, first, &[Bytes::from_static(b"a"), Bytes::from_static(b"b")]);
+        view.truncate_from(6);
+        view.push_pending(6, second, &[Bytes::from_static(b"c")]);
+        // The first append becomes durable after it was truncated in part.
+        view.set_durable(5, first, AT);
+        view.set_durable(6, first, AT);
+        view.evict();
+        assert_eq!((cached(&view, 5), cached(&view, 6)), (None, Some(Bytes::from_static(b"c"))));
+        view.set_durable(6, second, AT);
+        view.evict();
+        assert_eq!(cached(&view, 6), None, "the disk has it and the budget is nothing");
+        assert_eq!(view.indexes(), Some((5, 6)));
+    }
+
+    #[test]
+    fn bounds() {
+        let mut bounds = Bounds::default();
+        assert!(bounds.check(7).is_ok(), "a new log begins anywhere");
+        bounds.next = Some(10);
+        bounds.purge_to(4);
+        for (from, next) in [(12, 10), (8, 8), (3, 5), (5, 5)] {
+            bounds.truncate_from(from);
+            assert_eq!(bounds.next, Some(next), "truncated from {from}");
+        }
+        assert!(matches!(bounds.check(6), Err(StoreError::Gap { expected: 5, got: 6 })));
+        bounds.purge_to(9);
+        assert_eq!(bounds, Bounds { next: Some(10), purged: Some(9) });
+    }
+}

@@ -129,29 +129,45 @@ impl Writer {
         let skip = head.len();
         frames.splice(0..0, head);
 
+        let mut locations = self.encode_group(&frames);
+        self.write_buffer()?;
+        if self.reserve.held() && self.segments.last().is_some_and(|s| s.end > self.segment_bytes / 2) {
+            self.spares.order();
+        }
+        for (kind, number, payload) in frames.drain(skip..) {
+            self.note_written(kind, number, payload);
+        }
+        locations.drain(..skip);
+        Ok(locations)
+    }
+
+    /// Fills the buffer with the next group; returns where each of its frames will be.
+    fn encode_group(&mut self, frames: &[(Kind, u64, Bytes)]) -> Vec<Location> {
         self.group += 1;
         let segment = self.segments.last_mut().expect("a log that writes has a segment");
         self.buffer.clear();
+        self.buffer.shrink_to(2 * GROUP_BYTES);
         if segment.end == 0 {
             self.buffer.extend_from_slice(&segment::preamble());
         }
         let mut locations = Vec::with_capacity(frames.len());
-        let last = frames.len() - 1;
         for (at, (kind, number, payload)) in frames.iter().enumerate() {
             let offset = segment.end + self.buffer.len() as u64;
             let payload_len = u32::try_from(payload.len()).expect("payloads are checked against the limit");
             locations.push(Location { segment: segment.number, offset, payload_len });
-            frame::encode(
-                &mut self.buffer,
-                segment.number,
-                self.group,
-                at == last,
-                (*kind, *number, payload),
-            );
+            let ends_group = at + 1 == frames.len();
+            let frame = (*kind, *number, payload.as_ref());
+            frame::encode(&mut self.buffer, segment.number, self.group, ends_group, frame);
             if *kind == Kind::Entry {
                 segment.highest = segment.highest.max(Some(*number));
             }
         }
+        locations
+    }
+
+    /// Writes the buffer at the end of the current segment and syncs it.
+    fn write_buffer(&mut self) -> Result<(), StoreError> {
+        let segment = self.segments.last_mut().expect("a log that writes has a segment");
         let (file, end, path) = (segment.file.clone(), segment.end, segment::path(&self.dir, segment.number));
         segment.end += self.buffer.len() as u64;
         if let Err(e) = file.write_all_at(&self.buffer, end) {
@@ -161,12 +177,7 @@ impl Writer {
             }
             file.write_all_at(&self.buffer, end).map_err(|e| StoreError::io("write", &path, e))?;
         }
-        file.sync_data().map_err(|e| StoreError::io("sync", &path, e))?;
-        for (kind, number, payload) in frames.drain(skip..) {
-            self.note_written(kind, number, payload);
-        }
-        locations.drain(..skip);
-        Ok(locations)
+        file.sync_data().map_err(|e| StoreError::io("sync", &path, e))
     }
 
     fn note_written(&mut self, kind: Kind, number: u64, payload: Bytes) {
@@ -203,9 +214,6 @@ impl Writer {
         self.disk.sync_dir(&self.dir).map_err(|e| StoreError::io("sync directory", &self.dir, e))?;
         self.reserve.retake_if_room()?;
         self.shared.low_on_space.store(no_spare_space || !self.reserve.held(), Ordering::Relaxed);
-        if self.reserve.held() {
-            self.spares.order();
-        }
         let mut view = self.shared.view.lock().unwrap_or_else(PoisonError::into_inner);
         view.segments.insert(number, file.clone());
         drop(view);

@@ -41,6 +41,9 @@ use crate::{
     reader::Reader,
 };
 
+/// Space that the Raft log sets aside in a file, so that what was taken can still be finished on a full disk.
+const RESERVE_FILE_BYTES_MAX: u64 = 16 << 20;
+
 /// Why a log could not be opened. An operator must act; nothing has been changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -85,6 +88,9 @@ pub(crate) enum ProposeError {
     Stopped(String),
 }
 
+/// How long a majority may take to confirm who leads.
+const CONFIRM_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// A log that this node hosts. Cheap to clone.
 #[derive(Clone)]
 pub struct HostedLog {
@@ -124,7 +130,7 @@ impl HostedLog {
         let engine_options = EngineOptions { cache_bytes: options.engine_cache_bytes as u64 };
         let engine = ledger_store::open(options.engine, &options.dir.join("engine"), &engine_options)?;
         let ledger = Ledger::open(&options.dir, engine, alarms.clone())?;
-        let raft_options = RaftLogOptions { reserve_bytes: options.limits.reserve_bytes, ..RaftLogOptions::default() };
+        let raft_options = RaftLogOptions { reserve_bytes: options.limits.reserve_bytes.min(RESERVE_FILE_BYTES_MAX), ..RaftLogOptions::default() };
         let (raft_log, _) = RaftLog::open(&options.dir.join("raft"), &raft_options)?;
         let log_store = LogStore::open(raft_log).map_err(|e| OpenError::Raft(e.to_string()))?;
         let guard = SignGuard::open(&options.dir, &options.origin)?;
@@ -312,6 +318,16 @@ impl Core {
         self.is_leader() && self.ledger.watch_applied().borrow().term == self.term()
     }
 
+    /// The same, and a majority says so now. A leader that died and came back takes itself for the leader of its old
+    /// term until it hears of a newer one: it must not judge what others remember before that.
+    pub(crate) async fn majority_confirms_leader(&self) -> bool {
+        if !self.confirmed_leader().await {
+            return false;
+        }
+        let asked = self.raft.ensure_linearizable(openraft::ReadPolicy::ReadIndex);
+        matches!(tokio::time::timeout(CONFIRM_LIMIT, asked).await, Ok(Ok(_))) && self.confirmed_leader().await
+    }
+
     /// No alarm forbids it and the fence is behind us.
     pub(crate) fn may_sign(&self) -> bool {
         *self.fence.borrow() && !self.alarms.stop_signing()
@@ -320,6 +336,11 @@ impl Core {
     /// Size of the published checkpoint.
     pub(crate) fn published_size(&self) -> u64 {
         self.ledger.published().map_or(0, |published| published.checkpoint.size)
+    }
+
+    /// The fence is being checked and nothing speaks against it yet: callers wait for it as they wait for a leader.
+    pub(crate) fn fence_pending(&self) -> bool {
+        !*self.fence.borrow() && !self.alarms.is_standing(AlarmKind::Fence) && !self.alarms.stop_signing()
     }
 
     /// Why this node takes no records now, if it does not.

@@ -176,7 +176,7 @@ impl Worker {
 
     /// Rule C4: a stale leader waits, a confirmed one has lost entries.
     async fn witness_is_ahead(&self, target: &Target, known: u64) -> Result<Option<SignatureLine>, String> {
-        if self.core.confirmed_leader().await && self.core.term() == target.term && known > self.core.ledger.size() {
+        if self.core.majority_confirms_leader().await && self.core.term() == target.term && known > self.core.ledger.size() {
             self.core.alarms.raise(
                 AlarmKind::Fork,
                 format!("witness {} has cosigned {known} entries, this log has {}", self.name(), self.core.ledger.size()),

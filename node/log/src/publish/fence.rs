@@ -8,9 +8,9 @@ use ledger_format::{Checkpoint, Note, PolicyWitness, origin_path};
 use crate::{alarm::AlarmKind, hosted::Core};
 
 /// Between two tries.
-const RETRY: Duration = Duration::from_millis(250);
+const RETRY: Duration = Duration::from_millis(100);
 /// A fence that has not been passed for this many tries is an alarm.
-const QUIET_TRIES: u32 = 12;
+const QUIET_TRIES: u32 = 30;
 
 /// Why the fence cannot be passed yet, or ever.
 enum Closed {
@@ -102,7 +102,7 @@ fn read(core: &Core, witness: &PolicyWitness, body: &[u8]) -> Result<Checkpoint,
 async fn compare(core: &Arc<Core>, who: &str, size: u64, root: ledger_format::Hash) -> Result<(), Closed> {
     let ours = core.ledger.size();
     if size > ours {
-        if core.confirmed_leader().await && size > core.ledger.size() {
+        if core.majority_confirms_leader().await && size > core.ledger.size() {
             return Err(Closed::Never(format!(
                 "{who} remembers {size} entries, this log has {}: committed entries are lost; see \"restoring\" in the operating manual",
                 core.ledger.size()

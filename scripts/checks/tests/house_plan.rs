@@ -38,7 +38,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("jmt", &["ledger-state"]),
     ("clap", &["ledger-node", "ledger-client", "ledger-witness", "devnet"]),
     ("anyhow", &["ledger-node", "ledger-client", "ledger-witness", "devnet"]),
-    ("rcgen", &["ledger-node", "devnet"]),
+    ("rcgen", &["ledger-node"]),
     ("protox", &["ledger-proto"]),
 ];
 

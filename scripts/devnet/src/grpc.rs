@@ -25,9 +25,21 @@ pub type Admin = AdminClient<InterceptedService<Channel, ApiKey>>;
 #[derive(Clone, Debug)]
 pub struct ApiKey(MetadataValue<Ascii>);
 
+impl ApiKey {
+    /// The header for this admin key.
+    pub fn new(admin_key: &str) -> Result<ApiKey> {
+        Ok(ApiKey(format!("ApiKey {admin_key}").parse().context("the admin key is not printable ASCII")?))
+    }
+
+    /// Lets a single request speak for the operator.
+    pub fn authorize<T>(&self, request: &mut Request<T>) {
+        request.metadata_mut().insert("authorization", self.0.clone());
+    }
+}
+
 impl Interceptor for ApiKey {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        self.authorize(&mut request);
         Ok(request)
     }
 }
@@ -49,8 +61,7 @@ pub async fn connect(node: &NodeInfo, ca: &Path) -> Result<Channel> {
 
 /// The admin service on a channel.
 pub fn admin(channel: Channel, admin_key: &str) -> Result<Admin> {
-    let value = format!("ApiKey {admin_key}").parse().context("the admin key is not printable ASCII")?;
-    Ok(AdminClient::with_interceptor(channel, ApiKey(value)))
+    Ok(AdminClient::with_interceptor(channel, ApiKey::new(admin_key)?))
 }
 
 /// What a node says of itself.

@@ -8,7 +8,6 @@
 //! works here works for somebody who has nothing but the binaries.
 
 mod binaries;
-mod certificates;
 mod cluster;
 pub mod demo;
 pub mod grpc;

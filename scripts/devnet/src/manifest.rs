@@ -2,13 +2,13 @@
 
 use std::{
     fs,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
-
-use crate::certificates::write_private;
 
 /// Name of the file in a devnet's directory.
 pub const FILE_NAME: &str = "devnet.json";
@@ -119,4 +119,35 @@ impl Manifest {
             .find(|log| log.name == name)
             .with_context(|| format!("no log {name:?} in this devnet"))
     }
+}
+
+/// Writes a file that only its owner can read.
+fn write_private(path: &Path, text: &str) -> Result<()> {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot create {}", path.display()))?;
+    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[test]
+fn a_manifest_comes_back_and_is_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = Manifest {
+        nodes: Vec::new(),
+        witnesses: Vec::new(),
+        logs: Vec::new(),
+        policy: "policy".into(),
+        policy_sandbox: "sandbox".into(),
+        admin_key: "maip_live_secret".into(),
+        ca: "ca.pem".into(),
+    };
+    manifest.write(dir.path()).unwrap();
+    assert_eq!(Manifest::read(dir.path()).unwrap(), manifest);
+    let mode = fs::metadata(Manifest::path(dir.path())).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }

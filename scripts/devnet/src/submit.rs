@@ -24,6 +24,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Submitter {
     log: String,
+    operator: grpc::ApiKey,
     clients: Vec<LedgerClient<Channel>>,
     current: usize,
 }
@@ -39,7 +40,8 @@ impl Submitter {
         if clients.is_empty() {
             bail!("no nodes to submit to");
         }
-        Ok(Submitter { log: log.to_owned(), clients, current: 0 })
+        let operator = grpc::ApiKey::new(&manifest.admin_key)?;
+        Ok(Submitter { log: log.to_owned(), operator, clients, current: 0 })
     }
 
     /// Uses the next node from now on.
@@ -47,20 +49,31 @@ impl Submitter {
         self.current = (self.current + 1) % self.clients.len();
     }
 
+    /// Submits one record, once, to the current node.
+    pub async fn submit_once(&mut self, record: Vec<u8>, ack: Ack) -> Result<SubmitResponse> {
+        let message = self.request(record, ack);
+        Ok(self.client().submit(with_limit(message)).await?.into_inner())
+    }
+
     /// Submits one record until it is acknowledged at the level asked for, or refused for good.
     pub async fn submit(&mut self, record: Vec<u8>, ack: Ack) -> Result<SubmitResponse> {
-        let message = SubmitRequest {
-            log: self.log.clone(),
-            record: record.into(),
-            ack: ack.into(),
-            timeout_ms: u32::try_from(ATTEMPT_LIMIT.as_millis()).unwrap_or(u32::MAX),
-        };
-        let answer = self
-            .persist("submit", async |client| {
-                client.submit(with_limit(message.clone())).await.map(tonic::Response::into_inner)
-            })
-            .await?;
-        Ok(answer)
+        let message = self.request(record, ack);
+        self.persist("submit", async |client| {
+            client.submit(with_limit(message.clone())).await.map(tonic::Response::into_inner)
+        })
+        .await
+    }
+
+    /// Submits a record that the operator has to admit, such as a tenant's registration.
+    pub async fn submit_as_operator(&mut self, record: Vec<u8>, ack: Ack) -> Result<SubmitResponse> {
+        let message = self.request(record, ack);
+        let operator = self.operator.clone();
+        self.persist("submit", async |client| {
+            let mut request = with_limit(message.clone());
+            operator.authorize(&mut request);
+            client.submit(request).await.map(tonic::Response::into_inner)
+        })
+        .await
     }
 
     /// Reads an entry.
@@ -88,6 +101,15 @@ impl Submitter {
         let answer = self.client().get_checkpoint(request).await;
         let answer = answer.with_context(|| format!("no checkpoint of size {min_size}"))?;
         Ok(answer.into_inner().checkpoint.to_vec())
+    }
+
+    fn request(&self, record: Vec<u8>, ack: Ack) -> SubmitRequest {
+        SubmitRequest {
+            log: self.log.clone(),
+            record: record.into(),
+            ack: ack.into(),
+            timeout_ms: u32::try_from(ATTEMPT_LIMIT.as_millis()).unwrap_or(u32::MAX),
+        }
     }
 
     fn client(&mut self) -> &mut LedgerClient<Channel> {

@@ -166,3 +166,19 @@ where
     let codec = ProstCodec::<Q, A>::default();
     Ok(grpc.unary(Request::new(message), PathAndQuery::from_static(path), codec).await?.into_inner())
 }
+
+/// The hand-written messages against the real program, where it is installed.
+#[test]
+fn puts_are_answered() {
+    let Some(program) = program() else {
+        println!("etcd is not installed: nothing to compare with, nothing to check");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let etcd = Etcd::start(&program, dir.path()).await.unwrap();
+        let measured = etcd.put(4, 40, Duration::from_secs(60)).await.unwrap();
+        assert_eq!(measured.requests, 40);
+    });
+}

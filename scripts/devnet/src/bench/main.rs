@@ -100,7 +100,7 @@ fn run(cli: &Cli) -> Result<()> {
         let mut options = Options::new(dir.join("devnet"))?;
         options.engine = cli.engine;
         // Quiet nodes: a log line per request would measure the log.
-        options.node_env = vec![("RUST_LOG".into(), "warn".into())];
+        options.node_config_extra = "[telemetry]\nlog = \"warn\"".into();
         runtime.block_on(measure_ours(options, plan, &mut figures))?;
         if let Some(program) = &etcd {
             let cluster = runtime.block_on(etcd::Etcd::start(program, &dir))?;

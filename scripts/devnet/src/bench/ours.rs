@@ -46,7 +46,7 @@ impl Ours {
         let leader = devnet.wait_for_leader("main", Duration::from_secs(30)).await?;
         let mut submitter = Submitter::connect(devnet.manifest(), "main")?;
         let tenant = Tenant::new("bench")?;
-        submitter.submit(tenant.register()?, Ack::Sequenced).await?;
+        submitter.submit_as_operator(tenant.register()?, Ack::Sequenced).await?;
         let mut agents = Vec::new();
         for number in 0..AGENTS {
             let agent = Agent::new(&tenant, &format!("agent {number}"))?;

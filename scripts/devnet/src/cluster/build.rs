@@ -13,7 +13,6 @@ use super::{
     config::{self, LOGS, LogKey, NodePorts, WitnessKey},
 };
 use crate::{
-    certificates::{Authority, write_private},
     manifest::{LogInfo, Manifest, NodeInfo, WitnessInfo},
     options::Options,
     ports::Ports,
@@ -25,12 +24,11 @@ use crate::{
 pub(super) fn build(options: Options, data: PathBuf) -> Result<Devnet> {
     let mut ports = Ports::default();
     let links = Links::default();
-    let authority = Authority::create(&data.join("ca"))?;
     let members = (1..=options.nodes)
         .map(|id| node_ports(&options, &mut ports, &links, id))
         .collect::<Result<Vec<_>>>()?;
     for own in &members {
-        write_node(&options, &data, &authority, own, &members)?;
+        write_node(&options, &data, own, &members)?;
     }
     let witnesses = write_witnesses(&options, &data, &mut ports, &members)?;
     let logs = write_policies(&options, &data, &members, &witnesses)?;
@@ -41,24 +39,22 @@ pub(super) fn build(options: Options, data: PathBuf) -> Result<Devnet> {
         policy: data.join("policy-main.txt"),
         policy_sandbox: data.join("policy-sandbox.txt"),
         admin_key: read_line(&node_dir(&data, 1).join("keys/admin.key"))?,
-        ca: authority.certificate.clone(),
+        ca: node_dir(&data, 1).join("tls/ca.pem"),
     };
     manifest.write(&data)?;
-    assemble(options, data, manifest, authority, ports, links)
+    assemble(options, data, manifest, ports, links)
 }
 
 /// A devnet that was built earlier.
 pub(super) fn reopen(options: Options, data: PathBuf) -> Result<Devnet> {
     let manifest = Manifest::read(&data)?;
-    let authority = Authority::open(&data.join("ca"))?;
-    assemble(options, data, manifest, authority, Ports::default(), Links::default())
+    assemble(options, data, manifest, Ports::default(), Links::default())
 }
 
 fn assemble(
     options: Options,
     data: PathBuf,
     manifest: Manifest,
-    authority: Authority,
     ports: Ports,
     links: Links,
 ) -> Result<Devnet> {
@@ -73,7 +69,7 @@ fn assemble(
                 .detached(options.detached)
         })
         .collect();
-    Ok(Devnet { options, data, manifest, authority, ports, links, nodes, witnesses })
+    Ok(Devnet { options, data, manifest, ports, links, nodes, witnesses })
 }
 
 /// The process of a node, not started.
@@ -95,12 +91,11 @@ pub(super) fn node_ports(options: &Options, ports: &mut Ports, links: &Links, id
     Ok(NodePorts { id, listen: ports.take()?, peer_listen, peer_public, http: ports.take()? })
 }
 
-/// Runs `maip-node init` and writes our configuration over the one it made. Every node after the first gets
-/// the first one's log keys, operator keys and admin key: they are the same on every voter.
+/// Runs `maip-node init` and writes our configuration over the one it made. Every node after the first takes over
+/// the first one's authority, log keys, operator keys and admin key: they are the same on every voter.
 pub(super) fn write_node(
     options: &Options,
     data: &Path,
-    authority: &Authority,
     own: &NodePorts,
     members: &[NodePorts],
 ) -> Result<()> {
@@ -110,7 +105,11 @@ pub(super) fn write_node(
         vec!["init".to_owned(), "--dir".into(), text(&dir), "--node-id".into(), own.id.to_string()];
     for (name, origin) in LOGS {
         args.extend(["--origin".into(), format!("{name}={origin}")]);
-        if own.id != 1 {
+    }
+    if own.id != 1 {
+        args.extend(["--ca".into(), text(&first.join("tls"))]);
+        args.extend(["--admin-key".into(), text(&first.join("keys/admin.key"))]);
+        for (name, _) in LOGS {
             for (flag, kind) in [("--log-key", "log"), ("--operator-key", "operator")] {
                 let key = first.join(format!("keys/{name}.{kind}.key"));
                 args.extend([flag.into(), format!("{name}={}", text(&key))]);
@@ -118,12 +117,11 @@ pub(super) fn write_node(
         }
     }
     options.binaries.run("maip-node", &args)?;
-    if own.id != 1 {
-        let key = fs::read_to_string(first.join("keys/admin.key")).context("node 1 has no admin key")?;
-        write_private(&dir.join("keys/admin.key"), &key)?;
+    for (name, _) in LOGS {
+        // The policy that `init` wrote for this node alone; ours is one file for all.
+        let path = dir.join(format!("policy-{name}.txt"));
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
-    authority.for_clients(&dir.join("tls"))?;
-    authority.for_peers(&dir.join("tls"), own.id)?;
     let path = dir.join("maip-node.toml");
     fs::write(&path, config::node(options, own, members))
         .with_context(|| format!("cannot write {}", path.display()))

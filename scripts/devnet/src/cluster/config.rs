@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, net::SocketAddr};
 
-use crate::options::Options;
+use crate::options::{Grade, Options};
 
 /// The logs of a devnet: name and origin, main first.
 pub(super) const LOGS: [(&str, &str); 2] = [("main", "maip.devnet/main"), ("sandbox", "maip.devnet/sandbox")];
@@ -30,12 +30,19 @@ pub(super) fn node(options: &Options, own: &NodePorts, members: &[NodePorts]) ->
          peer_listen = \"{}\"\n\
          http_listen = \"{}\"\n\
          admin_key_file = \"keys/admin.key\"\n\
-         engine = \"{}\"\n",
-        own.id, own.listen, own.peer_listen, own.http, options.engine
+         engine = \"{}\"\n\
+         serve_unpublished = {}\n",
+        own.id,
+        own.listen,
+        own.peer_listen,
+        own.http,
+        options.engine,
+        // A verifying witness replays entries before they are published.
+        options.grade == Grade::Verifying
     );
     text.push_str(
-        "\n[tls]\ncert = \"tls/client-facing.pem\"\nkey = \"tls/client-facing.key\"\n\
-         \n[peer_tls]\nca = \"../ca/ca.pem\"\ncert = \"tls/peer.pem\"\nkey = \"tls/peer.key\"\n",
+        "\n[tls]\ncert = \"tls/node.pem\"\nkey = \"tls/node.key\"\n\
+         \n[peer_tls]\nca = \"tls/ca.pem\"\ncert = \"tls/node.pem\"\nkey = \"tls/node.key\"\n",
     );
     let _ = write!(text, "\n[cluster]\nbootstrap = {}\n", !members.is_empty());
     for member in members {
@@ -82,6 +89,9 @@ pub(super) fn witness(options: &Options, listen: SocketAddr, logs: &[LogKey]) ->
     );
     for log in logs {
         let _ = write!(text, "\n[[logs]]\nvkey = \"{}\"\nurl = \"{}\"\n", log.vkey, log.url);
+        if options.grade == Grade::Verifying {
+            let _ = writeln!(text, "entries_url = \"{}/unpublished\"", log.url);
+        }
     }
     text
 }

@@ -87,7 +87,7 @@ impl Devnet {
     pub async fn add_node(&mut self) -> Result<u64> {
         let id = self.nodes.keys().max().copied().unwrap_or(0) + 1;
         let own = build::node_ports(&self.options, &mut self.ports, &self.links, id)?;
-        build::write_node(&self.options, &self.data, &self.authority, &own, &[])?;
+        build::write_node(&self.options, &self.data, &own, &[])?;
         let info = build::node_info(&self.data, &own);
         let learner = AddLearnerRequest { id, peer: info.peer.clone(), api: info.grpc_url.clone() };
         self.nodes.insert(id, build::node_process(&self.options, &info));

@@ -9,7 +9,6 @@ use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
-    certificates::Authority,
     grpc, http,
     manifest::{Manifest, NodeInfo},
     options::Options,
@@ -28,7 +27,6 @@ pub struct Devnet {
     options: Options,
     data: PathBuf,
     manifest: Manifest,
-    authority: Authority,
     ports: Ports,
     links: Links,
     nodes: BTreeMap<u64, Process>,

@@ -156,8 +156,8 @@ async fn register(
 ) -> Result<Vec<Agent>> {
     story.chapter("Who is who");
     let tenant = Tenant::new("Orchard Logistics")?;
-    let answer = submitter.submit(tenant.register()?, Ack::Sequenced).await?;
-    story.checked(&format!("tenant {} registered itself: entry {}", tenant.id(), answer.index));
+    let answer = submitter.submit_as_operator(tenant.register()?, Ack::Sequenced).await?;
+    story.checked(&format!("the operator admitted tenant {}: entry {}", tenant.id(), answer.index));
     acknowledged.insert(answer.index, answer);
     let mut agents = Vec::new();
     for name in ["courier", "bookkeeper"] {

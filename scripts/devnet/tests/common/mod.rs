@@ -1,0 +1,92 @@
+//! What the tests of whole clusters share.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Result, ensure};
+use devnet::{
+    Devnet, Options, Submitter, grpc, wait_until_async,
+    workload::{Agent, Tenant},
+};
+use ledger_proto::v1::{Ack, SubmitResponse};
+
+/// How long anything may take on a loaded machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(90);
+
+/// A cluster, one agent, and what was acknowledged.
+pub(crate) struct World {
+    pub(crate) devnet: Devnet,
+    pub(crate) agent: Agent,
+    pub(crate) acknowledged: BTreeMap<u64, SubmitResponse>,
+    // Last: the directory goes after the processes that write to it.
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    /// Starts a devnet and registers a tenant and an agent.
+    pub(crate) async fn start(change: impl FnOnce(&mut Options)) -> Result<World> {
+        let dir = tempfile::tempdir()?;
+        let mut options = Options::new(dir.path().join("devnet"))?;
+        options.ready_limit = LIMIT;
+        change(&mut options);
+        let devnet = Devnet::start(options)?;
+        let tenant = Tenant::new("tests")?;
+        let agent = Agent::new(&tenant, "agent")?;
+        let mut submitter = Submitter::connect(devnet.manifest(), "main")?;
+        let mut acknowledged = BTreeMap::new();
+        let admitted = submitter.submit_as_operator(tenant.register()?, Ack::Sequenced).await?;
+        acknowledged.insert(admitted.index, admitted);
+        let registered = submitter.submit(tenant.register_agent(&agent)?, Ack::Sequenced).await?;
+        acknowledged.insert(registered.index, registered);
+        Ok(World { devnet, agent, acknowledged, dir })
+    }
+
+    /// A submitter that knows these nodes only.
+    pub(crate) fn submitter(&self, nodes: &[u64]) -> Result<Submitter> {
+        let mut manifest = self.devnet.manifest().clone();
+        manifest.nodes.retain(|node| nodes.contains(&node.id));
+        Submitter::connect(&manifest, "main")
+    }
+
+    /// Logs receipts one by one through these nodes in turn.
+    pub(crate) async fn receipts(&mut self, nodes: &[u64], count: usize) -> Result<()> {
+        let mut submitter = self.submitter(nodes)?;
+        for number in 0..count {
+            let record = self.agent.receipt("ledger:post", &format!("posting {number}"))?;
+            let answer = submitter.submit(record, Ack::Sequenced).await?;
+            let index = answer.index;
+            ensure!(self.acknowledged.insert(index, answer).is_none(), "index {index} was given twice");
+            submitter.turn();
+        }
+        Ok(())
+    }
+
+    /// Every node has the same size and root, and every acknowledged entry, published, byte for byte.
+    pub(crate) async fn check(&mut self) -> Result<()> {
+        let nodes = self.devnet.node_ids();
+        let manifest = self.devnet.manifest().clone();
+        wait_until_async("equal logs", LIMIT, async || {
+            let mut seen = Vec::new();
+            for id in &nodes {
+                let status = grpc::log_status(&manifest, manifest.node(*id)?, "main").await?;
+                ensure!(status.alarms.is_empty(), "node {id} is alarmed: {:?}", status.alarms);
+                ensure!(status.published_size == status.size, "node {id} has unpublished entries");
+                seen.push((status.size, status.root));
+            }
+            seen.dedup();
+            ensure!(seen.len() == 1, "the nodes differ: {seen:?}");
+            Ok(())
+        })
+        .await?;
+        for id in nodes {
+            let mut submitter = self.submitter(&[id])?;
+            for (index, promised) in &self.acknowledged {
+                let entry = submitter.entry(*index, LIMIT).await?;
+                let leaf = ledger_format::leaf_hash(&entry);
+                ensure!(leaf.0[..] == promised.leaf_hash[..], "node {id} lost entry {index}");
+            }
+        }
+        Ok(())
+    }
+}

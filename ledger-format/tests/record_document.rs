@@ -1,7 +1,8 @@
 //! `docs/record-format.md` names every record type and field, and none that does not exist.
 
+use ledger_format::record::json::{self, Value};
 use ledger_format::record::{
-    ActionOutcome, ActorKind, AgentType, ENVELOPE_FIELDS, FieldInfo, Plan, RECORD_BYTES_MAX, TYPES,
+    ActionOutcome, ActorKind, AgentType, ENVELOPE_FIELDS, FieldInfo, Plan, RECORD_BYTES_MAX, Record, TYPES,
 };
 
 const DOCUMENT: &str = include_str!("../../docs/record-format.md");
@@ -99,4 +100,49 @@ fn the_worked_example_is_the_one_in_the_vectors() {
     let cases =
         ["valid", "invalid", "signatures", "entries"].map(|list| vectors[list].as_array().expect(list).len());
     assert!(DOCUMENT.contains(&format!("with {} cases", cases.iter().sum::<usize>())));
+}
+
+/// The text of a value at a path, replaced or taken out.
+fn edit(value: &mut Value, path: &[&str], new: Option<Value>) {
+    let Value::Object(fields) = value else { panic!("{path:?} is not in an object") };
+    let place = fields.iter().position(|(key, _)| key == path[0]);
+    match (path, new) {
+        ([_, rest @ ..], new) if !rest.is_empty() => edit(&mut fields[place.expect(path[0])].1, rest, new),
+        ([_, ..], None) => drop(fields.remove(place.expect(path[0]))),
+        ([key, ..], Some(new)) => {
+            fields.retain(|(name, _)| name != key);
+            fields.push(((*key).to_owned(), new));
+        }
+        ([], _) => unreachable!("a path has a step"),
+    }
+}
+
+/// The tables that this document is held to are in turn held to the parser: what they call required is, what they list exists.
+#[test]
+fn the_parser_knows_the_fields_of_the_tables() {
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("../vectors/record.json")).expect("vectors");
+    let code =
+        |value: &Value| Record::parse(&value.to_bytes()).err().map(|e| (e.code(), e.field().to_owned()));
+    for info in TYPES {
+        let example =
+            vectors["valid"].as_array().expect("cases").iter().find(|case| case["type"] == info.name);
+        let text = example.expect(info.name)["record"].as_str().expect("a record");
+        let record = json::parse(text.as_bytes()).expect("canonical");
+        let body = info.fields.iter().map(|field| (format!("body.{}", field.name), field.required));
+        let envelope = ENVELOPE_FIELDS.iter().map(|field| (field.name.to_owned(), field.required));
+        for (name, required) in body.chain(envelope) {
+            let path: Vec<_> = name.split('.').collect();
+            if required {
+                let mut without = record.clone();
+                edit(&mut without, &path, None);
+                assert_eq!(code(&without), Some(("field.missing", name.clone())), "{}", info.name);
+            }
+            // `null` is no value of any field, so the field is known when the complaint is not about its name.
+            let mut null = record.clone();
+            edit(&mut null, &path, Some(Value::Null));
+            let (code, field) = code(&null).expect("null is accepted nowhere");
+            assert!(code != "field.unknown" && field == name, "{}: {name}: {code} at {field}", info.name);
+        }
+    }
 }

@@ -88,7 +88,7 @@ fn valid_records() {
 
 #[test]
 fn invalid_records() {
-    for case in cases("invalid", 107) {
+    for case in cases("invalid", 109) {
         let what = case.what();
         let error =
             Record::parse(case.text("record").as_bytes()).err().unwrap_or_else(|| panic!("{what}: accepted"));

@@ -303,7 +303,7 @@ impl Signature {
             Ok(())
         })?;
         r.required("alg", algorithm)?;
-        Ok(Signature { kid: r.required("kid", kid)?, value: r.required("sig.value", value)? })
+        Ok(Signature { kid: r.required("kid", kid)?, value: r.required("value", value)? })
     }
 
     fn write(&self, w: &mut Writer) {

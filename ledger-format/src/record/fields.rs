@@ -21,6 +21,8 @@ pub const SCOPES_MAX: usize = 256;
 
 const NAME_RULE: &str = "1 to 128 bytes of text without control characters";
 const TOKEN_RULE: &str = "1 to 64 characters of a-z 0-9 . _ -";
+const ALGORITHM_RULE: &str =
+    "a name with its version, like maip-trust/1: 1 to 64 characters of a-z 0-9 . _ - /";
 const ON_BEHALF_OF_RULE: &str = "1 to 128 printable ascii characters";
 
 /// Digest of a value that stays outside the log: `sha256:<64 hex>` or `blake3:<64 hex>`.
@@ -140,15 +142,14 @@ pub(crate) fn token(r: &mut Reader<'_>) -> Result<String, JsonError> {
     read_text(r, TOKEN_RULE, is_token)
 }
 
-/// The name of a trust algorithm: words of a token, the version behind a slash, e.g. `maip-trust/1`.
-pub(crate) fn algorithm(r: &mut Reader<'_>) -> Result<String, JsonError> {
-    let rule = "must be 1 to 64 characters: words of a-z 0-9 . _ - separated by slashes";
-    read_text(r, rule, |t| t.len() <= TOKEN_BYTES_MAX && t.split('/').all(is_token))
-}
-
 pub(crate) fn on_behalf_of(r: &mut Reader<'_>) -> Result<String, JsonError> {
     let printable = |t: &str| t.bytes().all(|b| matches!(b, 0x21..=0x7e));
     read_text(r, ON_BEHALF_OF_RULE, |t| (1..=ON_BEHALF_OF_BYTES_MAX).contains(&t.len()) && printable(t))
+}
+
+/// The name of an algorithm with its version, e.g. `maip-trust/1`.
+pub(crate) fn algorithm(r: &mut Reader<'_>) -> Result<String, JsonError> {
+    read_text(r, ALGORITHM_RULE, |text| text.len() <= TOKEN_BYTES_MAX && text.split('/').all(is_token))
 }
 
 /// A text of several lines, e.g. a policy file, of at most `max` bytes.

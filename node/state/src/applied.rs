@@ -6,6 +6,9 @@ use ledger_format::Hash;
 
 use crate::rejection::Rejection;
 
+/// A key and its new value; `None` deletes.
+pub type Write = (Vec<u8>, Option<Vec<u8>>);
+
 /// Everything that follows from one command. The caller stores `entries` and `writes` in one atomic write (rule S3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
@@ -13,8 +16,8 @@ pub struct Applied {
     pub outcomes: Vec<Outcome>,
     /// New entries, by ascending index.
     pub entries: Vec<NewEntry>,
-    /// New state, by ascending key, each key once; `None` deletes.
-    pub writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// New state, by ascending key, each key once.
+    pub writes: Vec<Write>,
     /// Set when the command published a checkpoint.
     pub published: Option<Published>,
     /// Set when this node must stop: nothing of the command may be stored.

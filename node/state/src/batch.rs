@@ -8,11 +8,14 @@ use std::rc::Rc;
 
 use ledger_format::record::{AgentId, Kid, Ulid};
 
-use crate::applied::{Alarm, NewEntry};
+use crate::applied::{Alarm, NewEntry, Write};
 use crate::keys;
 use crate::rejection::{Code, Rejection};
 use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, RecordAt, Service, Tenant, Tree, Value};
 use crate::view::{View, load};
+
+/// New values by key; `None` deletes.
+type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// Why a record goes no further.
 #[derive(Debug)]
@@ -68,7 +71,7 @@ impl<K: Ord + Copy, T: Value> Table<K, T> {
         self.slots.insert(id, Slot { value: Some(Rc::new(value)), dirty: true });
     }
 
-    fn flush(self, writes: &mut BTreeMap<Vec<u8>, Option<Vec<u8>>>, key: impl Fn(K) -> Vec<u8>) {
+    fn flush(self, writes: &mut Writes, key: impl Fn(K) -> Vec<u8>) {
         for (id, slot) in self.slots {
             if let (true, Some(value)) = (slot.dirty, slot.value) {
                 writes.insert(key(id), Some(value.encode()));
@@ -90,7 +93,7 @@ pub(crate) struct Batch<'v, V: ?Sized> {
     records: Table<(Ulid, Ulid), RecordAt>,
     agent_keys: Table<(AgentId, Kid), KeySpan>,
     /// What no later record of the same command needs decoded.
-    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    writes: Writes,
 }
 
 impl<'v, V: View + ?Sized> Batch<'v, V> {
@@ -116,7 +119,7 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
     }
 
     /// Everything written, by ascending key.
-    pub(crate) fn finish(mut self) -> (Vec<NewEntry>, Vec<(Vec<u8>, Option<Vec<u8>>)>) {
+    pub(crate) fn finish(mut self) -> (Vec<NewEntry>, Vec<Write>) {
         if !self.entries.is_empty() {
             self.writes.insert(keys::TREE.to_vec(), Some(self.tree.encode()));
         }

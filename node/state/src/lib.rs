@@ -36,7 +36,7 @@ mod tenants;
 mod values;
 mod view;
 
-pub use applied::{Alarm, Applied, Ignored, NewEntry, Outcome, Published};
+pub use applied::{Alarm, Applied, Ignored, NewEntry, Outcome, Published, Write};
 pub use apply::apply;
 pub use codec::DecodeError;
 pub use command::{COMMAND_VERSION, Command, Private, RECORDS_PER_COMMAND_MAX};

@@ -165,6 +165,9 @@ async fn attempt(core: &Arc<Core>, records: &[Bytes], want_published: bool) -> R
 }
 
 async fn propose(core: &Arc<Core>, records: &[Bytes], want_published: bool) -> Result<Vec<Fate>, Refused> {
+    if core.fence_pending() {
+        return Err(Refused::no_leader("the new leader is still asking the witnesses what they have cosigned"));
+    }
     if let Some(reason) = core.read_only_reason() {
         return Err(Refused::read_only(reason));
     }

@@ -1,14 +1,19 @@
 //! Reading tiles, bundles, entries and tree hashes, from the edge or from files.
+//!
+//! What comes from a file is checked before it is used: a tile against its parent, a bundle against its tile. A bit that
+//! flipped at rest is never served and never hashed into a root; the scrub repairs it from a peer.
 
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use ledger_format::{
-    BundleId, Hash, HashReader, TILE_WIDTH, TileId, node_hash, parse_bundle, parse_tile, push_bundle_entry, tree_root,
+    BundleId, Hash, HashReader, TILE_WIDTH, TileId, leaf_hash, node_hash, parse_bundle, parse_tile, push_bundle_entry, tile_root,
+    tree_root,
 };
 
 
 use super::{Ledger, LedgerError};
+use crate::alarm::AlarmKind;
 
 /// The tree of all applied entries.
 pub(crate) struct LogHashes<'a>(&'a Ledger);
@@ -50,12 +55,39 @@ impl Ledger {
             }
             return Err(missing(level, index, width));
         }
+        self.checked_tile(level, index)?.ok_or_else(|| missing(level, index, width))
+    }
+
+    /// A full tile from its file, found to be what its parent says; `None` when there is no such file.
+    fn checked_tile(&self, level: u8, index: u64) -> Result<Option<Arc<[Hash]>>, LedgerError> {
         if let Some(tile) = self.tiles.lock().unwrap_or_else(PoisonError::into_inner).get((level, index)) {
-            return Ok(tile);
+            return Ok(Some(tile));
         }
-        let tile = self.read_full_tile(level, index)?.ok_or_else(|| missing(level, index, width))?;
+        let Some(tile) = self.read_full_tile(level, index)? else { return Ok(None) };
+        let offset = (index % TILE_WIDTH) as usize;
+        // A parent in a file is itself checked, up to the edge, whose root apply keeps.
+        let parent = self.tile_hashes(level + 1, index / TILE_WIDTH, offset + 1)?;
+        if parent[offset] != tile_root(&tile) {
+            let text = format!("tile {level}/{index} does not hash to what its parent says");
+            self.alarms.raise(AlarmKind::Corruption, text.clone());
+            return Err(LedgerError::corrupt(format!("tile/{level}/{index}"), text));
+        }
         self.tiles.lock().unwrap_or_else(PoisonError::into_inner).put((level, index), tile.clone());
-        Ok(tile)
+        Ok(Some(tile))
+    }
+
+    /// A full bundle from its file, found to be what its tile says; `None` when there is no such file.
+    fn checked_bundle(&self, index: u64) -> Result<Option<Bytes>, LedgerError> {
+        let id = BundleId { index, width: TILE_WIDTH as u16 };
+        let Some(bytes) = self.files.read(&id.path())? else { return Ok(None) };
+        let entries = parse_bundle(&bytes, id.width).map_err(|e| LedgerError::corrupt(id.path(), e.to_string()))?;
+        let tile = self.tile_hashes(0, index, TILE_WIDTH as usize)?;
+        if let Some(at) = entries.iter().zip(tile.iter()).position(|(entry, hash)| leaf_hash(entry) != *hash) {
+            let text = format!("entry {} does not hash to what its tile says", index * TILE_WIDTH + at as u64);
+            self.alarms.raise(AlarmKind::Corruption, text.clone());
+            return Err(LedgerError::corrupt(id.path(), text));
+        }
+        Ok(Some(bytes.into()))
     }
 
     /// A full tile from its file; `None` when there is no such file.
@@ -72,8 +104,8 @@ impl Ledger {
         if let Some(tile) = self.edge().tile(id.level, id.index) {
             return Ok(tile.get(..width).map(|hashes| Bytes::from(ledger_format::encode_tile(hashes))));
         }
-        let full = TileId { width: TILE_WIDTH as u16, ..id };
-        Ok(self.files.read(&full.path())?.map(|bytes| Bytes::from(bytes).slice(..width * 32)))
+        let tile = self.checked_tile(id.level, id.index)?;
+        Ok(tile.map(|hashes| Bytes::from(ledger_format::encode_tile(&hashes[..width]))))
     }
 
     /// The first `id.width` entries of a bundle, encoded; `None` when the log does not have them.
@@ -91,10 +123,8 @@ impl Ledger {
                 return Ok(Some(bundle.into()));
             }
         }
-        let full = BundleId { width: TILE_WIDTH as u16, ..id };
-        let Some(bytes) = self.files.read(&full.path())? else { return Ok(None) };
-        let whole = Bytes::from(bytes);
-        let len = prefix_len(&whole, id.width).ok_or_else(|| LedgerError::corrupt(full.path(), "bundle is too short"))?;
+        let Some(whole) = self.checked_bundle(id.index)? else { return Ok(None) };
+        let len = prefix_len(&whole, id.width).ok_or_else(|| LedgerError::corrupt(id.path(), "bundle is too short"))?;
         Ok(Some(whole.slice(..len)))
     }
 
@@ -107,11 +137,11 @@ impl Ledger {
             }
         }
         let id = BundleId { index: index / TILE_WIDTH, width: TILE_WIDTH as u16 };
-        let Some(bytes) = self.files.read(&id.path())? else {
+        let Some(bytes) = self.checked_bundle(id.index)? else {
             return Err(LedgerError::corrupt(id.path(), "the bundle is missing"));
         };
-        let entries = parse_bundle(&bytes, id.width).map_err(|e| LedgerError::corrupt(id.path(), e.to_string()))?;
-        Ok(entries.get((index % TILE_WIDTH) as usize).map(|entry| Bytes::copy_from_slice(entry)))
+        let entries = super::open::bundle_entries(&bytes)?;
+        Ok(entries.get((index % TILE_WIDTH) as usize).cloned())
     }
 }
 

@@ -111,6 +111,7 @@ pub(crate) struct Cluster {
     pub(crate) policy_text: String,
     pub(crate) engine: EngineKind,
     pub(crate) dirs: HashMap<u64, PathBuf>,
+    pub(crate) reserve_bytes: u64,
     members: Vec<Member>,
     root: TempDir,
 }
@@ -129,12 +130,16 @@ impl Cluster {
         // Silent unless RUST_LOG says otherwise; the first test of the process wins.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
-        let mut cluster = Self::prepare(nodes);
-        for id in 1..=nodes {
-            cluster.run(id).await;
+        Self::prepare(nodes).begin().await
+    }
+
+    /// Starts all members of a prepared cluster.
+    pub(crate) async fn begin(mut self) -> Self {
+        for id in 1..=self.members.len() as u64 {
+            self.run(id).await;
         }
-        cluster.ready().await;
-        cluster
+        self.ready().await;
+        self
     }
 
     /// Every node that runs says that it can serve.
@@ -157,6 +162,7 @@ impl Cluster {
             policy_text,
             engine: EngineKind::Fjall,
             dirs: HashMap::new(),
+            reserve_bytes: 1 << 20,
             members,
             root: tempfile::tempdir().unwrap(),
         }
@@ -182,13 +188,19 @@ impl Cluster {
             fail_open: false,
             publish: PublishOptions { interval_ms: 50, min_interval_ms: 5, ..PublishOptions::default() },
             bootstrap: self.members.iter().any(|m| m.id == id).then(|| self.members.clone()),
-            limits: LogLimits { reserve_bytes: 1 << 20, scrub_pause_ms: 1, ..LogLimits::default() },
+            limits: LogLimits { reserve_bytes: self.reserve_bytes, scrub_pause_ms: 1, ..LogLimits::default() },
             raft: RaftOptions { snapshot_after: 50, keep_entries: 10, ..RaftOptions::default() },
         }
     }
 
     /// Opens node `id` and connects it.
     pub(crate) async fn run(&mut self, id: u64) {
+        if let Err(error) = self.try_run(id).await {
+            panic!("node {id} does not open: {error}");
+        }
+    }
+
+    pub(crate) async fn try_run(&mut self, id: u64) -> Result<(), String> {
         let options = self.options(id);
         let world = World {
             peers: Arc::new(Port { net: self.net.clone(), id }),
@@ -204,10 +216,11 @@ impl Cluster {
                 Err(error) if error.to_string().contains("in use") && tokio::time::Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-                Err(error) => panic!("node {id} does not open: {error}"),
+                Err(error) => return Err(error.to_string()),
             }
         };
         self.net.nodes.lock().unwrap().insert(id, log);
+        Ok(())
     }
 
     pub(crate) fn node(&self, id: u64) -> HostedLog {

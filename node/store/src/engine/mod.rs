@@ -2,6 +2,13 @@
 //!
 //! Everything in an engine can be rebuilt by replaying the Raft log from the last snapshot; so [`Engine::commit`] need
 //! not be durable, [`Engine::sync`] must be, and the caller syncs before it purges the Raft log.
+//!
+//! Why fjall is the default (`examples/bench_store.rs`, two busy cores, 33-byte keys, 72-byte values, default options):
+//!
+//! | engine | keys | load/s | get/s hit | get/s miss | memory, peak | disk | reopen |
+//! |---|---|---|---|---|---|---|---|
+//! | fjall | 10 M | 144 k | 65 k | 196 k | 129 MiB, 176 MiB | 1,765 MiB | 0.6 s |
+//! | sled | 3 M | 26 k | 37 k | 49 k | 198 MiB, 224 MiB | 962 MiB | 1.9 s |
 
 mod batch;
 mod fjall;

@@ -3,28 +3,13 @@
 use std::{fmt::Write as _, fs, io::Write as _, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
-use ledger_client::Nodes;
 use ledger_proto::v1;
 use serde_json::{Value, json};
 
 use super::{
     Done, Exit, Failure, Global, Out,
-    global::{block_on, read_key_text},
+    global::{AdminKey, block_on},
 };
-
-/// The operator's key.
-#[derive(Debug, Args)]
-pub(crate) struct AdminKey {
-    /// File that holds the operator's key. Default: MAIP_ADMIN_KEY (the key or its file), then the devnet's.
-    #[arg(long, value_name = "FILE", env = "MAIP_ADMIN_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
-    admin_key: Option<String>,
-}
-
-impl AdminKey {
-    fn nodes(&self, global: &Global) -> Result<Nodes, Failure> {
-        global.nodes_with(self.admin_key.as_deref().map(read_key_text).transpose()?)
-    }
-}
 
 /// `maip status`.
 #[derive(Debug, Args)]

@@ -164,8 +164,14 @@ impl Agent {
                     previous: previous.kid(),
                     reason: reason.clone(),
                 };
-                let stated =
-                    Stated { id: None, tenant: *tenant, actor, prev: None, body: Body::AgentKey(body) };
+                let stated = Stated {
+                    operator: None,
+                    id: None,
+                    tenant: *tenant,
+                    actor,
+                    prev: None,
+                    body: Body::AgentKey(body),
+                };
                 let words = format!("{agent} signs with key {} from now on", new.kid());
                 send.log(global, out, stated, &signing, &words, json!({ "kid": new.kid().to_string() }))
             }
@@ -192,8 +198,8 @@ impl Agent {
     }
 }
 
-fn by_tenant(tenant: Ulid, body: Body) -> Stated {
-    Stated { id: None, tenant, actor: Actor::Tenant, prev: None, body }
+fn by_tenant(tenant: Ulid, body: Body) -> Stated<'static> {
+    Stated { operator: None, id: None, tenant, actor: Actor::Tenant, prev: None, body }
 }
 
 /// In the order a record needs, each once.

@@ -80,23 +80,24 @@ impl Global {
         Ok(Some(devnet))
     }
 
-    /// Connections to the nodes.
+    /// Connections to the nodes, as nobody in particular.
     pub(crate) fn nodes(&self) -> Result<Nodes, Failure> {
-        self.nodes_with(None)
+        self.connect(None)
     }
 
-    /// Connections that carry an operator's key, from `admin_key` or the devnet.
-    pub(crate) fn nodes_with(&self, admin_key: Option<String>) -> Result<Nodes, Failure> {
+    /// Connections that carry the operator's key: `given` (the key or its file), else the devnet's, else none.
+    pub(crate) fn nodes_as_operator(&self, given: Option<&str>) -> Result<Nodes, Failure> {
+        let of_devnet = self.devnet()?.map(|d| d.admin_key);
+        let key = given.or(of_devnet.as_deref()).map(read_key_text).transpose()?;
+        self.connect(key)
+    }
+
+    fn connect(&self, admin_key: Option<String>) -> Result<Nodes, Failure> {
         let devnet = self.devnet()?;
         let mut config =
             NodesConfig { urls: self.url.clone(), ca_pem: self.ca_pem(devnet.as_ref())?, admin_key };
-        if let Some(devnet) = devnet {
-            if config.urls.is_empty() {
-                config.urls = devnet.nodes.into_iter().map(|n| n.grpc_url).collect();
-            }
-            if config.admin_key.is_none() {
-                config.admin_key = Some(read_key_text(&devnet.admin_key)?);
-            }
+        if let Some(devnet) = devnet.filter(|_| config.urls.is_empty()) {
+            config.urls = devnet.nodes.into_iter().map(|n| n.grpc_url).collect();
         }
         if config.urls.is_empty() {
             return Err(Failure::cannot("no node to talk to")
@@ -178,6 +179,26 @@ impl Global {
             Some(dir) => dir.clone(),
             None => env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(DEFAULT_KEYS),
         }
+    }
+}
+
+/// The operator's key.
+#[derive(Debug, Args)]
+pub(crate) struct AdminKey {
+    /// File that holds the operator's key. Default: MAIP_ADMIN_KEY (the key or its file), then the devnet's.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MAIP_ADMIN_KEY",
+        hide_env_values = true,
+        value_hint = ValueHint::FilePath
+    )]
+    admin_key: Option<String>,
+}
+
+impl AdminKey {
+    pub(crate) fn nodes(&self, global: &Global) -> Result<Nodes, Failure> {
+        global.nodes_as_operator(self.admin_key.as_deref())
     }
 }
 

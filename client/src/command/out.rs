@@ -147,6 +147,9 @@ impl From<ClientError> for Failure {
                 let next = if r.fix.is_empty() { "try again in a moment".into() } else { r.fix.clone() };
                 Self::cannot("the ledger cannot answer now").why(&r).next(next)
             }
+            ClientError::Refused(r) if r.code == "UNAUTHENTICATED" => Self::no("the ledger refused")
+                .why(&r)
+                .next("give the operator's key with --admin-key FILE, MAIP_ADMIN_KEY or --devnet DIR"),
             ClientError::Refused(r) => Self::no("the ledger refused").why(&r).next(r.fix.clone()),
             ClientError::Dishonest { .. } => Self::no("a node's answer does not hold")
                 .why(error)

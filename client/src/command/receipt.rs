@@ -105,6 +105,7 @@ impl Receipt {
             tool: log.tool.clone(),
         };
         let stated = Stated {
+            operator: None,
             id: log.id,
             tenant: log.tenant,
             actor: Actor::Agent(log.agent),

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     Done, Exit, Failure, Global, Out,
-    global::{block_on, now_ms},
+    global::{AdminKey, block_on, now_ms},
 };
 
 /// How long to wait for a record.
@@ -64,7 +64,9 @@ pub(crate) struct Send {
 }
 
 /// A record about to be signed.
-pub(crate) struct Stated {
+pub(crate) struct Stated<'a> {
+    /// Set when only an operator may log this type of record.
+    pub(crate) operator: Option<&'a AdminKey>,
     pub(crate) id: Option<Ulid>,
     pub(crate) tenant: Ulid,
     pub(crate) actor: Actor,
@@ -85,7 +87,7 @@ impl Send {
         &self,
         global: &Global,
         out: &Out,
-        stated: Stated,
+        stated: Stated<'_>,
         key: &SigningKey,
         words: &str,
         extra: Value,
@@ -111,7 +113,10 @@ impl Send {
         }
         let policy = global.policy(self.policy.as_ref())?;
         let submitted = block_on(async {
-            let nodes = global.nodes()?;
+            let nodes = match stated.operator {
+                Some(key) => key.nodes(global)?,
+                None => global.nodes()?,
+            };
             Ok(nodes.submit(&global.log, &bytes, self.ack.into(), global.timeout).await?)
         })?;
         let checked = check_proof(&submitted, policy.as_ref())?;

@@ -37,7 +37,7 @@ pub struct NodesConfig {
     pub urls: Vec<String>,
     /// PEM of the certificate authority of the nodes; `None`: the public ones.
     pub ca_pem: Option<Vec<u8>>,
-    /// The operator's key, sent only with calls of the `Admin` service.
+    /// The operator's key, sent with calls of the `Admin` service and with records: only an operator lets tenants in.
     pub admin_key: Option<String>,
 }
 
@@ -128,6 +128,14 @@ impl Nodes {
         .await
     }
 
+    /// The request with the operator's key, if there is one.
+    pub(crate) fn with_key<M>(&self, mut request: Request<M>) -> Request<M> {
+        if let Some(key) = &self.admin_key {
+            request.metadata_mut().insert("authorization", key.clone());
+        }
+        request
+    }
+
     /// As [`Self::call`], for the `Admin` service, with the operator's key on the request.
     pub async fn admin<M: Clone, T>(
         &self,
@@ -135,10 +143,7 @@ impl Nodes {
         call: impl AsyncFn(AdminClient<Channel>, Request<M>) -> Result<tonic::Response<T>, Status>,
     ) -> Result<T, ClientError> {
         self.call(async |channel| {
-            let mut request = Request::new(message.clone());
-            if let Some(key) = &self.admin_key {
-                request.metadata_mut().insert("authorization", key.clone());
-            }
+            let request = self.with_key(Request::new(message.clone()));
             let client = AdminClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
             call(client, request).await.map(tonic::Response::into_inner)
         })

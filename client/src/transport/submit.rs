@@ -76,7 +76,8 @@ impl Nodes {
             ack: ack.into(),
             timeout_ms: ms(timeout),
         };
-        let answer = self.ledger(async |mut c| c.submit(timed(message.clone(), timeout)).await).await?;
+        let answer =
+            self.ledger(async |mut c| c.submit(self.with_key(timed(message.clone(), timeout))).await).await?;
         checked(self.preferred_url(), record, answer)
     }
 
@@ -109,8 +110,9 @@ impl Nodes {
                 ack: ack.into(),
                 timeout_ms: ms(timeout),
             };
-            let answer =
-                self.ledger(async |mut c| c.submit_batch(timed(message.clone(), timeout)).await).await?;
+            let answer = self
+                .ledger(async |mut c| c.submit_batch(self.with_key(timed(message.clone(), timeout))).await)
+                .await?;
             self.sort_in(records, &open, answer, &mut results)?;
         }
         Ok(results.into_iter().map(|r| r.expect("every record was sent in the first round")).collect())

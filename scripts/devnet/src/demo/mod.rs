@@ -110,7 +110,7 @@ async fn tell(story: &mut Story, options: Options) -> Result<(Devnet, Summary)> 
     let mut submitter = Submitter::connect(&manifest, "main")?;
     let mut acknowledged = Acknowledged::new();
 
-    let mut agents = register(story, &mut submitter, &mut acknowledged).await?;
+    let mut agents = register(story, &mut submitter, &devnet, &mut acknowledged).await?;
     receipts(story, &mut submitter, &mut agents, &mut acknowledged).await?;
     let proof =
         witnessed_proof(story, &mut submitter, &mut agents[0], &devnet, &mut summary, &mut acknowledged)
@@ -152,18 +152,21 @@ fn begin(story: &mut Story, options: Options, summary: &mut Summary) -> Result<D
 async fn register(
     story: &mut Story,
     submitter: &mut Submitter,
+    devnet: &Devnet,
     acknowledged: &mut Acknowledged,
 ) -> Result<Vec<Agent>> {
     story.chapter("Who is who");
     let tenant = Tenant::new("Orchard Logistics")?;
-    let answer = submitter.submit_as_operator(tenant.register()?, Ack::Sequenced).await?;
+    let answer = submitter.submit_as_operator(tenant.register()?, Ack::Witnessed).await?;
     story.checked(&format!("the operator admitted tenant {}: entry {}", tenant.id(), answer.index));
+    save(devnet, offline::TENANT_PROOF, &answer)?;
     acknowledged.insert(answer.index, answer);
     let mut agents = Vec::new();
-    for name in ["courier", "bookkeeper"] {
+    for name in [offline::AGENT_NAME, "bookkeeper"] {
         let agent = Agent::new(&tenant, name)?;
-        let answer = submitter.submit(tenant.register_agent(&agent)?, Ack::Sequenced).await?;
+        let answer = submitter.submit(tenant.register_agent(&agent)?, Ack::Witnessed).await?;
         story.checked(&format!("agent {} ({name}) is registered: entry {}", agent.id(), answer.index));
+        save(devnet, &format!("{name}.tlog-proof"), &answer)?;
         acknowledged.insert(answer.index, answer);
         agents.push(agent);
     }
@@ -221,18 +224,24 @@ async fn witnessed_proof(
     let clock = Instant::now();
     let answer = submitter.submit(record, Ack::Witnessed).await?;
     summary.witnessed_ms = millis(clock.elapsed());
-    ensure!(answer.ack() == Ack::Witnessed, "asked for a witnessed answer, got {:?}", answer.ack());
-    ensure!(!answer.proof.is_empty(), "a witnessed answer came without its proof");
     summary.proof_bytes = answer.proof.len();
     story.checked(&format!(
         "receipt logged, published and cosigned in {} ms: entry {}",
         summary.witnessed_ms, answer.index
     ));
-    let path = devnet.data().join("receipt.tlog-proof");
-    fs::write(&path, &answer.proof).with_context(|| format!("cannot write {}", path.display()))?;
+    let path = save(devnet, "receipt.tlog-proof", &answer)?;
     story.say(&format!("The proof file, {} bytes, complete:", answer.proof.len()));
     story.quote(&shorten(&String::from_utf8_lossy(&answer.proof)));
     acknowledged.insert(answer.index, answer);
+    Ok(path)
+}
+
+/// Keeps the proof file of a witnessed answer.
+fn save(devnet: &Devnet, name: &str, answer: &SubmitResponse) -> Result<PathBuf> {
+    ensure!(answer.ack() == Ack::Witnessed, "asked for a witnessed answer, got {:?}", answer.ack());
+    ensure!(!answer.proof.is_empty(), "a witnessed answer came without its proof");
+    let path = devnet.data().join(name);
+    fs::write(&path, &answer.proof).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
 }
 

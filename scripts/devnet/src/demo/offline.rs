@@ -1,6 +1,6 @@
 //! The proof file on its own: true as it is, refused after one byte changed.
 
-use std::{fs, path::Path};
+use std::{ffi::OsString, fs, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 use ledger_format::TlogProof;
@@ -12,7 +12,12 @@ use super::{
 };
 use crate::Devnet;
 
-/// Verifies the file with nothing but the policy.
+/// Name of the agent whose receipt is proven.
+pub(super) const AGENT_NAME: &str = "courier";
+/// File with the proof of the tenant's registration.
+pub(super) const TENANT_PROOF: &str = "tenant.tlog-proof";
+
+/// Verifies the file with nothing but the policy and the proofs of who registered which key.
 pub(super) fn verify(story: &mut Story, devnet: &Devnet, proof: &Path, summary: &mut Summary) -> Result<()> {
     story.chapter("Verified offline");
     let network = if maip::can_cut_network() { Network::Nothing } else { Network::Here };
@@ -26,7 +31,7 @@ pub(super) fn verify(story: &mut Story, devnet: &Devnet, proof: &Path, summary: 
     story.say(&format!("$ {}", run.command_line));
     story.quote(&run.output);
     ensure!(run.code == 0, "a genuine proof was not accepted: exit code {}", run.code);
-    story.checked("valid: this receipt is in the log, and enough witnesses saw that log");
+    story.checked("valid: the agent signed it, it is in the log, and enough witnesses saw that log");
     summary.verified_without_network = network == Network::Nothing;
     Ok(())
 }
@@ -53,8 +58,14 @@ pub(super) fn forge(story: &mut Story, devnet: &Devnet, proof: &Path, summary: &
     Ok(())
 }
 
-fn arguments(devnet: &Devnet, proof: &Path) -> Vec<std::ffi::OsString> {
-    vec!["verify".into(), proof.into(), "--policy".into(), devnet.manifest().policy.clone().into()]
+fn arguments(devnet: &Devnet, proof: &Path) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["verify".into(), proof.into()];
+    arguments.extend(["--policy".into(), devnet.manifest().policy.clone().into()]);
+    // The agent's key is in its registration, whose signer's key is in the tenant's: both are proven the same way.
+    for registration in [TENANT_PROOF, &format!("{AGENT_NAME}.tlog-proof")] {
+        arguments.extend(["--registration".into(), devnet.data().join(registration).into()]);
+    }
+    arguments
 }
 
 /// Changes the last lower-case hex digit or letter of the record's body, so that the entry still reads well.

@@ -1,6 +1,13 @@
 //! The trace id of a request: taken from `traceparent` or made here, in every log line, error and peer call.
 
-use std::{fmt, future::Future};
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use axum::{
     extract::Request,
@@ -24,13 +31,20 @@ tokio::task_local! {
 pub struct TraceId(pub [u8; 16]);
 
 impl TraceId {
-    /// A fresh id. All zero when the system has no randomness: an id is a convenience, not a secret.
-    pub fn random() -> Self {
-        let mut id = [0; 16];
-        if getrandom::fill(&mut id).is_err() {
-            tracing::warn!("no randomness for a trace id");
-        }
-        Self(id)
+    /// A fresh id: random for the process, counted within it. An id is a convenience, not a secret, and a system call for
+    /// each request would be dear.
+    pub fn fresh() -> Self {
+        static BASE: OnceLock<u128> = OnceLock::new();
+        static COUNT: AtomicU64 = AtomicU64::new(1);
+        let base = *BASE.get_or_init(|| {
+            let mut base = [0; 16];
+            if getrandom::fill(&mut base).is_err() {
+                tracing::warn!("no randomness for trace ids: they repeat after a restart");
+            }
+            u128::from_be_bytes(base)
+        });
+        let count = u128::from(COUNT.fetch_add(1, Ordering::Relaxed));
+        Self(base.wrapping_add(count).to_be_bytes())
     }
 
     /// The id in a `traceparent` header (`00-<32 hex>-<16 hex>-<2 hex>`), unless it is malformed or all zero.
@@ -56,7 +70,7 @@ impl TraceId {
         headers
             .get(TRACEPARENT)
             .and_then(|value| Self::from_traceparent(value.to_str().ok()?))
-            .unwrap_or_else(Self::random)
+            .unwrap_or_else(Self::fresh)
     }
 }
 
@@ -120,7 +134,7 @@ mod tests {
     #[tokio::test]
     async fn the_id_is_known_inside_the_request_only() {
         assert_eq!(current(), None);
-        let id = TraceId::random();
+        let id = TraceId::fresh();
         assert_eq!(scope(id, async { current() }).await, Some(id));
         assert_eq!(current(), None);
     }

@@ -1,6 +1,6 @@
 //! A running node: its hosted logs, and the three listeners in front of them.
 
-use std::{fs, net::SocketAddr, sync::Arc};
+use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use axum::{Router, extract::Request, middleware};
@@ -22,6 +22,9 @@ use crate::{
     peer::{self, GrpcPeers},
     tls::ServerTls,
 };
+
+/// How long a stopping leader tries to hand over before it simply goes.
+const HAND_OVER: Duration = Duration::from_secs(3);
 
 /// The sockets of a node, bound before anything is opened: a port in use must not cost a recovery.
 pub struct Sockets {
@@ -47,6 +50,7 @@ impl Sockets {
 
 /// A node that serves.
 pub struct Node {
+    node_id: u64,
     logs: Logs,
     client_tls: Arc<ServerTls>,
     peer_tls: Arc<ServerTls>,
@@ -112,6 +116,7 @@ impl Node {
         let peer = build("peers", Some(Arc::clone(&peer_tls)), peer_app, sockets.peer);
         let peer_listener = tokio::spawn(peer.run(peers_stopping));
         Ok(Self {
+            node_id: config.node_id,
             logs,
             client_tls,
             peer_tls,
@@ -144,6 +149,10 @@ impl Node {
     pub async fn stop(self) {
         // A receiver is gone only when its listener is.
         let _ = self.stop_clients.send(true);
+        // Requests that are still open go on at the new leader; nobody waits for an election.
+        for log in self.logs.iter() {
+            hand_over(log, self.node_id).await;
+        }
         for listener in self.client_listeners {
             if let Err(error) = listener.await {
                 tracing::error!(%error, "a listener failed");
@@ -156,6 +165,21 @@ impl Node {
         let _ = self.stop_peers.send(true);
         // Peers keep their connections open for ever, so there is nothing to drain: the logs are closed.
         self.peer_listener.abort();
+    }
+}
+
+/// Gives leadership to the voter that is furthest, if this node leads and is not alone.
+async fn hand_over(log: &HostedLog, own: u64) {
+    let status = log.status();
+    let others = status.members.iter().filter(|known| known.voter && known.member.id != own);
+    let Some(successor) = others.max_by_key(|known| known.matched) else { return };
+    if status.leader_id != own {
+        return;
+    }
+    match tokio::time::timeout(HAND_OVER, log.transfer(successor.member.id)).await {
+        Ok(Ok(())) => tracing::info!(log = log.name(), to = successor.member.id, "leadership handed over"),
+        Ok(Err(error)) => tracing::warn!(log = log.name(), %error, "leadership not handed over"),
+        Err(_) => tracing::warn!(log = log.name(), "leadership not handed over in time"),
     }
 }
 

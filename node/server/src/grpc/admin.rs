@@ -1,15 +1,14 @@
 //! The `Admin` service: membership, snapshots, backups. Every call needs the admin key.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _, future::BoxFuture};
+use futures::{Stream, StreamExt as _};
 use ledger_log::{AdminError, HostedLog, Member};
 use ledger_proto::v1::{
     self, AddLearnerRequest, BackupChunk, LogRequest, MembershipResponse, NodeRequest, SnapshotResponse,
     StatusRequest, StatusResponse, admin_server::Admin,
 };
-use std::pin::Pin;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
@@ -31,18 +30,52 @@ impl AdminService {
         auth::admin(request.metadata(), &self.0.admin_key)
     }
 
-    /// Makes one change of membership in every hosted log: a node is in all of them or in none.
+    /// Makes one change in every hosted log: a node is in all of them or in none.
     ///
-    /// Each change is harmless when made twice, so a call that failed half-way is simply repeated.
-    async fn change<'a>(
-        &'a self,
-        change: impl Fn(&'a HostedLog) -> BoxFuture<'a, Result<(), AdminError>>,
-    ) -> Result<Response<MembershipResponse>, Status> {
-        for log in self.0.logs.iter() {
-            change(log).await.map_err(|error| refused(log, &error))?;
+    /// Where the change has been made already nothing is done, so a call that failed half-way, or logs whose leaders are
+    /// different nodes, only need the same call again, at the node that the refusal names.
+    async fn change(&self, change: Change) -> Result<Response<MembershipResponse>, Status> {
+        let mut failure = None;
+        for log in self.0.logs.iter().filter(|log| !change.is_made(log)) {
+            if let Err(error) = change.make(log).await {
+                failure.get_or_insert(refused(log, &error));
+            }
         }
-        let members = self.0.logs.main().status().members.iter().map(member).collect();
+        if let Some(status) = failure {
+            return Err(status);
+        }
+        let members = self.0.logs.main().members().iter().map(member).collect();
         Ok(Response::new(MembershipResponse { members }))
+    }
+}
+
+/// A change of the cluster.
+enum Change {
+    Add(Member),
+    Promote(u64),
+    Remove(u64),
+    Lead(u64),
+}
+
+impl Change {
+    fn is_made(&self, log: &HostedLog) -> bool {
+        let members = log.members();
+        let find = |id: u64| members.iter().find(|known| known.member.id == id);
+        match self {
+            Self::Add(new) => find(new.id).is_some_and(|known| known.member == *new),
+            Self::Promote(id) => find(*id).is_some_and(|known| known.voter),
+            Self::Remove(id) => !members.is_empty() && find(*id).is_none(),
+            Self::Lead(id) => log.status().leader_id == *id,
+        }
+    }
+
+    async fn make(&self, log: &HostedLog) -> Result<(), AdminError> {
+        match self {
+            Self::Add(new) => log.add_learner(new.clone()).await.map(|_| ()),
+            Self::Promote(id) => log.promote(*id).await.map(|_| ()),
+            Self::Remove(id) => log.remove(*id).await.map(|_| ()),
+            Self::Lead(id) => log.transfer(*id).await,
+        }
     }
 }
 
@@ -73,23 +106,17 @@ impl Admin for AdminService {
             ));
         }
         let member = Member { id: request.id, peer: request.peer, api: request.api };
-        self.change(move |log| {
-            let member = member.clone();
-            Box::pin(async move { log.add_learner(member).await.map(|_| ()) })
-        })
-        .await
+        self.change(Change::Add(member)).await
     }
 
     async fn promote(&self, request: Request<NodeRequest>) -> Result<Response<MembershipResponse>, Status> {
         self.allow(&request)?;
-        let id = request.into_inner().id;
-        self.change(move |log| Box::pin(async move { log.promote(id).await.map(|_| ()) })).await
+        self.change(Change::Promote(request.into_inner().id)).await
     }
 
     async fn remove(&self, request: Request<NodeRequest>) -> Result<Response<MembershipResponse>, Status> {
         self.allow(&request)?;
-        let id = request.into_inner().id;
-        self.change(move |log| Box::pin(async move { log.remove(id).await.map(|_| ()) })).await
+        self.change(Change::Remove(request.into_inner().id)).await
     }
 
     async fn transfer_leadership(
@@ -97,8 +124,7 @@ impl Admin for AdminService {
         request: Request<NodeRequest>,
     ) -> Result<Response<MembershipResponse>, Status> {
         self.allow(&request)?;
-        let id = request.into_inner().id;
-        self.change(move |log| Box::pin(log.transfer(id))).await
+        self.change(Change::Lead(request.into_inner().id)).await
     }
 
     async fn snapshot(&self, request: Request<LogRequest>) -> Result<Response<SnapshotResponse>, Status> {

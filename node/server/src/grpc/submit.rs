@@ -50,7 +50,7 @@ pub(super) fn stream(
 ) -> Result<impl Stream<Item = Result<SubmitResult, Status>> + Send, Status> {
     let credential = auth::credential(request.metadata(), &services.admin_key)?;
     let window = services.limits.stream_window;
-    let trace = trace::current().unwrap_or_else(trace::TraceId::random);
+    let trace = trace::current().unwrap_or_else(trace::TraceId::fresh);
     let answers = request.into_inner().map(move |request| {
         let services = Arc::clone(&services);
         async move { record(&services, request?, credential).await.map(result) }

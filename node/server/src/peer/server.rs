@@ -42,9 +42,14 @@ impl Peer for PeerService {
     async fn call(&self, request: Request<PeerFrame>) -> Result<Response<PeerFrame>, Status> {
         let frame = request.into_inner();
         let log = self.log(&frame.log)?;
-        let id = trace::TraceId::parse(&frame.trace).unwrap_or_else(trace::TraceId::random);
-        let span = tracing::debug_span!("peer_call", trace = %id, log = frame.log, kind = frame.kind);
-        let answer = trace::scope(id, log.peer_call(frame.kind, frame.body)).instrument(span).await;
+        let answer = match trace::TraceId::parse(&frame.trace) {
+            // Work for somebody's request: its id stays with it on this node too.
+            Some(id) => {
+                let span = tracing::info_span!("peer_call", trace = %id, log = frame.log, kind = frame.kind);
+                trace::scope(id, log.peer_call(frame.kind, frame.body)).instrument(span).await
+            }
+            None => log.peer_call(frame.kind, frame.body).await,
+        };
         let body = answer.map_err(status)?;
         Ok(Response::new(PeerFrame { log: frame.log, kind: frame.kind, body, trace: frame.trace }))
     }

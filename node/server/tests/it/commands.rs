@@ -1,0 +1,101 @@
+//! `init` and `check`: what was written is right, and every mistake is named.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use crate::node::{Node, edit, run};
+
+#[test]
+fn init_writes_what_check_accepts() {
+    let node = Node::init("");
+    let checked = run(&["check", "--config", node.config().to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert_eq!(checked.status.code(), Some(0), "{said}");
+    for key in ["keys/main.log.key", "keys/main.operator.key", "keys/admin.key", "tls/node.key", "tls/ca.key"]
+    {
+        let mode = fs::metadata(node.file(key)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{key}");
+    }
+    let admin = fs::read_to_string(node.file("keys/admin.key")).unwrap();
+    assert!(admin.starts_with("maip_live_"), "the form that clients expect");
+}
+
+#[test]
+fn init_never_writes_into_a_used_directory() {
+    let node = Node::init("");
+    let before = fs::read(node.file("keys/main.log.key")).unwrap();
+    let again = run(&["init", "--dir", node.home().to_str().unwrap(), "--node-id", "1"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("not empty"));
+    assert_eq!(fs::read(node.file("keys/main.log.key")).unwrap(), before);
+}
+
+#[test]
+fn a_second_node_takes_over_keys_and_authority() {
+    let (first, second) = (Node::init(""), tempfile::tempdir().unwrap());
+    let dir = second.path().join("node");
+    let taken = |name: &str| format!("main={}", first.file(&format!("keys/main.{name}.key")).display());
+    let output = run(&[
+        "init",
+        "--dir",
+        dir.to_str().unwrap(),
+        "--node-id",
+        "2",
+        "--log-key",
+        &taken("log"),
+        "--operator-key",
+        &taken("operator"),
+        "--admin-key",
+        first.file("keys/admin.key").to_str().unwrap(),
+        "--ca",
+        first.file("tls").to_str().unwrap(),
+        "--join",
+    ]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for same in ["keys/main.log.key", "keys/main.operator.key", "keys/admin.key", "tls/ca.pem"] {
+        assert_eq!(fs::read(dir.join(same)).unwrap(), fs::read(first.file(same)).unwrap(), "{same}");
+    }
+    // Its certificate is valid under the first node's authority, for its own id.
+    let checked = run(&["check", "--config", dir.join("maip-node.toml").to_str().unwrap()]);
+    assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+#[test]
+fn check_names_each_mistake() {
+    /// Breaks one thing in a fresh directory.
+    type Break = fn(&Node);
+    let cases: [(&str, Break); 7] = [
+        ("has mode 0644", |node| {
+            fs::set_permissions(node.file("keys/main.log.key"), fs::Permissions::from_mode(0o644)).unwrap();
+        }),
+        ("admin.key", |node| fs::remove_file(node.file("keys/admin.key")).unwrap()),
+        ("does not list this log", |node| fs::write(node.file("policy-main.txt"), "quorum none\n").unwrap()),
+        ("policy-main.txt", |node| fs::write(node.file("policy-main.txt"), "quorum\n").unwrap()),
+        ("maip-node-7", |node| {
+            edit(&node.config(), "node_id = 1", "node_id = 7");
+            edit(&node.config(), "\nid = 1\n", "\nid = 7\n");
+        }),
+        ("they must be the same", |node| {
+            edit(&node.config(), "origin = \"maip.localhost/main\"", "origin = \"other/main\"");
+        }),
+        ("ca.pem", |node| fs::write(node.file("tls/ca.pem"), "nothing").unwrap()),
+    ];
+    for (said, break_it) in cases {
+        let node = Node::init("");
+        break_it(&node);
+        let checked = run(&["check", "--config", node.config().to_str().unwrap()]);
+        let output = String::from_utf8_lossy(&checked.stdout);
+        assert_eq!(checked.status.code(), Some(1), "{said}: {output}");
+        assert!(
+            output.lines().any(|line| line.starts_with("wrong") && line.contains(said)),
+            "{said}: {output}"
+        );
+    }
+}
+
+#[test]
+fn a_missing_configuration_is_a_usage_error() {
+    let output = run(&["--config", "/nonexistent/maip-node.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("maip-node init"), "the fix is named: {said}");
+}

@@ -1,0 +1,258 @@
+//! The gRPC services of a real node: submit, read, prove offline, administer, be refused.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ledger_format::{
+    Policy, TlogProof, leaf_hash,
+    record::{Actor, Body, Draft, Plan, SigningKey, TenantRegister, Ulid},
+};
+use ledger_node::keys;
+use ledger_proto::v1::{
+    Ack, AddLearnerRequest, GetCheckpointRequest, GetConsistencyRequest, GetEntryRequest, GetProofRequest,
+    LogRequest, Refusal, StatusRequest, SubmitBatchRequest, SubmitRequest, TailRequest,
+    admin_client::AdminClient, get_entry_request, get_proof_request, ledger_client::LedgerClient,
+    submit_result::Result as Outcome, tail_response::Item,
+};
+use prost::Message as _;
+use tonic::{
+    Code, Request, Status,
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+use crate::node::{Node, request};
+
+async fn connect(node: &Node) -> Channel {
+    let ca = std::fs::read(node.file("tls/ca.pem")).unwrap();
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca)).domain_name("localhost");
+    Endpoint::from_shared(format!("https://{}", node.client))
+        .unwrap()
+        .tls_config(tls)
+        .unwrap()
+        .connect()
+        .await
+        .unwrap()
+}
+
+/// With the admin key.
+fn admin<T>(node: &Node, message: T) -> Request<T> {
+    let key = std::fs::read_to_string(node.file("keys/admin.key")).unwrap();
+    with_key(message, &format!("ApiKey {}", key.trim_end()))
+}
+
+fn with_key<T>(message: T, value: &str) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", value.parse().unwrap());
+    request
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// A tenant that the operator registers, as canonical bytes.
+fn tenant(node: &Node, name: &str) -> Vec<u8> {
+    let text = keys::read_secret(&node.file("keys/main.operator.key")).unwrap();
+    let operator = SigningKey::parse_seed_text(&text).unwrap();
+    let id =
+        Ulid::from_parts(now_ms(), u128::from_le_bytes(keys::random().unwrap()[..16].try_into().unwrap()));
+    let body = TenantRegister {
+        key: None,
+        name: name.to_owned(),
+        on_behalf_of: Some("operations".to_owned()),
+        plan: Some(Plan::Business),
+    };
+    Draft::new(id, id, Actor::Operator, now_ms(), Body::TenantRegister(body)).sign(&operator).to_bytes()
+}
+
+fn submission(record: &[u8], ack: Ack) -> SubmitRequest {
+    SubmitRequest { log: String::new(), record: record.to_vec().into(), ack: ack.into(), timeout_ms: 20_000 }
+}
+
+fn refusal(status: &Status) -> Refusal {
+    Refusal::decode(status.details()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_gets_an_index_and_a_proof_that_needs_nobody() {
+    let mut node = Node::init("");
+    node.start();
+    let mut ledger = LedgerClient::new(connect(&node).await);
+    let record = tenant(&node, "acme");
+
+    let first = ledger.submit(admin(&node, submission(&record, Ack::Witnessed))).await.unwrap().into_inner();
+    assert_eq!((first.index, first.duplicate), (1, false));
+    let again = ledger.submit(admin(&node, submission(&record, Ack::Sequenced))).await.unwrap().into_inner();
+    assert_eq!((again.index, again.duplicate), (1, true));
+    assert_eq!(again.leaf_hash, first.leaf_hash);
+
+    // The proof is judged by the policy alone.
+    let policy = Policy::parse(&std::fs::read_to_string(node.file("policy-main.txt")).unwrap()).unwrap();
+    let proof = TlogProof::parse(&first.proof).unwrap();
+    let entry = proof.entry().unwrap().to_vec();
+    assert_eq!(leaf_hash(&entry).as_bytes()[..], first.leaf_hash[..]);
+    assert_eq!(ledger_format::verify(&entry, &proof, &policy).unwrap().index, 1);
+    let mut forged = entry.clone();
+    forged[20] ^= 1;
+    assert!(ledger_format::verify(&forged, &proof, &policy).is_err());
+
+    // Reads agree with the proof.
+    let by_index = GetEntryRequest { which: Some(get_entry_request::Which::Index(1)), ..Default::default() };
+    assert_eq!(ledger.get_entry(by_index).await.unwrap().into_inner().entry[..], entry[..]);
+    let later =
+        GetProofRequest { which: Some(get_proof_request::Which::Index(1)), wait: true, ..Default::default() };
+    let later = ledger.get_proof(later).await.unwrap().into_inner();
+    assert!(TlogProof::parse(&later.proof).is_ok());
+    let checkpoint =
+        ledger.get_checkpoint(GetCheckpointRequest { min_size: 2, timeout_ms: 20_000, ..Default::default() });
+    assert!(!checkpoint.await.unwrap().into_inner().checkpoint.is_empty());
+    let consistency = ledger.get_consistency(GetConsistencyRequest { old_size: 1, ..Default::default() });
+    assert_eq!(consistency.await.unwrap().into_inner().new_size, 2);
+
+    // A restart forgets nothing.
+    assert_eq!(node.stop(), Some(0));
+    node.start();
+    let mut ledger = LedgerClient::new(connect(&node).await);
+    let once_more =
+        ledger.submit(admin(&node, submission(&record, Ack::Sequenced))).await.unwrap().into_inner();
+    assert_eq!((once_more.index, once_more.duplicate), (1, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_streams_and_tails_keep_their_order() {
+    let mut node = Node::init("");
+    node.start();
+    let mut ledger = LedgerClient::new(connect(&node).await);
+
+    let records: Vec<Vec<u8>> = (0..20).map(|number| tenant(&node, &format!("tenant {number}"))).collect();
+    let mut mixed: Vec<_> = records[..10].iter().map(|record| record.clone().into()).collect();
+    mixed.insert(3, b"{\"not\": \"canonical\"}".to_vec().into());
+    let batch = SubmitBatchRequest { records: mixed, ack: Ack::Sequenced.into(), ..Default::default() };
+    let results = ledger.submit_batch(admin(&node, batch)).await.unwrap().into_inner().results;
+    assert_eq!(results.len(), 11);
+    for (place, result) in results.into_iter().enumerate() {
+        match (place, result.result.unwrap()) {
+            (3, Outcome::Refused(refusal)) => {
+                assert!(!refusal.code.is_empty() && !refusal.fix.is_empty(), "{refusal:?}")
+            }
+            (3, Outcome::Ok(ok)) => panic!("a malformed record was logged at {}", ok.index),
+            (_, Outcome::Ok(ok)) => assert!(ok.index >= 1),
+            (_, Outcome::Refused(refusal)) => panic!("{place}: {refusal:?}"),
+        }
+    }
+
+    let requests: Vec<_> = records[10..].iter().map(|record| submission(record, Ack::Sequenced)).collect();
+    let mut answers =
+        ledger.submit_stream(admin(&node, tokio_stream::iter(requests))).await.unwrap().into_inner();
+    let mut leaves = Vec::new();
+    while let Some(answer) = answers.message().await.unwrap() {
+        match answer.result.unwrap() {
+            Outcome::Ok(ok) => leaves.push((ok.index, ok.leaf_hash)),
+            Outcome::Refused(refusal) => panic!("{refusal:?}"),
+        }
+    }
+    assert_eq!(leaves.len(), 10, "an answer for each request");
+
+    ledger
+        .get_checkpoint(GetCheckpointRequest { min_size: 21, timeout_ms: 20_000, ..Default::default() })
+        .await
+        .unwrap();
+    let mut tail = ledger.tail(TailRequest { from: 1, ..Default::default() }).await.unwrap().into_inner();
+    let (mut next, mut covered) = (1, 0);
+    while let Some(answer) = tail.message().await.unwrap() {
+        match answer.item.unwrap() {
+            Item::Entry(entry) => {
+                assert_eq!(entry.index, next);
+                if let Some((_, leaf)) = leaves.iter().find(|(index, _)| *index == entry.index) {
+                    assert_eq!(leaf_hash(&entry.entry).as_bytes()[..], leaf[..]);
+                }
+                next += 1;
+            }
+            Item::Checkpoint(_) => covered = next,
+        }
+    }
+    assert_eq!((next, covered), (21, 21), "every entry, and a checkpoint after them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_name_the_field_and_the_fix() {
+    let mut node = Node::init("[limits]\nsubmit_ms = 20000\n");
+    node.start();
+    let channel = connect(&node).await;
+    let mut ledger = LedgerClient::new(channel.clone());
+    let mut admin_client = AdminClient::new(channel.clone());
+
+    let malformed = ledger.submit(submission(b"{}", Ack::Sequenced)).await.unwrap_err();
+    assert_eq!(malformed.code(), Code::InvalidArgument);
+    assert!(!refusal(&malformed).fix.is_empty());
+    let oversize = ledger.submit(submission(&vec![b' '; 70_000], Ack::Sequenced)).await.unwrap_err();
+    assert_eq!(oversize.code(), Code::InvalidArgument, "{oversize}");
+    let elsewhere = SubmitRequest { log: "nolog".to_owned(), ..submission(b"{}", Ack::Sequenced) };
+    let elsewhere = ledger.submit(elsewhere).await.unwrap_err();
+    assert_eq!((elsewhere.code(), refusal(&elsewhere).field.as_str()), (Code::NotFound, "log"));
+    let level = SubmitRequest { ack: 9, ..submission(b"{}", Ack::Sequenced) };
+    assert_eq!(refusal(&ledger.submit(level).await.unwrap_err()).field, "ack");
+    let many = SubmitBatchRequest { records: vec![Vec::new().into(); 257], ..Default::default() };
+    assert_eq!(refusal(&ledger.submit_batch(many).await.unwrap_err()).field, "records");
+    let huge = SubmitBatchRequest { records: vec![vec![0; 18 << 20].into()], ..Default::default() };
+    let huge = ledger.submit_batch(huge).await.unwrap_err();
+    assert_eq!(huge.code(), Code::OutOfRange, "{huge}");
+    let nothing = ledger.get_entry(GetEntryRequest::default()).await.unwrap_err();
+    assert_eq!(refusal(&nothing).field, "which");
+    let beyond =
+        GetEntryRequest { which: Some(get_entry_request::Which::Index(1 << 40)), ..Default::default() };
+    assert_eq!(ledger.get_entry(beyond).await.unwrap_err().code(), Code::NotFound);
+    let backwards = GetConsistencyRequest { old_size: 5, new_size: 1, ..Default::default() };
+    assert_eq!(refusal(&ledger.get_consistency(backwards).await.unwrap_err()).field, "old_size");
+
+    // A wrong key is refused everywhere, no key only where one is needed.
+    let wrong = with_key(submission(b"{}", Ack::Sequenced), "ApiKey maip_live_0000000000000000000000");
+    assert_eq!(ledger.submit(wrong).await.unwrap_err().code(), Code::Unauthenticated);
+    assert_eq!(admin_client.status(StatusRequest {}).await.unwrap_err().code(), Code::Unauthenticated);
+    let learner = AddLearnerRequest { id: 2, peer: "127.0.0.1:1".to_owned(), api: String::new() };
+    assert_eq!(admin_client.add_learner(learner).await.unwrap_err().code(), Code::Unauthenticated);
+    assert_eq!(admin_client.backup(LogRequest::default()).await.unwrap_err().code(), Code::Unauthenticated);
+    let status = admin_client.status(admin(&node, StatusRequest {})).await.unwrap().into_inner();
+    assert_eq!((status.node_id, status.logs.len(), status.logs[0].leader_id), (1, 1, 1));
+    assert!(!status.logs[0].read_only);
+
+    let check = HealthCheckRequest { service: "maip.ledger.v1.Ledger".to_owned() };
+    let health = HealthClient::new(channel).check(check).await.unwrap().into_inner();
+    assert_eq!(health.status, 1, "SERVING");
+    // The plain listener takes no writes, in gRPC or otherwise.
+    let plain = "POST /maip.ledger.v1.Ledger/Submit HTTP/1.1\r\nhost: n\r\ncontent-type: application/grpc-web\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    assert!(request(node.http, plain).unwrap().status >= 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endless_tail_does_not_hold_up_the_end() {
+    let mut node = Node::init("");
+    node.start();
+    let mut ledger = LedgerClient::new(connect(&node).await);
+    let mut tail =
+        ledger.tail(TailRequest { follow: true, ..Default::default() }).await.unwrap().into_inner();
+    tail.message().await.unwrap().unwrap();
+    assert_eq!(tokio::task::block_in_place(|| node.stop()), Some(0));
+    let end = loop {
+        match tail.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("a tail ends with a reason"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(end.code(), Code::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_requests_are_told_when_to_come_back() {
+    let mut node = Node::init("[limits]\nlong_streams = 1\n");
+    node.start();
+    let mut ledger = LedgerClient::new(connect(&node).await);
+    let follow = TailRequest { follow: true, ..Default::default() };
+    let mut first = ledger.tail(follow.clone()).await.unwrap().into_inner();
+    first.message().await.unwrap().unwrap();
+    let second = ledger.tail(follow).await.unwrap_err();
+    assert_eq!(second.code(), Code::ResourceExhausted);
+    assert_eq!(second.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
+    assert_eq!(refusal(&second).retry_after_ms, 1_000);
+}

@@ -1,0 +1,7 @@
+//! `maip-node` as a process and as a library: from `init` to a published log, and everything that is turned away.
+
+mod commands;
+mod doors;
+mod export;
+mod ledger;
+mod node;

@@ -24,8 +24,8 @@ use crate::StoreError;
 
 /// Longest key in bytes; the shortest has one.
 pub const KEY_BYTES_MAX: usize = 1024;
-/// Longest value in bytes; larger things belong in files.
-pub const VALUE_BYTES_MAX: usize = 1 << 20;
+/// Longest value in bytes: room for a whole bundle of the largest entries. What grows beyond belongs in files.
+pub const VALUE_BYTES_MAX: usize = 32 << 20;
 
 /// Where a key lives. The spaces share batches and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

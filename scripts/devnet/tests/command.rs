@@ -66,10 +66,13 @@ fn up_status_down_and_up_again() {
     for path in ["/policy", "/ca"] {
         assert!(Path::new(json.pointer(path).unwrap().as_str().unwrap()).is_file(), "{path}");
     }
-    let checkpoint =
-        devnet::http::get(&format!("{}/checkpoint", json["logs"][0]["url"].as_str().unwrap()), LIMIT)
-            .unwrap();
-    assert!(checkpoint.text().starts_with("maip.devnet/main\n"), "{}", checkpoint.text());
+    let url = format!("{}/checkpoint", json["logs"][0]["url"].as_str().unwrap());
+    devnet::wait_until("the first checkpoint at the log's own URL", LIMIT, || {
+        let text = devnet::http::get(&url, LIMIT)?.text();
+        anyhow::ensure!(text.starts_with("maip.devnet/main\n"), "{text}");
+        Ok(())
+    })
+    .unwrap();
 
     assert_eq!(code(&maip_devnet(&["down"], &data)), 0);
     assert_eq!(code(&maip_devnet(&["status"], &data)), 1);

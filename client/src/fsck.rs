@@ -100,7 +100,7 @@ pub fn fsck(
     }
     let mut tiles = 0;
     for level in (0..=top_level(size)).rev() {
-        tiles += check_level(dir, level, size)?;
+        tiles += check_level(dir, level, size, checkpoint.is_some())?;
     }
     check_entries(dir, size, progress)?;
     Ok(Report { size, tiles, checkpoint })
@@ -155,17 +155,20 @@ fn edge_tile(level: u8, size: u64) -> TileId {
     TileId { level, index: full_tiles(level, size), width: partial_width(level, size) }
 }
 
-/// Every full tile of a level against its hash in the level above; partial ones are bound by the root.
-fn check_level(dir: &DirSource, level: u8, size: u64) -> Result<u64, Fault> {
-    let full = full_tiles(level, size);
+/// Every full tile of a level against its hash in the level above; partial ones are bound by the root. Without a
+/// checkpoint (`rooted` is false) there are no partial ones.
+fn check_level(dir: &DirSource, level: u8, size: u64, rooted: bool) -> Result<u64, Fault> {
+    let (full, full_above) = (full_tiles(level, size), full_tiles(level + 1, size));
     let mut parent: Option<(TileId, Vec<Hash>)> = None;
     for index in 0..full {
         let id = TileId { level, index, width: 256 };
         let found = tile_root(&read_tile(dir, id)?);
         let above = index / TILE_WIDTH;
+        if !rooted && above >= full_above {
+            continue;
+        }
         if parent.as_ref().is_none_or(|(p, _)| p.index != above) {
-            let width =
-                if above < full_tiles(level + 1, size) { 256 } else { partial_width(level + 1, size) };
+            let width = if above < full_above { 256 } else { partial_width(level + 1, size) };
             let id = TileId { level: level + 1, index: above, width };
             parent = Some((id, read_tile(dir, id)?));
         }
@@ -176,7 +179,7 @@ fn check_level(dir: &DirSource, level: u8, size: u64) -> Result<u64, Fault> {
             return Err(Fault::Tile { path, parent, slot, found, expected: hashes[slot] });
         }
     }
-    Ok(full + u64::from(partial_width(level, size) > 0))
+    Ok(full + u64::from(rooted && partial_width(level, size) > 0))
 }
 
 fn check_entries(dir: &DirSource, size: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Fault> {

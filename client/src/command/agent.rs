@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Done, Failure, Global, Out,
-    submit::{Send, Stated, new_id},
+    send::{Send, Stated, new_id},
     tenant::tenant_id,
 };
 

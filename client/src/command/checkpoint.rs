@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::{
     Done, Exit, Failure, Global, Out,
-    global::{block_on, duration_text, now_s, utc},
+    global::block_on,
+    time::{duration_text, now_s, utc},
 };
 
 #[derive(Debug, Args)]

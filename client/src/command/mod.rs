@@ -15,9 +15,11 @@ mod policy;
 mod proof;
 mod receipt;
 mod record;
+mod send;
 mod submit;
 mod tail;
 mod tenant;
+mod time;
 mod verify;
 
 use std::process::ExitCode;

@@ -10,7 +10,7 @@ use ledger_client::{
 };
 use serde_json::json;
 
-use super::{Done, Exit, Failure, Global, Out, global::duration};
+use super::{Done, Exit, Failure, Global, Out, time::duration};
 
 #[derive(Debug, Args)]
 pub(crate) struct Monitor {

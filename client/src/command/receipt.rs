@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{
     Done, Failure, Global, Out,
     agent::agent_id,
-    submit::{Send, Stated},
+    send::{Send, Stated},
     tenant::tenant_id,
 };
 

@@ -198,7 +198,7 @@ fn shown(index: u64, entry: &[u8], as_json: bool) -> String {
     }
     match LogEntry::parse(entry) {
         Ok(parsed) => {
-            let at = super::global::utc(parsed.at / 1_000);
+            let at = super::time::utc(parsed.at / 1_000);
             format!("{index:>8}  {at}  {}", String::from_utf8_lossy(parsed.record))
         }
         Err(_) => format!("{index:>8}  (not an entry of ours, {} bytes, leaf {leaf})", entry.len()),

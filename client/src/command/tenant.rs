@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     Done, Failure, Global, Out,
     global::AdminKey,
-    submit::{Send, Stated, new_id},
+    send::{Send, Stated, new_id},
 };
 
 #[derive(Debug, Subcommand)]

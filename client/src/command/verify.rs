@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use super::{
     Done, Exit, Failure, Global, Out,
     checkpoint::cosigners,
-    global::{duration, duration_text, now_s, utc},
+    time::{duration, duration_text, now_s, utc},
 };
 
 #[derive(Debug, Args)]

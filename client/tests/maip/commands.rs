@@ -109,16 +109,8 @@ fn a_missing_server_is_named_in_plain_words() {
     let json = maip(["checkpoint", "--url", &url, "--json"]).exits(2).json();
     assert_eq!((json["ok"].as_bool(), json["exit"].as_u64()), (Some(false), Some(2)));
     assert!(json["error"]["why"].as_str().unwrap().contains("nothing listens"));
-    maip([
-        "monitor",
-        "--url",
-        &format!("http://127.0.0.1:{port}"),
-        "--policy",
-        "/dev/null",
-        "--state",
-        "/tmp",
-    ])
-    .exits(2);
+    let http = format!("http://127.0.0.1:{port}");
+    maip(["consistency", "1", "--url", &http]).exits(2).says("nothing listens");
     maip(["checkpoint"]).exits(2).says("--url");
     maip(["checkpoint", "--url", "ftp://x"]).exits(2).says("must begin with");
     maip(["checkpoint", "--devnet", "/nonexistent"]).exits(2).says("maip-devnet up");

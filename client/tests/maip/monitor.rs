@@ -314,9 +314,18 @@ fn fsck_names_the_first_wrong_file() {
     scene.fsck("log").exits(1).says("has no tile/entries/002.p/188");
 
     // A node's own directory has full tiles and no checkpoint.
-    world.publish(&scene.log(), 512);
+    world.publish(&scene.log(), 700);
     fs::remove_file(scene.log().join("checkpoint")).unwrap();
-    maip(["log", "fsck", &scene.path("log")]).exits(0).says("the root is not checked");
+    fs::remove_dir_all(scene.log().join("tile/1")).unwrap();
+    maip(["log", "fsck", &scene.path("log")])
+        .exits(0)
+        .says("512 entries and 2 tiles")
+        .says("the root is not checked");
+    let bundle = scene.log().join("tile/entries/001");
+    let mut bytes = fs::read(&bundle).unwrap();
+    bytes[9] ^= 1;
+    fs::write(&bundle, bytes).unwrap();
+    maip(["log", "fsck", &scene.path("log")]).exits(1).says("entry 256");
     maip(["log", "fsck", "/nonexistent"]).exits(2);
 }
 

@@ -1,10 +1,9 @@
-//! The gRPC side: fail-over, retries, and nodes that lie. The node here is a few lines over the log in memory.
+//! The gRPC side: fail-over, retries, and nodes that lie.
 
 use std::{
     fs,
     io::Write as _,
     net::SocketAddr,
-    pin::Pin,
     process::{Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -12,181 +11,13 @@ use std::{
     },
 };
 
-use futures::{Stream, stream};
-use ledger_format::{leaf_hash, record::Record};
-use ledger_proto::v1::{
-    self,
-    get_entry_request::Which as EntryWhich,
-    get_proof_request::Which as ProofWhich,
-    ledger_server::{Ledger, LedgerServer},
-    submit_result, tail_response,
+use ledger_proto::v1::ledger_server::LedgerServer;
+use tonic::transport::server::TcpIncoming;
+
+use crate::support::{
+    Ran, World, agent_key, maip,
+    node::{Manner, Node},
 };
-use tonic::{Request, Response, Status, Streaming, transport::server::TcpIncoming};
-
-use crate::support::{Ran, World, agent_key, maip};
-
-/// How a node behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
-    Honest,
-    /// Knows no leader for the first calls.
-    NoLeader(usize),
-    /// Gives another leaf hash than the record's.
-    WrongLeaf,
-    /// Gives a proof of another entry.
-    WrongProof,
-    /// Changes the entries it streams.
-    WrongTail,
-}
-
-struct Node {
-    world: Arc<Mutex<World>>,
-    manner: Manner,
-    calls: Arc<AtomicUsize>,
-}
-
-impl Node {
-    fn busy(&self) -> Result<(), Status> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        match self.manner {
-            Manner::NoLeader(times) if call < times => {
-                Err(Status::unavailable("NO_LEADER: no leader is known"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn log(&self, record: &[u8], ack: i32) -> Result<v1::SubmitResponse, v1::Refusal> {
-        if let Err(e) = Record::parse(record) {
-            return Err(v1::Refusal {
-                code: "MALFORMED".into(),
-                message: e.to_string(),
-                ..Default::default()
-            });
-        }
-        let mut world = self.world.lock().unwrap();
-        let (index, log_ms, duplicate) = world.submit(record);
-        let mut leaf = leaf_hash(&world.entries[usize::try_from(index).unwrap()]);
-        if self.manner == Manner::WrongLeaf {
-            leaf.0[0] ^= 1;
-        }
-        let proven = if self.manner == Manner::WrongProof { 1 } else { index };
-        let proof = (ack == v1::Ack::Witnessed as i32).then(|| world.proof(proven).to_bytes().into());
-        Ok(v1::SubmitResponse {
-            index,
-            leaf_hash: leaf.0.to_vec().into(),
-            log_ms,
-            duplicate,
-            ack,
-            proof: proof.unwrap_or_default(),
-        })
-    }
-}
-
-type Results<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
-#[tonic::async_trait]
-impl Ledger for Node {
-    async fn submit(
-        &self,
-        request: Request<v1::SubmitRequest>,
-    ) -> Result<Response<v1::SubmitResponse>, Status> {
-        self.busy()?;
-        let message = request.into_inner();
-        self.log(&message.record, message.ack)
-            .map(Response::new)
-            .map_err(|r| Status::invalid_argument(r.message))
-    }
-
-    async fn submit_batch(
-        &self,
-        request: Request<v1::SubmitBatchRequest>,
-    ) -> Result<Response<v1::SubmitBatchResponse>, Status> {
-        self.busy()?;
-        let message = request.into_inner();
-        let results = message.records.iter().map(|record| {
-            let result = match self.log(record, message.ack) {
-                Ok(ok) => submit_result::Result::Ok(ok),
-                Err(refusal) => submit_result::Result::Refused(refusal),
-            };
-            v1::SubmitResult { result: Some(result) }
-        });
-        Ok(Response::new(v1::SubmitBatchResponse { results: results.collect() }))
-    }
-
-    type SubmitStreamStream = Results<v1::SubmitResult>;
-
-    async fn submit_stream(
-        &self,
-        _: Request<Streaming<v1::SubmitRequest>>,
-    ) -> Result<Response<Self::SubmitStreamStream>, Status> {
-        Err(Status::unimplemented("not here"))
-    }
-
-    async fn get_entry(
-        &self,
-        request: Request<v1::GetEntryRequest>,
-    ) -> Result<Response<v1::GetEntryResponse>, Status> {
-        let world = self.world.lock().unwrap();
-        let Some(EntryWhich::Index(index)) = request.into_inner().which else {
-            return Err(Status::not_found("no such record"));
-        };
-        let entry = usize::try_from(index).ok().and_then(|i| world.entries.get(i));
-        let entry = entry.ok_or_else(|| Status::not_found("no such entry"))?;
-        Ok(Response::new(v1::GetEntryResponse { index, entry: entry.clone().into() }))
-    }
-
-    async fn get_proof(
-        &self,
-        request: Request<v1::GetProofRequest>,
-    ) -> Result<Response<v1::GetProofResponse>, Status> {
-        self.busy()?;
-        let world = self.world.lock().unwrap();
-        let Some(ProofWhich::Index(index)) = request.into_inner().which else {
-            return Err(Status::not_found("no such record"));
-        };
-        let index = if self.manner == Manner::WrongProof { index - 1 } else { index };
-        Ok(Response::new(v1::GetProofResponse { proof: world.proof(index).to_bytes().into() }))
-    }
-
-    async fn get_consistency(
-        &self,
-        _: Request<v1::GetConsistencyRequest>,
-    ) -> Result<Response<v1::GetConsistencyResponse>, Status> {
-        Err(Status::unimplemented("not here"))
-    }
-
-    async fn get_checkpoint(
-        &self,
-        _: Request<v1::GetCheckpointRequest>,
-    ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
-        let world = self.world.lock().unwrap();
-        Ok(Response::new(v1::GetCheckpointResponse {
-            checkpoint: world.checkpoint(world.size()).to_bytes().into(),
-        }))
-    }
-
-    type TailStream = Results<v1::TailResponse>;
-
-    async fn tail(&self, request: Request<v1::TailRequest>) -> Result<Response<Self::TailStream>, Status> {
-        let world = self.world.lock().unwrap();
-        let from = request.into_inner().from;
-        let mut items: Vec<tail_response::Item> = (0..)
-            .zip(&world.entries)
-            .skip(usize::try_from(from).unwrap())
-            .map(|(index, entry)| {
-                let mut entry = entry.clone();
-                if self.manner == Manner::WrongTail && index == from + 1 {
-                    *entry.last_mut().unwrap() ^= 1;
-                }
-                tail_response::Item::Entry(v1::GetEntryResponse { index, entry: entry.into() })
-            })
-            .collect();
-        items.push(tail_response::Item::Checkpoint(world.checkpoint(world.size()).to_bytes().into()));
-        let items = items.into_iter().map(|item| Ok(v1::TailResponse { item: Some(item) }));
-        Ok(Response::new(Box::pin(stream::iter(items))))
-    }
-}
 
 /// Nodes on loopback over one log, stopped when dropped.
 struct Cluster {

@@ -1,6 +1,7 @@
 //! A log in memory, its files, and ways to run `maip`.
 
 pub(crate) mod http;
+pub(crate) mod node;
 pub(crate) mod run;
 pub(crate) mod world;
 

@@ -1,0 +1,189 @@
+//! What every command that logs a record shares: sign, send, check, keep the proof.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum, ValueHint};
+use ledger_client::Submitted;
+use ledger_format::{
+    TlogProof,
+    record::{Actor, Body, Draft, RecordHash, SigningKey, Ulid},
+};
+use ledger_proto::v1;
+use serde_json::{Value, json};
+
+use super::{
+    Done, Exit, Failure, Global, Out,
+    global::{AdminKey, block_on},
+    time::now_ms,
+};
+
+/// How long to wait for a record.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Ack {
+    /// A majority of nodes holds it durably; its index is final.
+    Sequenced,
+    /// A published checkpoint covers it.
+    Published,
+    /// That checkpoint carries the witnesses' cosignatures; the answer holds the proof file.
+    Witnessed,
+}
+
+impl From<Ack> for v1::Ack {
+    fn from(ack: Ack) -> Self {
+        match ack {
+            Ack::Sequenced => Self::Sequenced,
+            Ack::Published => Self::Published,
+            Ack::Witnessed => Self::Witnessed,
+        }
+    }
+}
+
+/// How a new record is logged.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Logging")]
+pub(crate) struct Send {
+    /// How long to wait.
+    #[arg(long, value_enum, default_value = "witnessed")]
+    ack: Ack,
+    /// Write the proof file here (needs --ack published or witnessed).
+    #[arg(long, value_name = "PROOF", value_hint = ValueHint::FilePath)]
+    out: Option<PathBuf>,
+    /// Check the proof against this policy before it is written. Default: the devnet's.
+    #[arg(long, env = "MAIP_POLICY", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    policy: Option<PathBuf>,
+    /// Size of a checkpoint that was seen before: proves that the record is not older than it.
+    #[arg(long, value_name = "SIZE")]
+    anchor: Option<u64>,
+    /// Do not send: print the signed record.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// A record about to be signed.
+pub(crate) struct Stated<'a> {
+    /// Set when only an operator may log this type of record.
+    pub(crate) operator: Option<&'a AdminKey>,
+    pub(crate) id: Option<Ulid>,
+    pub(crate) tenant: Ulid,
+    pub(crate) actor: Actor,
+    pub(crate) prev: Option<RecordHash>,
+    pub(crate) body: Body,
+}
+
+/// A fresh id: now, and 80 random bits.
+pub(crate) fn new_id() -> Result<Ulid, Failure> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|e| Failure::cannot("no randomness").why(e))?;
+    Ok(Ulid::from_parts(now_ms(), u128::from_be_bytes(random)))
+}
+
+impl Send {
+    /// Signs a record and logs it. `words` says what it does; `extra` goes into the JSON answer.
+    pub(crate) fn log(
+        &self,
+        global: &Global,
+        out: &Out,
+        stated: Stated<'_>,
+        key: &SigningKey,
+        words: &str,
+        extra: Value,
+    ) -> Done {
+        let draft = Draft {
+            id: stated.id.map_or_else(new_id, Ok)?,
+            tenant: stated.tenant,
+            actor: stated.actor,
+            at: now_ms(),
+            anchor: self.anchor,
+            prev: stated.prev,
+            body: stated.body,
+        };
+        let record = draft.sign(key);
+        record.check().map_err(|e| {
+            Failure::cannot("the record breaks a rule of its type").why(e).next("see docs/record-format.md")
+        })?;
+        let bytes = record.to_bytes();
+        if self.dry_run {
+            out.bytes(&bytes);
+            out.bytes(b"\n");
+            return Ok(Exit::Ok);
+        }
+        let policy = global.policy(self.policy.as_ref())?;
+        let submitted = block_on(async {
+            let nodes = match stated.operator {
+                Some(key) => key.nodes(global)?,
+                None => global.nodes()?,
+            };
+            Ok(nodes.submit(&global.log, &bytes, self.ack.into(), global.timeout).await?)
+        })?;
+        let checked = check_proof(&submitted, policy.as_ref())?;
+        if let Some(path) = &self.out {
+            write_proof(path, submitted.proof.as_deref())?;
+        }
+        let mut json = answer_json(&submitted);
+        json["ok"] = json!(true);
+        json["id"] = json!(record.id.to_string());
+        json["record_hash"] = json!(record.hash().to_string());
+        json["proof_file"] = json!(self.out);
+        json["proof_verified"] = json!(checked);
+        merge(&mut json, extra);
+        let mut text = format!("{} {words}\n", out.good("logged:"));
+        let _ = writeln!(text, "  record   {}", record.id);
+        let again = if submitted.duplicate { ", the record was there already" } else { "" };
+        let _ = writeln!(text, "  index    {} ({}{again})", submitted.index, ack_name(submitted.ack));
+        let _ = writeln!(text, "  leaf     {}", submitted.leaf);
+        if let Some(path) = &self.out {
+            let verified =
+                if checked { "verified" } else { "path verified; no policy was given for the signatures" };
+            let _ = writeln!(text, "  proof    {} ({verified})", path.display());
+        }
+        out.answer(&text, &json);
+        Ok(Exit::Ok)
+    }
+}
+
+/// Verifies the proof of an answer, if there is a proof and a policy. Says whether it did.
+fn check_proof(submitted: &Submitted, policy: Option<&ledger_format::Policy>) -> Result<bool, Failure> {
+    let (Some(bytes), Some(policy)) = (&submitted.proof, policy) else { return Ok(false) };
+    let bad = |why: String| {
+        Failure::no("the record is logged, but its proof does not satisfy the policy")
+            .why(why)
+            .next(format!("check the policy; `maip proof get {}` fetches a newer proof", submitted.index))
+    };
+    let proof = TlogProof::parse(bytes).map_err(|e| bad(e.to_string()))?;
+    ledger_format::verify(&submitted.entry, &proof, policy).map_err(|e| bad(e.to_string()))?;
+    Ok(true)
+}
+
+pub(crate) fn write_proof(path: &Path, proof: Option<&[u8]>) -> Result<(), Failure> {
+    let proof = proof.ok_or_else(|| {
+        Failure::cannot("the record is logged, but the answer holds no proof")
+            .next("ask for --ack witnessed, or fetch it with `maip proof get`")
+    })?;
+    fs::write(path, proof)
+        .map_err(|e| Failure::cannot(format!("{} cannot be written", path.display())).why(e))
+}
+
+fn merge(into: &mut Value, extra: Value) {
+    if let (Value::Object(into), Value::Object(extra)) = (into, extra) {
+        into.extend(extra);
+    }
+}
+
+pub(crate) fn answer_json(s: &Submitted) -> Value {
+    json!({
+        "index": s.index, "leaf": s.leaf.to_string(), "log_ms": s.log_ms, "duplicate": s.duplicate,
+        "ack": ack_name(s.ack),
+    })
+}
+
+fn ack_name(ack: v1::Ack) -> &'static str {
+    match ack {
+        v1::Ack::Unspecified | v1::Ack::Sequenced => "sequenced",
+        v1::Ack::Published => "published",
+        v1::Ack::Witnessed => "witnessed",
+    }
+}

@@ -114,6 +114,9 @@ pub struct VerifyConfig {
     /// Entries of a checkpoint that may be cosigned before they were replayed, because the log
     /// publishes them only afterwards.
     pub max_unverified: u64,
+    /// Entries that one request waits for, and that are held in memory while their hashes are checked; a
+    /// longer replay is done in the background.
+    pub inline_max: u64,
     /// How long one file of a log may take to arrive, in milliseconds.
     pub fetch_ms_max: u64,
     /// How often a log is looked at when it does not call, in milliseconds.
@@ -122,7 +125,13 @@ pub struct VerifyConfig {
 
 impl Default for VerifyConfig {
     fn default() -> Self {
-        Self { ca: None, max_unverified: 65_536, fetch_ms_max: 5_000, follow_interval_ms: 1_000 }
+        Self {
+            ca: None,
+            max_unverified: 65_536,
+            inline_max: 16_384,
+            fetch_ms_max: 5_000,
+            follow_interval_ms: 1_000,
+        }
     }
 }
 
@@ -229,8 +238,8 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     if config.limits.header_ms_max == 0 || config.limits.body_ms_max == 0 || config.verify.fetch_ms_max == 0 {
         return value("a time limit", "must be at least 1 ms");
     }
-    if config.verify.follow_interval_ms == 0 {
-        return value("verify.follow_interval_ms", "must be at least 1");
+    if config.verify.follow_interval_ms == 0 || config.verify.inline_max == 0 {
+        return value("verify.follow_interval_ms and verify.inline_max", "must be at least 1");
     }
     let logs = read_logs(path, &config)?;
     Ok(Loaded { config, logs })
@@ -418,6 +427,7 @@ logs_dir = "logs.d"
 [verify]
 # ca = "ca.pem"                # authorities for https prefixes; the public ones if absent
 # max_unverified = {unverified}       # entries that may be cosigned before they can be read
+# inline_max = {inline}           # entries that one request waits for
 # fetch_ms_max = {fetch}
 # follow_interval_ms = {follow}
 "#,
@@ -428,6 +438,7 @@ logs_dir = "logs.d"
         body_ms = limits.body_ms_max,
         shutdown = limits.shutdown_ms_max,
         unverified = verify.max_unverified,
+        inline = verify.inline_max,
         fetch = verify.fetch_ms_max,
         follow = verify.follow_interval_ms,
     ));

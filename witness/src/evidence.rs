@@ -3,8 +3,8 @@
 //! SPEC: If the origin is known, and the signature is valid, the witness MAY log the request even if the
 //! consistency proof doesn't verify as it might be proof of log misbehavior.
 //!
-//! A checkpoint with another root for a size we cosigned is proof by itself. A proof that does not hold may
-//! also come from a stranger who replays a genuine checkpoint with garbage, so such a file is only a hint. The
+//! A checkpoint with another root for a size we cosigned is proof by itself, and its file has the published form
+//! ([`ledger_format::Evidence`]), which `maip evidence check` judges. A proof that does not hold may also come from a stranger who replays a genuine checkpoint with garbage, so such a file is only a hint. The
 //! number of files is bounded for each log, and one checkpoint is kept once.
 
 use std::collections::HashMap;
@@ -12,9 +12,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use ledger_format::{Hash, origin_path};
+use ledger_format::origin_path;
 
-use crate::persist::Remembered;
+use crate::decide::Latest;
 use crate::persist::disk::write_file;
 
 /// Directory below the state directory.
@@ -43,6 +43,11 @@ impl Kind {
             Self::Entry => "entry",
         }
     }
+
+    /// Whether a person should look: the log itself is convicted.
+    pub(crate) fn is_alarm(self) -> bool {
+        self != Self::Proof
+    }
 }
 
 /// The evidence directory.
@@ -68,19 +73,10 @@ impl Evidence {
         Ok(Self { dir, kept: Mutex::new(kept) })
     }
 
-    /// Keeps a request, unless it is known or the log has its share. Says whether a file was written.
-    pub(crate) fn keep(
-        &self,
-        kind: Kind,
-        origin: &str,
-        (size, root): (u64, Hash),
-        reason: &str,
-        latest: Option<&Remembered>,
-        request: &[u8],
-    ) -> io::Result<bool> {
+    /// Keeps a file, unless its tree is known or the log has its share. Says whether a file was written.
+    pub(crate) fn keep(&self, kind: Kind, origin: &str, tree: Latest, content: &[u8]) -> io::Result<bool> {
         let series = format!("{}-{}", &origin_path(origin)[..16], kind.name());
-        let name = format!("{series}-{size}-{}.txt", &root.to_hex()[..16]);
-        let path = self.dir.join(name);
+        let path = self.dir.join(format!("{series}-{}-{}.txt", tree.size, &tree.root.to_hex()[..16]));
         if path.exists() {
             return Ok(false);
         }
@@ -93,19 +89,7 @@ impl Evidence {
             }
             *ours += 1;
         }
-        write_file(&path, &file(reason, latest, request), 0o644)?;
+        write_file(&path, content, 0o644)?;
         Ok(true)
     }
-}
-
-/// The file: a sentence, the checkpoint we cosigned, and the request as it came.
-fn file(reason: &str, latest: Option<&Remembered>, request: &[u8]) -> Vec<u8> {
-    let mut out = format!("{}\n\n", reason.replace('\n', " ")).into_bytes();
-    if let Some(latest) = latest {
-        out.extend_from_slice(b"--- cosigned by this witness\n");
-        out.extend_from_slice(&latest.note);
-    }
-    out.extend_from_slice(b"--- request refused\n");
-    out.extend_from_slice(request);
-    out
 }

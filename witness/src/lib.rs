@@ -13,6 +13,7 @@
 //! | [`sign`] | cosignatures and their time |
 //! | [`persist`] | the memory: compare, store, flush, and only then release |
 //! | [`witness`] | a request from bytes to answer |
+//! | [`verify`] | the verifying grade: fetch, check, replay |
 //! | [`subtree`] | the optional `sign-subtree` |
 //! | [`serve`] | HTTP, with a limit on everything |
 //! | [`logs`], [`config`] | which logs, and the files that say so |
@@ -27,6 +28,7 @@ pub mod clock;
 pub mod config;
 pub mod decide;
 mod evidence;
+mod fetch;
 pub mod logs;
 pub mod metrics;
 pub mod persist;
@@ -37,10 +39,12 @@ pub mod subtree;
 #[allow(unreachable_pub, missing_docs, dead_code, reason = "the integration tests use the same file")]
 #[path = "../tests/support/log.rs"]
 mod testlog;
+pub mod verify;
 pub mod witness;
 
 pub use clock::{Clock, SystemClock};
 pub use decide::{Advance, Latest, Refusal};
 pub use persist::Memory;
 pub use sign::Signer;
+pub use verify::Verifier;
 pub use witness::{Denial, Witness};

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use ledger_format::SignatureType;
 use ledger_witness::config::{self, Config, Grade, Init};
 use ledger_witness::metrics::Metrics;
-use ledger_witness::{Clock, Memory, Signer, SystemClock, Witness, serve};
+use ledger_witness::{Clock, Memory, Signer, SystemClock, Verifier, Witness, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -147,7 +147,11 @@ fn run(file: &std::path::Path) -> anyhow::Result<()> {
         let behind_s = signer.clock_behind_s();
         tracing::error!(behind_s, "the clock is behind the last time signed; cosignatures repeat that time");
     }
-    let witness = Witness::new(loaded.logs, memory, signer, clock, &config.state_dir, metrics)
+    let verifier = match config.grade {
+        Grade::Consistency => None,
+        Grade::Verifying => Some(Verifier::new(config.verify.clone(), metrics.clone())?),
+    };
+    let witness = Witness::new(loaded.logs, memory, signer, clock, &config.state_dir, verifier, metrics)
         .with_context(|| format!("the evidence directory in {}", config.state_dir.display()))?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -191,6 +195,7 @@ async fn serve_until_stopped(
             _ = int.recv() => tracing::info!("stopping on SIGINT"),
             reason = witness.memory().failure() => failure = Some(reason),
             () = reload => {}
+            () = witness.follow() => {}
         }
     };
     serve::serve(listener, witness.clone(), config.limits.clone(), stop).await?;

@@ -315,8 +315,7 @@ impl<D: Disk> Writer<D> {
                 group.push(next);
             }
             let started = Instant::now();
-            let (replies, verdicts): (Vec<_>, Vec<_>) =
-                self.stage(group).into_iter().map(|(reply, verdict)| (reply, verdict)).unzip();
+            let (replies, verdicts): (Vec<_>, Vec<_>) = self.stage(group).into_iter().unzip();
             let stored = verdicts.iter().filter_map(|verdict| verdict.as_ref().ok()?.write.clone()).collect();
             if let Err(error) = self.store(stored) {
                 let reason = error.to_string();

@@ -8,16 +8,17 @@ use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
-use ledger_format::{AddCheckpoint, Checkpoint};
+use ledger_format::{AddCheckpoint, Checkpoint, Note};
 
 use crate::budget::Budget;
 use crate::clock::Clock;
-use crate::decide::{Refusal, authenticate, decide};
+use crate::decide::{Latest, Refusal, authenticate, decide};
 use crate::evidence::{Evidence, Kind};
 use crate::logs::{Log, LogSet};
 use crate::metrics::{LogLine, Metrics};
 use crate::persist::{CommitError, Memory, Remembered};
 use crate::sign::{NoTime, Signer};
+use crate::verify::{Doubt, Verifier};
 
 /// Every way a request can end, as counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +159,7 @@ pub struct Witness {
     clock: Arc<dyn Clock>,
     budget: Budget,
     evidence: Evidence,
+    verifier: Option<Verifier>,
     metrics: Arc<Metrics>,
 }
 
@@ -168,18 +170,19 @@ impl std::fmt::Debug for dyn Clock {
 }
 
 impl Witness {
-    /// Puts the parts together. `state_dir` is where `memory` lives.
+    /// Puts the parts together. `state_dir` is where `memory` lives; with a `verifier` the grade is verifying.
     pub fn new(
         logs: LogSet,
         memory: Memory,
         signer: Signer,
         clock: Arc<dyn Clock>,
         state_dir: &Path,
+        verifier: Option<Verifier>,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let evidence = Evidence::open(state_dir)?;
         let logs = RwLock::new(Arc::new(logs));
-        Ok(Self { logs, memory, signer, clock, budget: Budget::default(), evidence, metrics })
+        Ok(Self { logs, memory, signer, clock, budget: Budget::default(), evidence, verifier, metrics })
     }
 
     /// The logs known now.
@@ -204,7 +207,16 @@ impl Witness {
 
     /// Why requests should go elsewhere for now, if they should.
     pub fn not_ready(&self) -> Option<String> {
-        (!self.memory.is_in_service()).then(|| "the memory is out of service".to_owned())
+        if !self.memory.is_in_service() {
+            return Some("the memory is out of service".to_owned());
+        }
+        let (verifier, logs) = (self.verifier.as_ref()?, self.logs());
+        let behind = self
+            .memory
+            .all()
+            .into_iter()
+            .find(|log| logs.get(&log.origin).is_some() && verifier.is_behind(&log.origin, log.size))?;
+        Some(format!("the log {:?} is being replayed", behind.origin))
     }
 
     /// What is counted.
@@ -229,6 +241,8 @@ impl Witness {
             return Err(Refusal::UnknownOrigin(checkpoint.origin).into());
         };
         let log_lines = authenticate(&log.keys, &request.note)?;
+        let replays = self.verifier.as_ref().map(|verifier| (verifier, verifier.of(&log.origin)));
+        let mut turn = None;
         let mut charged = false;
         loop {
             let latest = self.memory.latest(&log.origin);
@@ -236,10 +250,21 @@ impl Witness {
             let advance = match decide(latest_tree, request.old, &checkpoint, &request.proof) {
                 Ok(advance) => advance,
                 Err(refusal) => {
-                    self.keep_evidence(&refusal, &checkpoint, latest.as_deref(), body);
+                    self.keep_evidence(&refusal, &checkpoint, latest.as_deref(), &request);
                     return Err(refusal.into());
                 }
             };
+            if let Some((verifier, replays)) = &replays {
+                let Some(replay) = &mut turn else {
+                    // Wait only with a request that is right so far, and look again afterwards.
+                    turn = Some(replays.turn().await.map_err(|doubt| self.denial(&log.origin, doubt))?);
+                    continue;
+                };
+                verifier
+                    .admit(replays, replay, &log, &advance, &request.note)
+                    .await
+                    .map_err(|doubt| self.denial(&log.origin, doubt))?;
+            }
             if !charged {
                 self.charge(&log)?;
                 charged = true;
@@ -247,7 +272,12 @@ impl Witness {
             let cosigned =
                 self.signer.cosign(advance, &log.origin, request.note.text(), log_lines.clone())?;
             match self.memory.commit(cosigned).await {
-                Ok(released) => return Ok(released.into_lines()),
+                Ok(released) => {
+                    if let Some(replay) = &mut turn {
+                        replay.was_cosigned(advance.to());
+                    }
+                    return Ok(released.into_lines());
+                }
                 // Something else was cosigned since `latest` was read. The next decision sees it, and
                 // either refuses or (same tree, another time) goes on: each turn needs another
                 // request to have won, so the loop ends.
@@ -265,25 +295,70 @@ impl Witness {
     }
 
     /// Keeps a request that the log has signed and that contradicts what we cosigned.
-    fn keep_evidence(&self, refusal: &Refusal, new: &Checkpoint, latest: Option<&Remembered>, body: &[u8]) {
+    fn keep_evidence(
+        &self,
+        refusal: &Refusal,
+        new: &Checkpoint,
+        latest: Option<&Remembered>,
+        request: &AddCheckpoint,
+    ) {
         let kind = match refusal {
             Refusal::Fork { .. } | Refusal::EmptyTreeRoot => Kind::Fork,
             Refusal::Proof(_) => Kind::Proof,
             _ => return,
         };
-        if kind == Kind::Fork {
-            self.metrics.alarms.add(1);
-            tracing::error!(
-                origin = new.origin,
-                size = new.size,
-                "the log has signed two roots for one size"
-            );
+        let tree = Latest { size: new.size, root: new.root };
+        let content = match (refusal, latest.and_then(|latest| Note::parse(&latest.note).ok())) {
+            (Refusal::Fork { .. }, Some(first)) => {
+                ledger_format::Evidence::LogForkSameSize { first, second: request.note.clone() }.to_string()
+            }
+            (_, first) => hint(&refusal.to_string(), first.as_ref(), &request.to_string()),
+        };
+        self.keep(kind, &new.origin, tree, &refusal.to_string(), &content);
+    }
+
+    /// The answer to a doubt of the verifying grade; keeps evidence if the log was caught.
+    fn denial(&self, origin: &str, doubt: Doubt) -> Denial {
+        match doubt {
+            Doubt::NotYet(reason) => Denial::Unverified(reason),
+            Doubt::Refused(reason) => Denial::Invalid(reason),
+            Doubt::Caught(caught) => {
+                let kind = if caught.is_fork { Kind::Fork } else { Kind::Entry };
+                let content = hint(&caught.reason, None, &String::from_utf8_lossy(&caught.note));
+                self.keep(kind, origin, caught.tree, &caught.reason, &content);
+                Denial::Invalid(caught.reason)
+            }
         }
-        let what = (new.size, new.root);
-        match self.evidence.keep(kind, &new.origin, what, &refusal.to_string(), latest, body) {
+    }
+
+    fn keep(&self, kind: Kind, origin: &str, tree: Latest, reason: &str, content: &str) {
+        if kind.is_alarm() {
+            self.metrics.alarms.add(1);
+            tracing::error!(origin, size = tree.size, reason, "the log was caught");
+        }
+        match self.evidence.keep(kind, origin, tree, content.as_bytes()) {
             Ok(true) => self.metrics.evidence.add(1),
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "evidence could not be written"),
+        }
+    }
+
+    /// Replays what the logs publish, round by round, until the task is dropped. Does nothing in the
+    /// consistency grade.
+    pub async fn follow(&self) {
+        let Some(verifier) = &self.verifier else { return std::future::pending().await };
+        loop {
+            for log in self.logs().iter() {
+                let remembered = self.memory.latest(&log.origin).map(|latest| latest.latest());
+                match verifier.follow(log, remembered).await {
+                    Ok(()) => {}
+                    Err(Doubt::NotYet(reason)) => {
+                        tracing::warn!(origin = log.origin, reason, "the log cannot be followed now");
+                    }
+                    Err(doubt) => drop(self.denial(&log.origin, doubt)),
+                }
+            }
+            tokio::time::sleep(verifier.follow_interval()).await;
         }
     }
 
@@ -297,10 +372,16 @@ impl Witness {
                 origin: log.origin.clone(),
                 size: log.size,
                 time_s: log.time_s,
-                verified: None,
+                verified: self.verifier.as_ref().map(|verifier| verifier.of(&log.origin).verified()),
             })
             .collect();
         lines.sort_by(|a, b| a.origin.cmp(&b.origin));
         self.metrics.render(&lines, self.signer.clock_behind_s())
     }
+}
+
+/// A file that is not evidence in the published form: a sentence and what was received.
+fn hint(reason: &str, cosigned: Option<&Note>, received: &str) -> String {
+    let cosigned = cosigned.map(|note| format!("--- cosigned by this witness\n{note}")).unwrap_or_default();
+    format!("{}\n\n{cosigned}--- received, signed by the log\n{received}", reason.replace('\n', " "))
 }

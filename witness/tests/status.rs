@@ -2,7 +2,7 @@
 
 mod support;
 
-use ledger_format::{Checkpoint, NoteSigner, SignatureType, origin_path};
+use ledger_format::{Checkpoint, Evidence, EvidenceKind, NoteSigner, Policy, SignatureType, origin_path};
 use support::{TestLog, Witness};
 
 const SIZE: &str = "text/x.tlog.size";
@@ -114,13 +114,21 @@ fn every_row() {
     assert_eq!(witness.metric("maip_witness_log_size{origin=\"log.example/rows\"}"), 35);
     assert_eq!(witness.metric("maip_witness_answers_total{outcome=\"fork\"}"), 1);
     assert!(witness.metric("maip_witness_alarms_total") >= 1);
-    // The fork and the bad proofs are kept: two roots for size 30 need no further witness.
-    let evidence: Vec<String> = std::fs::read_dir(witness.dir().join("state/evidence"))
+    // The fork is kept in the published form, and convicts the log by itself.
+    let evidence: Vec<Vec<u8>> = std::fs::read_dir(witness.dir().join("state/evidence"))
         .expect("a directory")
-        .map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("readable"))
+        .map(|file| std::fs::read(file.expect("a file").path()).expect("readable"))
         .collect();
-    let forked = evidence.iter().find(|text| text.contains("this is a fork")).expect("evidence of the fork");
-    assert!(forked.contains(&log.text(30)) && forked.contains(&fork.text(30)), "{forked}");
+    let policy = Policy::parse(&format!("log {}\nquorum none\n", log.vkey())).expect("a policy");
+    let verdicts: Vec<_> = evidence
+        .iter()
+        .filter_map(|file| Evidence::parse(file).ok())
+        .map(|evidence| evidence.judge(&policy).expect("convicts"))
+        .collect();
+    assert_eq!(verdicts.len(), 1);
+    assert_eq!((verdicts[0].kind, verdicts[0].log), (EvidenceKind::LogForkSameSize, true));
+    // The bad proofs are kept as hints.
+    assert!(evidence.iter().any(|file| String::from_utf8_lossy(file).contains("proof does not hold")));
 }
 
 trait AddLines {

@@ -34,8 +34,11 @@ pub(super) fn encode_records<'a>(records: impl IntoIterator<Item = &'a Remembere
     out
 }
 
-/// The owner and the records (time, note) of an opening frame.
-pub(super) fn decode_opening(payload: &[u8]) -> Option<(String, Vec<(u64, Vec<u8>)>)> {
+/// Time in seconds and note.
+pub(super) type Record = (u64, Vec<u8>);
+
+/// The owner and the records of an opening frame.
+pub(super) fn decode_opening(payload: &[u8]) -> Option<(String, Vec<Record>)> {
     let (version, rest) = payload.split_first_chunk::<2>()?;
     if u16::from_le_bytes(*version) != VERSION {
         return None;
@@ -45,8 +48,8 @@ pub(super) fn decode_opening(payload: &[u8]) -> Option<(String, Vec<(u64, Vec<u8
     Some((String::from_utf8(identity.to_vec()).ok()?, decode_records(rest)?))
 }
 
-/// The records (time, note) of a frame.
-pub(super) fn decode_records(mut rest: &[u8]) -> Option<Vec<(u64, Vec<u8>)>> {
+/// The records of a frame.
+pub(super) fn decode_records(mut rest: &[u8]) -> Option<Vec<Record>> {
     let mut records = Vec::new();
     while !rest.is_empty() {
         let (time, after) = rest.split_first_chunk::<8>()?;

@@ -50,7 +50,8 @@ impl TestLog {
         }
     }
 
-    fn push(&mut self, mut hash: Hash) {
+    /// Adds a leaf.
+    pub fn push(&mut self, mut hash: Hash) {
         for level in 0.. {
             if self.levels.len() == level {
                 self.levels.push(Vec::new());

@@ -11,6 +11,7 @@ use std::time::Duration;
 use ledger_format::{Note, SignatureLine, Vkey, origin_path, witness_wire::parse_cosignature_lines};
 
 pub mod log;
+pub mod site;
 pub use log::TestLog;
 
 /// How long any answer may take before a test gives up. Far above what is ever needed.
@@ -50,6 +51,20 @@ impl Witness {
             let (head, _) = text.split_once("[limits]").expect("a table of limits");
             std::fs::write(witness.config(), format!("{head}\n{settings}")).expect("writable");
         }
+        witness
+    }
+
+    /// A verifying witness of a log that is read at `url`, without starting it.
+    pub fn init_verifying(log: &TestLog, url: &str, entries_url: Option<&str>, settings: &str) -> Self {
+        let witness = Self::init(&[log], settings);
+        let text = std::fs::read_to_string(witness.config()).expect("readable");
+        let (grade, vkey) = ("grade = \"consistency\"", format!("vkey = \"{}\"", log.vkey()));
+        assert!(text.contains(grade) && text.contains(&vkey));
+        let entries_url = entries_url.map(|url| format!("\nentries_url = \"{url}\"")).unwrap_or_default();
+        let text = text
+            .replace(grade, "grade = \"verifying\"")
+            .replace(&vkey, &format!("{vkey}\nurl = \"{url}\"{entries_url}"));
+        std::fs::write(witness.config(), text).expect("writable");
         witness
     }
 

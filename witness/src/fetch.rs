@@ -1,0 +1,106 @@
+//! Reading a log's published files: checkpoint and entry bundles. The only place that opens connections.
+//!
+//! Spec: <https://c2sp.org/tlog-tiles>
+//!
+//! Nothing that arrives is believed here: the checkpoint's signature and the bundles' hashes are checked by
+//! [`crate::verify`].
+
+use std::path::Path;
+use std::time::Duration;
+
+use ledger_format::{BundleId, ENTRY_BYTES_MAX, NOTE_BYTES_MAX, Note, TILE_WIDTH, parse_bundle};
+use reqwest::{Certificate, Client, StatusCode};
+
+/// Largest bundle: 256 entries with their lengths.
+const BUNDLE_BYTES_MAX: usize = TILE_WIDTH as usize * (2 + ENTRY_BYTES_MAX);
+
+/// The authorities for `https` cannot be used. The configuration is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("the authorities for https prefixes cannot be used: {0}")]
+pub struct FetchSetupError(String);
+
+/// A file of a log could not be read. The log's server or the network is at fault; worth a retry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{url}: {reason}")]
+pub(crate) struct FetchError {
+    url: String,
+    reason: String,
+}
+
+/// Reads logs over HTTP.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetcher {
+    client: Client,
+}
+
+impl Fetcher {
+    /// A reader that trusts the authorities in the PEM file `ca` only, or the public ones without it.
+    pub(crate) fn new(ca: Option<&Path>, timeout: Duration) -> Result<Self, FetchSetupError> {
+        let wrong = |reason: String| FetchSetupError(reason);
+        // Another part of the process may have chosen already; the choice is the same everywhere.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none());
+        if let Some(path) = ca {
+            let pem = std::fs::read(path).map_err(|error| wrong(format!("{}: {error}", path.display())))?;
+            let bundle = Certificate::from_pem_bundle(&pem)
+                .map_err(|error| wrong(format!("{}: {error}", path.display())))?;
+            builder = builder.tls_built_in_root_certs(false);
+            for certificate in bundle {
+                builder = builder.add_root_certificate(certificate);
+            }
+        }
+        Ok(Self { client: builder.build().map_err(|error| wrong(error.to_string()))? })
+    }
+
+    /// The checkpoint published under a prefix, unverified; `None` if there is none yet.
+    pub(crate) async fn checkpoint(&self, prefix: &str) -> Result<Option<Note>, FetchError> {
+        let url = format!("{prefix}/checkpoint");
+        let Some(bytes) = self.get(&url, NOTE_BYTES_MAX).await? else { return Ok(None) };
+        let note = Note::parse(&bytes).map_err(|error| FetchError { url, reason: error.to_string() })?;
+        Ok(Some(note))
+    }
+
+    /// The first `width` entries of a bundle, unverified.
+    ///
+    /// A partial bundle may have been deleted once the full one exists, so that is asked for next.
+    pub(crate) async fn entries(
+        &self,
+        prefix: &str,
+        index: u64,
+        width: u16,
+    ) -> Result<Vec<Vec<u8>>, FetchError> {
+        let full = TILE_WIDTH as u16;
+        let widths = if width == full { &[full][..] } else { &[width, full][..] };
+        for &got in widths {
+            let url = format!("{prefix}/{}", BundleId { index, width: got }.path());
+            let Some(bytes) = self.get(&url, BUNDLE_BYTES_MAX).await? else { continue };
+            let entries = parse_bundle(&bytes, got)
+                .map_err(|error| FetchError { url, reason: format!("not an entry bundle: {error}") })?;
+            return Ok(entries.into_iter().take(usize::from(width)).map(<[u8]>::to_vec).collect());
+        }
+        let url = format!("{prefix}/{}", BundleId { index, width }.path());
+        Err(FetchError { url, reason: "not found".into() })
+    }
+
+    /// A file of at most `bytes_max` bytes; `None` if it is not there.
+    async fn get(&self, url: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, FetchError> {
+        let failed = |reason: String| FetchError { url: url.to_owned(), reason };
+        let mut response =
+            self.client.get(url).send().await.map_err(|error| failed(error.without_url().to_string()))?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            status => return Err(failed(format!("the server answers {status}"))),
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| failed(error.without_url().to_string()))?
+        {
+            if bytes.len() + chunk.len() > bytes_max {
+                return Err(failed(format!("the file is larger than {bytes_max} bytes")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Some(bytes))
+    }
+}

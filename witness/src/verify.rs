@@ -1,0 +1,403 @@
+//! The verifying grade: cosign only a log whose entries replay.
+//!
+//! Each log's entries are fetched, checked against a root that the log has signed, and replayed with
+//! [`ledger_state::Replayer`]: signatures, time, and every rule of the state machine. One invalid entry, or two
+//! roots for one size, and the log is refused from then on. The replay lives in memory and starts from entry 0
+//! with the process.
+//!
+//! **The order problem.** A log serves entries only below the size it has published, and it publishes only
+//! what was cosigned. So what a checkpoint adds cannot be read before it is cosigned, unless the log offers
+//! more. Two ways out, by configuration of the log:
+//!
+//! * `entries_url`: the log serves entries up to its applied size to its witnesses. Everything is replayed
+//!   *before* the cosignature.
+//! * without it, the replay *lags*: before a checkpoint is cosigned, everything published is replayed, which
+//!   normally is all up to the checkpoint cosigned before. What stays unread is at most
+//!   `verify.max_unverified` entries. An invalid entry among them is found as soon as it is published; then
+//!   the log is refused, and the checkpoint that committed to the entry is kept as evidence.
+//!
+//! What is fetched is believed only after its hashes lead to a signed root. If they do not, the server is at
+//! fault and nothing is held against the log.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ledger_format::{Checkpoint, Frontier, Hash, Note, TILE_WIDTH, leaf_hash};
+use ledger_state::{ReplayError, ReplayFault, Replayer};
+use tokio::sync::MutexGuard;
+
+use crate::config::VerifyConfig;
+use crate::decide::{Advance, Latest, authenticate};
+use crate::fetch::{FetchError, FetchSetupError, Fetcher};
+use crate::logs::Log;
+use crate::metrics::Metrics;
+
+/// How long a request waits for another one of the same log.
+const TURN_WAIT: Duration = Duration::from_secs(2);
+/// Entries between two lines of progress.
+const PROGRESS_ENTRIES: u64 = 100_000;
+
+/// Why a checkpoint is not cosigned by the verifying grade.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// Not readable yet, or the server gave something else than the log has signed. Worth a retry.
+    NotYet(String),
+    /// The log was caught now. Evidence is due.
+    Caught(Caught),
+    /// The log was caught before.
+    Refused(String),
+}
+
+/// What a log did, and the checkpoint by which it is bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Caught {
+    pub(crate) reason: String,
+    /// Two roots for a size, instead of an invalid entry.
+    pub(crate) is_fork: bool,
+    pub(crate) tree: Latest,
+    /// The note that signs `tree`, as far as it is at hand.
+    pub(crate) note: Vec<u8>,
+}
+
+impl From<FetchError> for Doubt {
+    fn from(error: FetchError) -> Self {
+        Self::NotYet(error.to_string())
+    }
+}
+
+/// The replays of all logs.
+#[derive(Debug)]
+pub struct Verifier {
+    fetcher: Fetcher,
+    config: VerifyConfig,
+    replays: Mutex<HashMap<String, Arc<LogReplay>>>,
+    metrics: Arc<Metrics>,
+}
+
+/// The replay of one log. Whoever holds `turn` decides, cosigns and stores for this log, so that no other
+/// tree can be cosigned between the replay and the store.
+#[derive(Debug, Default)]
+pub(crate) struct LogReplay {
+    turn: tokio::sync::Mutex<Replay>,
+    /// Entries replayed, readable without the turn.
+    verified: AtomicU64,
+    /// Largest tree the log has asked for, so that the follower knows how far it may read.
+    wanted: Mutex<Option<Latest>>,
+}
+
+/// How far a log was replayed.
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    replayer: Replayer,
+    frontier: Frontier,
+    /// Trees cosigned and not yet reached.
+    cosigned: BTreeMap<u64, Hash>,
+    /// Why the log is refused for good.
+    refused: Option<String>,
+}
+
+/// A tree that the log has signed, and its note.
+struct Signed {
+    tree: Latest,
+    note: Vec<u8>,
+}
+
+impl Verifier {
+    /// Reads `verify.ca`; replays nothing yet.
+    pub fn new(config: VerifyConfig, metrics: Arc<Metrics>) -> Result<Self, FetchSetupError> {
+        let fetcher = Fetcher::new(config.ca.as_deref(), Duration::from_millis(config.fetch_ms_max))?;
+        Ok(Self { fetcher, config, replays: Mutex::default(), metrics })
+    }
+
+    /// The replay of a log.
+    pub(crate) fn of(&self, origin: &str) -> Arc<LogReplay> {
+        let mut replays = self.replays.lock().expect("nothing panics under this lock");
+        replays.entry(origin.to_owned()).or_default().clone()
+    }
+
+    /// Whether so much of a log is unread that requests will be refused.
+    pub(crate) fn is_behind(&self, origin: &str, cosigned: u64) -> bool {
+        self.of(origin).verified() + self.config.max_unverified < cosigned
+    }
+
+    pub(crate) fn follow_interval(&self) -> Duration {
+        Duration::from_millis(self.config.follow_interval_ms)
+    }
+
+    /// Replays what must be replayed before `advance` may be cosigned. `note` is the request's.
+    pub(crate) async fn admit(
+        &self,
+        replays: &LogReplay,
+        replay: &mut Replay,
+        log: &Log,
+        advance: &Advance,
+        note: &Note,
+    ) -> Result<(), Doubt> {
+        replay.check()?;
+        let to = advance.to();
+        let asked = Signed { tree: to, note: note.to_bytes() };
+        replays.want(to);
+        if let Some(from) = advance.from()
+            && from.size > replay.frontier.size()
+        {
+            replay.cosigned.insert(from.size, from.root);
+        }
+        if to.size <= replay.frontier.size() {
+            return replay.agree(asked);
+        }
+        if let Some(prefix) = &log.entries_url {
+            self.within_reach(replay, to.size)?;
+            return self.catch_up(replays, replay, log, prefix, asked).await;
+        }
+        // Nothing to read if all that was cosigned before is replayed and the rest is within bounds.
+        let before = advance.from().map_or(0, |from| from.size);
+        let is_in_bounds =
+            |replay: &Replay| to.size.saturating_sub(replay.frontier.size()) <= self.config.max_unverified;
+        if before > 0 && replay.frontier.size() >= before && is_in_bounds(replay) {
+            return Ok(());
+        }
+        if let Some(published) = self.published(log).await? {
+            let target = if published.tree.size < to.size { published } else { asked };
+            self.within_reach(replay, target.tree.size)?;
+            let prefix = log.url.as_deref().expect("the configuration demands it");
+            self.catch_up(replays, replay, log, prefix, target).await?;
+        }
+        if is_in_bounds(replay) {
+            return Ok(());
+        }
+        let (size, replayed, max) = (to.size, replay.frontier.size(), self.config.max_unverified);
+        Err(Doubt::NotYet(format!(
+            "{replayed} of {size} entries are replayed, and at most {max} may be missing"
+        )))
+    }
+
+    /// Replays what the log has published meanwhile, as far as anybody asked for.
+    pub(crate) async fn follow(&self, log: &Log, remembered: Option<Latest>) -> Result<(), Doubt> {
+        let replays = self.of(&log.origin);
+        let wanted = *replays.wanted.lock().expect("nothing panics under this lock");
+        let Some(limit) = wanted.max_by_size(remembered) else { return Ok(()) };
+        let mut replay = replays.turn.lock().await;
+        if replay.refused.is_some() || replay.frontier.size() >= limit.size {
+            return Ok(());
+        }
+        if let Some(remembered) = remembered
+            && remembered.size > replay.frontier.size()
+        {
+            replay.cosigned.insert(remembered.size, remembered.root);
+        }
+        if let Some(prefix) = &log.entries_url {
+            let target = Signed { tree: limit, note: Vec::new() };
+            return self.catch_up(&replays, &mut replay, log, prefix, target).await;
+        }
+        let Some(published) = self.published(log).await? else { return Ok(()) };
+        let target = if published.tree.size <= limit.size {
+            published
+        } else {
+            Signed { tree: limit, note: Vec::new() }
+        };
+        let prefix = log.url.as_deref().expect("the configuration demands it");
+        self.catch_up(&replays, &mut replay, log, prefix, target).await
+    }
+
+    /// The tree the log has published, if any, with its signature checked.
+    async fn published(&self, log: &Log) -> Result<Option<Signed>, Doubt> {
+        let prefix = log.url.as_deref().expect("the configuration demands it");
+        let Some(note) = self.fetcher.checkpoint(prefix).await? else { return Ok(None) };
+        let wrong = |reason: String| Doubt::NotYet(format!("{prefix}/checkpoint: {reason}"));
+        let checkpoint = Checkpoint::parse(note.text()).map_err(|error| wrong(error.to_string()))?;
+        if checkpoint.origin != log.origin {
+            return Err(wrong(format!("it is of the log {:?}", checkpoint.origin)));
+        }
+        authenticate(&log.keys, &note).map_err(|refusal| wrong(refusal.to_string()))?;
+        let tree = Latest { size: checkpoint.size, root: checkpoint.root };
+        Ok(Some(Signed { tree, note: note.to_bytes() }))
+    }
+
+    fn within_reach(&self, replay: &Replay, size: u64) -> Result<(), Doubt> {
+        let replayed = replay.frontier.size();
+        if size.saturating_sub(replayed) <= self.config.inline_max {
+            return Ok(());
+        }
+        Err(Doubt::NotYet(format!("replaying: {replayed} of {size} entries are done")))
+    }
+
+    /// Fetches, checks and replays up to a signed tree.
+    async fn catch_up(
+        &self,
+        replays: &LogReplay,
+        replay: &mut Replay,
+        log: &Log,
+        prefix: &str,
+        target: Signed,
+    ) -> Result<(), Doubt> {
+        let (size, root) = (target.tree.size, target.tree.root);
+        let mut frontier = replay.frontier.clone();
+        let mut run = Run { from: frontier.size(), ..Run::default() };
+        let mut next_progress = frontier.size() + PROGRESS_ENTRIES;
+        while frontier.size() < size {
+            let bundle = frontier.size() / TILE_WIDTH;
+            let width = (size - bundle * TILE_WIDTH).min(TILE_WIDTH) as u16;
+            let entries = self.fetcher.entries(prefix, bundle, width).await?;
+            let known = (frontier.size() - bundle * TILE_WIDTH) as usize;
+            for entry in entries.into_iter().skip(known) {
+                frontier.push(leaf_hash(&entry));
+                run.fork = run.fork.or_else(|| replay.contradiction(&frontier));
+                run.staged.push(entry);
+            }
+            // Long runs are replayed as they come, before the root is known to be right.
+            if run.staged.len() as u64 >= self.config.inline_max && frontier.size() < size {
+                self.feed(replays, replay, &mut run).await?;
+                run.is_unchecked = true;
+            }
+            if frontier.size() >= next_progress {
+                tracing::info!(origin = log.origin, replayed = frontier.size(), of = size, "replaying");
+                next_progress += PROGRESS_ENTRIES;
+            }
+        }
+        if frontier.size() == size && frontier.root() != root {
+            if run.is_unchecked {
+                *replay = Replay { cosigned: std::mem::take(&mut replay.cosigned), ..Replay::default() };
+                replays.verified.store(0, Ordering::Relaxed);
+            }
+            let reason = format!(
+                "the entries at {prefix} do not lead to the root that the log has signed for size {size}"
+            );
+            return Err(Doubt::NotYet(reason));
+        }
+        if let Some(fork) = run.fork {
+            let reason = format!("the log has signed two roots for size {fork}");
+            return Err(replay.catch(reason, true, target));
+        }
+        self.feed(replays, replay, &mut run).await?;
+        if let Some(invalid) = run.invalid {
+            return Err(match invalid.fault {
+                // Ours, not the log's: start again from entry 0.
+                ReplayFault::Damaged(_) => {
+                    *replay = Replay { cosigned: std::mem::take(&mut replay.cosigned), ..Replay::default() };
+                    replays.verified.store(0, Ordering::Relaxed);
+                    Doubt::NotYet(invalid.to_string())
+                }
+                _ => replay.catch(invalid.to_string(), false, target),
+            });
+        }
+        replay.frontier = frontier;
+        replay.cosigned = replay.cosigned.split_off(&(size + 1));
+        replays.verified.store(replay.frontier.size(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Replays what is staged, on a thread for blocking work: signatures cost tens of microseconds each.
+    async fn feed(&self, replays: &LogReplay, replay: &mut Replay, run: &mut Run) -> Result<(), Doubt> {
+        if run.invalid.is_some() {
+            run.staged.clear();
+            return Ok(());
+        }
+        let mut replayer = std::mem::take(&mut replay.replayer);
+        let (staged, from) = (std::mem::take(&mut run.staged), run.from);
+        let work = tokio::task::spawn_blocking(move || {
+            for (index, entry) in (from..).zip(&staged) {
+                if let Err(error) = replayer.push(index, entry) {
+                    return (replayer, index - from, Some(error));
+                }
+            }
+            (replayer, staged.len() as u64, None)
+        });
+        // A panic of the replay leaves the default behind: the next run starts from entry 0.
+        let (replayer, count, invalid) = work.await.map_err(|error| {
+            replay.frontier = Frontier::new();
+            Doubt::NotYet(format!("the replay broke off: {error}"))
+        })?;
+        replay.replayer = replayer;
+        run.from += count;
+        run.invalid = invalid;
+        self.metrics.entries_replayed.add(count);
+        replays.verified.store(run.from, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// One pass of [`Verifier::catch_up`].
+#[derive(Default)]
+struct Run {
+    /// Entries fetched and not replayed; the first has index `from`.
+    staged: Vec<Vec<u8>>,
+    from: u64,
+    /// The first entry that does not replay. It counts only once the root is known to be right.
+    invalid: Option<ReplayError>,
+    /// The first size with two roots.
+    fork: Option<u64>,
+    /// Whether something was replayed before its root was checked.
+    is_unchecked: bool,
+}
+
+impl LogReplay {
+    /// Entries replayed.
+    pub(crate) fn verified(&self) -> u64 {
+        self.verified.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the turn to decide about this log.
+    pub(crate) async fn turn(&self) -> Result<MutexGuard<'_, Replay>, Doubt> {
+        let verified = self.verified();
+        tokio::time::timeout(TURN_WAIT, self.turn.lock())
+            .await
+            .map_err(|_| Doubt::NotYet(format!("replaying: {verified} entries are done")))
+    }
+
+    fn want(&self, tree: Latest) {
+        let mut wanted = self.wanted.lock().expect("nothing panics under this lock");
+        *wanted = wanted.max_by_size(Some(tree));
+    }
+}
+
+impl Replay {
+    fn check(&self) -> Result<(), Doubt> {
+        self.refused.as_ref().map_or(Ok(()), |reason| Err(Doubt::Refused(reason.clone())))
+    }
+
+    /// Remembers what was cosigned, to compare it when the replay comes there.
+    pub(crate) fn was_cosigned(&mut self, tree: Latest) {
+        if tree.size > self.frontier.size() {
+            self.cosigned.insert(tree.size, tree.root);
+        }
+    }
+
+    /// The size at which the entries lead to another root than was cosigned.
+    fn contradiction(&self, frontier: &Frontier) -> Option<u64> {
+        let root = self.cosigned.get(&frontier.size())?;
+        (*root != frontier.root()).then_some(frontier.size())
+    }
+
+    /// Compares a signed tree that is not beyond the replay.
+    fn agree(&mut self, signed: Signed) -> Result<(), Doubt> {
+        let (size, replayed) = (signed.tree.size, self.frontier.size());
+        if size < replayed {
+            let reason =
+                format!("{replayed} entries are replayed already, for a larger checkpoint of this log");
+            return Err(Doubt::NotYet(reason));
+        }
+        // A root that is replayed was signed by the log. For size 0 the decision has checked it.
+        if size > 0 && signed.tree.root != self.frontier.root() {
+            let reason = format!("the log has signed two roots for size {size}");
+            return Err(self.catch(reason, true, signed));
+        }
+        Ok(())
+    }
+
+    fn catch(&mut self, reason: String, is_fork: bool, signed: Signed) -> Doubt {
+        self.refused = Some(reason.clone());
+        Doubt::Caught(Caught { reason, is_fork, tree: signed.tree, note: signed.note })
+    }
+}
+
+trait MaxBySize {
+    fn max_by_size(self, other: Self) -> Self;
+}
+
+impl MaxBySize for Option<Latest> {
+    fn max_by_size(self, other: Self) -> Self {
+        [self, other].into_iter().flatten().max_by_key(|latest| latest.size)
+    }
+}

@@ -79,7 +79,7 @@ pub enum Body {
 }
 
 /// Reads the body of one type.
-type ReadBody = fn(&mut Reader<'_>) -> Result<Body, JsonError>;
+pub(super) type ReadBody = fn(&mut Reader<'_>) -> Result<Body, JsonError>;
 
 /// The reader of a type's body, and the table's row; `None` for an unknown type.
 pub(super) fn reader_of(type_name: &str) -> Option<(&'static TypeInfo, ReadBody)> {

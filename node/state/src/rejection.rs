@@ -99,6 +99,22 @@ codes! {
     NodeIdUsed = "node_id_used",
 }
 
+impl Code {
+    /// Whether a node that has not yet applied everything may give this answer to a good record: the leader, or the same node a
+    /// moment later, may know the tenant, the agent or the key. Whoever checks before the log does should then wait for what
+    /// is committed and ask again.
+    pub fn may_be_lag(self) -> bool {
+        matches!(
+            self,
+            Code::NoGenesis
+                | Code::TenantUnknown
+                | Code::AgentUnknown
+                | Code::KeyNotValid
+                | Code::AnchorAhead
+        )
+    }
+}
+
 impl Rejection {
     pub(crate) fn new(
         code: Code,

@@ -214,3 +214,45 @@ fn the_world_keeps_its_ids_apart() {
     assert_ne!(Ulid::NIL, tenant(0).0);
     assert!(matches!(register_tenant(1).body, Body::TenantRegister(_)));
 }
+
+/// Histories that only ever refuse, or never do, would prove nothing: over some of them every kind of answer occurs.
+#[test]
+fn the_histories_meet_every_kind_of_answer() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..200 {
+        let history = history().new_tree(&mut runner).unwrap().current();
+        let mut state = MemoryState::new();
+        for command in commands(&history) {
+            let Command::Append { records, .. } = &command else { unreachable!() };
+            for (bytes, outcome) in records.iter().zip(state.run(&command).unwrap()) {
+                seen.insert(match outcome {
+                    Outcome::Sequenced { duplicate: true, .. } => "duplicate",
+                    Outcome::Sequenced { .. } => Record::parse(bytes).unwrap().type_name(),
+                    Outcome::Rejected(rejection) => rejection.code.as_str(),
+                    other => panic!("{other:?}"),
+                });
+            }
+        }
+    }
+    for wanted in [
+        "agent.register",
+        "agent.key",
+        "agent.revoke",
+        "receipt.action",
+        "duplicate",
+        "malformed",
+        "id_conflict",
+        "anchor_ahead",
+        "tenant_unknown",
+        "agent_unknown",
+        "agent_exists",
+        "agent_of_other_tenant",
+        "agent_revoked",
+        "key_not_valid",
+        "key_reused",
+    ] {
+        assert!(seen.contains(wanted), "no history has {wanted}: {seen:?}");
+    }
+}

@@ -385,3 +385,51 @@ fn codes_have_one_word_each() {
         assert_eq!(ledger_state::Code::parse(code.as_str()), Some(code));
     }
 }
+
+#[test]
+fn records_that_arrive_together_may_build_on_each_other() {
+    let mut state = MemoryState::new();
+    index(&one(&mut state, &genesis()));
+    let batch = [
+        register_tenant(1),
+        register_agent(1, 2, 1, None),
+        receipt(1, 3, 1, "invoice:pay"),
+        rotate(4, 1, 1, 50).sign(&key(1)),
+        receipt_draft(1, 5, 1, "invoice:pay").sign(&key(50)),
+    ];
+    let mut checker = ledger_state::SignatureChecker::new(&state).unwrap();
+    for record in &batch {
+        assert_eq!(checker.check(record), Ok(()), "{}", record.type_name());
+    }
+    // A key that nobody brought, and a key that somebody brought under another record's signature.
+    let Err(ledger_state::SignatureFault::Rejected(stranger)) =
+        checker.check(&receipt(1, 6, 2, "invoice:pay"))
+    else {
+        panic!("accepted");
+    };
+    assert!(stranger.code.may_be_lag(), "{stranger}");
+    let mut forged = batch[2].clone();
+    forged.at += 1;
+    let Err(ledger_state::SignatureFault::Rejected(forged)) = checker.check(&forged) else {
+        panic!("accepted")
+    };
+    assert_eq!((forged.code.as_str(), forged.code.may_be_lag()), ("bad_signature", false));
+    let outcomes = state.run(&append(&batch)).unwrap();
+    assert_eq!(outcomes.iter().map(index).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn a_key_from_the_same_batch_gives_no_rights_that_the_log_does_not_give() {
+    let mut state = populated();
+    // The registration of a taken id is signed well, so the receipt's signature verifies; the log refuses both.
+    let mut body = agent_body(1, None);
+    body.key = key(60).public();
+    let batch = [
+        by_tenant(1, 900, Body::AgentRegister(Box::new(body))),
+        receipt_draft(1, 901, 1, "invoice:pay").sign(&key(60)),
+    ];
+    let mut checker = ledger_state::SignatureChecker::new(&state).unwrap();
+    assert!(batch.iter().all(|record| checker.check(record).is_ok()));
+    let outcomes = state.run(&append(&batch)).unwrap();
+    assert_eq!(outcomes.iter().map(code).collect::<Vec<_>>(), ["agent_exists", "key_not_valid"]);
+}

@@ -1,6 +1,9 @@
 //! The leader dies while receipts go on.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use ledger_proto::v1::Ack;
@@ -23,37 +26,67 @@ pub(super) async fn kill_and_go_on(
 ) -> Result<()> {
     story.chapter("The leader dies");
     let leader = devnet.leader("main").await?;
-    // The survivors take the receipts, one after the other, without a break.
     let mut manifest = devnet.manifest().clone();
     manifest.nodes.retain(|node| node.id != leader);
-    let mut submitter = Submitter::connect(&manifest, "main")?;
-    let mut submit = async |number: usize| -> Result<()> {
-        let record = agent.receipt("ledger:post", &format!("posting {number}"))?;
-        let answer = submitter.submit(record, Ack::Sequenced).await?;
-        acknowledged.insert(answer.index, answer);
-        Ok(())
-    };
-    for number in 0..BEFORE {
-        submit(number).await?;
-    }
-    let last_before = Instant::now();
-    devnet.kill(leader)?;
-    submit(BEFORE).await.context("writes did not resume after the leader's death")?;
-    let pause = last_before.elapsed();
-    for number in 0..AFTER {
-        submit(BEFORE + 1 + number).await?;
-    }
+    let submitter = Submitter::connect(&manifest, "main")?;
+    let logged = Cell::new(0);
+    let stop = Cell::new(false);
+    // Receipts keep coming, one after the other, to the nodes that will survive, while this one dies.
+    let (load, killed) = tokio::join!(load(submitter, agent, acknowledged, &logged, &stop), async {
+        let killed = kill_under_load(devnet, leader, &logged).await;
+        stop.set(true);
+        killed
+    });
+    // When writes did not resume, why they failed says more than that they did.
+    let pause = load?;
+    killed?;
     ensure!(!devnet.is_running(leader), "the killed node still runs");
     let next = devnet.leader("main").await?;
     ensure!(next != leader, "the dead node is still called leader");
     summary.failover_pause_ms = millis(pause);
     story.checked(&format!("kill -9 to node {leader}, the leader, while receipts were coming in"));
     story.checked(&format!(
-        "writes paused for {} ms, then node {next} led and {} more receipts were logged",
+        "writes paused for {} ms, then node {next} led; {} receipts were logged meanwhile and after",
         summary.failover_pause_ms,
-        AFTER + 1
+        logged.get()
     ));
     come_back(story, devnet, leader, next, summary).await
+}
+
+/// Logs receipts until told to stop; gives the longest pause between two answers.
+async fn load(
+    mut submitter: Submitter,
+    agent: &mut Agent,
+    acknowledged: &mut Acknowledged,
+    logged: &Cell<usize>,
+    stop: &Cell<bool>,
+) -> Result<Duration> {
+    let mut longest = Duration::ZERO;
+    let mut last = Instant::now();
+    while !stop.get() {
+        let record = agent.receipt("ledger:post", &format!("posting {}", logged.get()))?;
+        let answer = submitter.submit(record, Ack::Sequenced).await.context("writes did not resume")?;
+        acknowledged.insert(answer.index, answer);
+        longest = longest.max(last.elapsed());
+        last = Instant::now();
+        logged.set(logged.get() + 1);
+    }
+    Ok(longest)
+}
+
+async fn kill_under_load(devnet: &mut Devnet, leader: u64, logged: &Cell<usize>) -> Result<()> {
+    wait_for_receipts(logged, BEFORE).await?;
+    devnet.kill(leader)?;
+    // One answer may have been on its way when the leader died; those after it needed a new leader.
+    wait_for_receipts(logged, logged.get() + 1 + AFTER).await
+}
+
+async fn wait_for_receipts(logged: &Cell<usize>, count: usize) -> Result<()> {
+    wait_until_async("receipts to be logged", LIMIT, async || {
+        ensure!(logged.get() >= count, "{} of {count} are logged", logged.get());
+        Ok(())
+    })
+    .await
 }
 
 async fn come_back(

@@ -55,7 +55,7 @@ pub struct Node {
     client_tls: Arc<ServerTls>,
     peer_tls: Arc<ServerTls>,
     peers: Arc<GrpcPeers>,
-    /// Clients are told to go; then the logs stop; then the peers' listener.
+    /// Clients are told to go first, then the peers; then the logs are closed.
     stop_clients: watch::Sender<bool>,
     stop_peers: watch::Sender<bool>,
     client_listeners: Vec<JoinHandle<()>>,
@@ -158,13 +158,13 @@ impl Node {
                 tracing::error!(%error, "a listener failed");
             }
         }
+        // Peers keep their connections open for ever, so there is nothing to drain.
+        let _ = self.stop_peers.send(true);
+        self.peer_listener.abort();
         for log in self.logs.iter() {
             log.shutdown().await;
             tracing::info!(log = log.name(), "closed");
         }
-        let _ = self.stop_peers.send(true);
-        // Peers keep their connections open for ever, so there is nothing to drain: the logs are closed.
-        self.peer_listener.abort();
     }
 }
 

@@ -255,7 +255,8 @@ pub struct Outbound {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
-    /// Filter as in `info,ledger_log=debug`.
+    /// Filter as in `info,ledger_log=debug`. Consensus itself is heard only when it fails: it would warn of each heartbeat
+    /// to a dead node, which the peers' transport says once.
     pub log: String,
     /// For people or for machines.
     pub format: LogFormat,
@@ -263,7 +264,7 @@ pub struct Telemetry {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { log: "info,openraft=warn".to_owned(), format: LogFormat::Text }
+        Self { log: "info,openraft=error".to_owned(), format: LogFormat::Text }
     }
 }
 

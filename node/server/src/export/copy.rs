@@ -118,11 +118,11 @@ impl<'a> Copy<'a> {
                 let hashes = self.full_tile(&tile).await?;
                 pending.extend(children(tile.level, tile.index, &hashes));
             }
-            if leaves.len() >= TILE_WIDTH as usize || pending.is_empty() {
+            if leaves.len() >= TILE_WIDTH as usize {
                 self.leaves(std::mem::take(&mut leaves)).await?;
             }
         }
-        Ok(())
+        self.leaves(leaves).await
     }
 
     /// Copies a full tile above level 0.

@@ -125,7 +125,7 @@ fn defaults() -> String {
 #election_max_ms = {}
 #snapshot_after = {}
 #[telemetry]
-#log = "info,openraft=warn"
+#log = "info,openraft=error"
 #format = "text"        # or "json"
 "#,
         limits.connections,

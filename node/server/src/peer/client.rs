@@ -175,9 +175,15 @@ impl Shared {
             self.counters.peer_call_failed();
         }
         let mut state = self.lock();
-        if !matches!(outcome, Err(PeerError::Unreachable(_))) {
-            state.failures.remove(key);
+        let Err(PeerError::Unreachable(why)) = outcome else {
+            if state.failures.remove(key).is_some() {
+                tracing::info!(peer = key.0, address = key.1, lane = ?key.2, "the peer is reached again");
+            }
             return;
+        };
+        // Said once, not with every heartbeat.
+        if !state.failures.contains_key(key) {
+            tracing::warn!(peer = key.0, address = key.1, lane = ?key.2, %why, "the peer cannot be reached");
         }
         let pause =
             state.failures.get(key).map_or(BACKOFF_MIN, |failure| (failure.pause * 2).min(BACKOFF_MAX));

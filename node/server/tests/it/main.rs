@@ -5,3 +5,4 @@ mod doors;
 mod export;
 mod ledger;
 mod node;
+mod static_log;

@@ -66,12 +66,31 @@ pub struct LogConfig {
     pub vkey: String,
     /// First line of its checkpoints; the name in the key if absent.
     pub origin: Option<String>,
-    /// Monitoring prefix: where checkpoint and tiles are read. Needed by the verifying grade.
-    pub url: Option<String>,
-    /// Prefix that serves tiles of entries not yet published, if the log offers one.
-    pub entries_url: Option<String>,
+    /// Monitoring prefix, or several with the same content: where checkpoint and tiles are read. Needed by
+    /// the verifying grade.
+    #[serde(default)]
+    pub url: OneOrMore,
+    /// Prefix, or several, that serves tiles of entries not yet published, if the log offers it.
+    #[serde(default)]
+    pub entries_url: OneOrMore,
     /// `add-checkpoint` requests a day; unlimited if absent.
     pub qpd: Option<u64>,
+}
+
+/// A text, or a list of texts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMore {
+    /// `"a"`
+    One(String),
+    /// `["a", "b"]`
+    More(Vec<String>),
+}
+
+impl Default for OneOrMore {
+    fn default() -> Self {
+        Self::More(Vec::new())
+    }
 }
 
 /// Limits, each with its reason.
@@ -290,7 +309,7 @@ fn read_logs(path: &Path, config: &Config) -> Result<LogSet, ConfigError> {
     }
     let logs = LogSet::new(logs).map_err(in_file(path))?;
     if config.grade == Grade::Verifying
-        && let Some(log) = logs.iter().find(|log| log.url.is_none())
+        && let Some(log) = logs.iter().find(|log| log.urls.is_empty())
     {
         return Err(ConfigError::NoUrl { origin: log.origin.clone() });
     }
@@ -299,9 +318,15 @@ fn read_logs(path: &Path, config: &Config) -> Result<LogSet, ConfigError> {
 
 fn log_of(config: &LogConfig) -> Result<Log, LogsError> {
     let mut log = Log::new(&config.vkey, config.origin.as_deref())?;
-    let prefix = |url: &Option<String>| url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
-    log.url = prefix(&config.url);
-    log.entries_url = prefix(&config.entries_url);
+    let prefixes = |urls: &OneOrMore| {
+        let urls = match urls {
+            OneOrMore::One(url) => std::slice::from_ref(url),
+            OneOrMore::More(urls) => urls,
+        };
+        urls.iter().map(|url| url.trim_end_matches('/').to_owned()).collect()
+    };
+    log.urls = prefixes(&config.url);
+    log.entries_urls = prefixes(&config.entries_url);
     log.qpd = config.qpd;
     Ok(log)
 }
@@ -326,16 +351,16 @@ pub struct Init {
     pub listen: SocketAddr,
     /// Grade.
     pub grade: Grade,
-    /// Logs: verifier key and monitoring prefix.
-    pub logs: Vec<(String, Option<String>)>,
+    /// Logs: verifier key and monitoring prefixes.
+    pub logs: Vec<(String, Vec<String>)>,
 }
 
 /// Makes a witness: key, configuration, empty memory. Changes nothing that exists. Returns the vkey line.
 pub fn init(init: &Init) -> Result<String, ConfigError> {
-    for (vkey, url) in &init.logs {
+    for (vkey, urls) in &init.logs {
         let log =
             Log::new(vkey, None).map_err(|source| ConfigError::Logs { path: init.dir.clone(), source })?;
-        if init.grade == Grade::Verifying && url.is_none() {
+        if init.grade == Grade::Verifying && urls.is_empty() {
             return Err(ConfigError::NoUrl { origin: log.origin });
         }
     }
@@ -401,10 +426,12 @@ logs_dir = "logs.d"
 "#,
         listen = init.listen,
     );
-    for (vkey, url) in &init.logs {
+    for (vkey, urls) in &init.logs {
         text.push_str(&format!("\n[[logs]]\nvkey = \"{vkey}\"\n"));
-        if let Some(url) = url {
-            text.push_str(&format!("url = \"{url}\"\n"));
+        match &urls[..] {
+            [] => {}
+            [url] => text.push_str(&format!("url = \"{url}\"\n")),
+            urls => text.push_str(&format!("url = {urls:?}\n")),
         }
     }
     if init.logs.is_empty() {
@@ -412,8 +439,9 @@ logs_dir = "logs.d"
     }
     text.push_str(&format!(
         r#"# origin = "log.example/main"          # first line of its checkpoints, if it is not the key's name
-# url = "https://log.example/main"     # where its checkpoint and tiles are read; needed to verify
-# entries_url = "http://10.0.0.1:7080/main/unpublished"   # entries before publication, if the log offers them
+# url = "https://log.example/main"     # where its checkpoint and tiles are read; needed to verify. Or a list
+#                                      # of prefixes that serve the same, in case one does not answer
+# entries_url = "http://10.0.0.1:7080/main/unpublished"   # or a list: entries before publication
 # qpd = 86400                          # add-checkpoint requests a day; unlimited if absent
 
 [limits]

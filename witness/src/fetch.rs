@@ -6,6 +6,7 @@
 //! [`crate::verify`].
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ledger_format::{BundleId, ENTRY_BYTES_MAX, NOTE_BYTES_MAX, Note, TILE_WIDTH, parse_bundle};
@@ -25,6 +26,14 @@ pub struct FetchSetupError(String);
 pub(crate) struct FetchError {
     url: String,
     reason: String,
+}
+
+/// Where a log is read: prefixes with the same content, and the one that answered last.
+#[derive(Debug)]
+pub(crate) struct Prefixes<'a> {
+    /// At least one.
+    pub(crate) urls: &'a [String],
+    pub(crate) preferred: &'a AtomicUsize,
 }
 
 /// Reads logs over HTTP.
@@ -52,10 +61,11 @@ impl Fetcher {
         Ok(Self { client: builder.build().map_err(|error| wrong(error.to_string()))? })
     }
 
-    /// The checkpoint published under a prefix, unverified; `None` if there is none yet.
-    pub(crate) async fn checkpoint(&self, prefix: &str) -> Result<Option<Note>, FetchError> {
-        let url = format!("{prefix}/checkpoint");
-        let Some(bytes) = self.get(&url, NOTE_BYTES_MAX).await? else { return Ok(None) };
+    /// The checkpoint published by a log, unverified; `None` if there is none yet.
+    pub(crate) async fn checkpoint(&self, prefixes: &Prefixes<'_>) -> Result<Option<Note>, FetchError> {
+        let Some((url, bytes)) = self.get_from(prefixes, "checkpoint", NOTE_BYTES_MAX).await? else {
+            return Ok(None);
+        };
         let note = Note::parse(&bytes).map_err(|error| FetchError { url, reason: error.to_string() })?;
         Ok(Some(note))
     }
@@ -65,21 +75,49 @@ impl Fetcher {
     /// A partial bundle may have been deleted once the full one exists, so that is asked for next.
     pub(crate) async fn entries(
         &self,
-        prefix: &str,
+        prefixes: &Prefixes<'_>,
         index: u64,
         width: u16,
     ) -> Result<Vec<Vec<u8>>, FetchError> {
         let full = TILE_WIDTH as u16;
         let widths = if width == full { &[full][..] } else { &[width, full][..] };
         for &got in widths {
-            let url = format!("{prefix}/{}", BundleId { index, width: got }.path());
-            let Some(bytes) = self.get(&url, BUNDLE_BYTES_MAX).await? else { continue };
+            let path = BundleId { index, width: got }.path();
+            let Some((url, bytes)) = self.get_from(prefixes, &path, BUNDLE_BYTES_MAX).await? else {
+                continue;
+            };
             let entries = parse_bundle(&bytes, got)
                 .map_err(|error| FetchError { url, reason: format!("not an entry bundle: {error}") })?;
             return Ok(entries.into_iter().take(usize::from(width)).map(<[u8]>::to_vec).collect());
         }
-        let url = format!("{prefix}/{}", BundleId { index, width }.path());
+        let url = format!("{}/{}", prefixes.urls[0], BundleId { index, width }.path());
         Err(FetchError { url, reason: "not found".into() })
+    }
+
+    /// A file and its address from the first prefix that has it; `None` if none of those that answer has.
+    async fn get_from(
+        &self,
+        prefixes: &Prefixes<'_>,
+        path: &str,
+        bytes_max: usize,
+    ) -> Result<Option<(String, Vec<u8>)>, FetchError> {
+        let first = prefixes.preferred.load(Ordering::Relaxed);
+        let (mut failure, mut is_missing) = (None, false);
+        for nth in (0..prefixes.urls.len()).map(|nth| (first + nth) % prefixes.urls.len()) {
+            let url = format!("{}/{path}", prefixes.urls[nth]);
+            match self.get(&url, bytes_max).await {
+                Ok(Some(bytes)) => {
+                    prefixes.preferred.store(nth, Ordering::Relaxed);
+                    return Ok(Some((url, bytes)));
+                }
+                Ok(None) => is_missing = true,
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            Some(error) if !is_missing => Err(error),
+            _ => Ok(None),
+        }
     }
 
     /// A file of at most `bytes_max` bytes; `None` if it is not there.

@@ -28,10 +28,10 @@ pub struct Log {
     pub origin: String,
     /// Keys it may sign with; several during a rotation.
     pub keys: Vec<Vkey>,
-    /// Monitoring prefix, without a slash at the end.
-    pub url: Option<String>,
-    /// Prefix that serves tiles and bundles of entries not yet published.
-    pub entries_url: Option<String>,
+    /// Monitoring prefixes, without a slash at the end; all serve the same, the next when one does not answer.
+    pub urls: Vec<String>,
+    /// Prefixes that serve tiles and bundles of entries not yet published.
+    pub entries_urls: Vec<String>,
     /// `add-checkpoint` requests a day.
     pub qpd: Option<u64>,
 }
@@ -85,36 +85,30 @@ impl Log {
             return Err(LogsError::KeyType(key.to_string()));
         }
         let origin = origin.unwrap_or_else(|| key.name()).to_owned();
-        Ok(Self { origin, keys: vec![key], url: None, entries_url: None, qpd: None })
+        Ok(Self { origin, keys: vec![key], urls: Vec::new(), entries_urls: Vec::new(), qpd: None })
     }
 
     /// Adds what another place says about the same log.
     fn merge(&mut self, other: Self) -> Result<(), LogsError> {
-        for key in other.keys {
-            if !self.keys.iter().any(|known| known.to_string() == key.to_string()) {
-                self.keys.push(key);
+        add_new(&mut self.keys, other.keys);
+        add_new(&mut self.urls, other.urls);
+        add_new(&mut self.entries_urls, other.entries_urls);
+        match (self.qpd, other.qpd) {
+            (Some(mine), Some(theirs)) if mine != theirs => {
+                Err(LogsError::Contradiction { origin: self.origin.clone(), field: "qpd" })
+            }
+            (mine, theirs) => {
+                self.qpd = mine.or(theirs);
+                Ok(())
             }
         }
-        let contradiction = |field| LogsError::Contradiction { origin: self.origin.clone(), field };
-        merge_field(&mut self.url, other.url).map_err(|()| contradiction("url"))?;
-        merge_field(&mut self.entries_url, other.entries_url).map_err(|()| contradiction("entries_url"))?;
-        merge_field(&mut self.qpd, other.qpd).map_err(|()| contradiction("qpd"))
     }
 }
 
-fn merge_field<T: PartialEq>(mine: &mut Option<T>, theirs: Option<T>) -> Result<(), ()> {
-    match (&mine, theirs) {
-        (_, None) => Ok(()),
-        (None, theirs) => {
-            *mine = theirs;
-            Ok(())
-        }
-        (Some(mine), Some(theirs)) => {
-            if *mine == theirs {
-                Ok(())
-            } else {
-                Err(())
-            }
+fn add_new<T: PartialEq>(known: &mut Vec<T>, more: Vec<T>) {
+    for item in more {
+        if !known.contains(&item) {
+            known.push(item);
         }
     }
 }

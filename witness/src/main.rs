@@ -55,9 +55,9 @@ struct InitArgs {
     /// Name of the witness, for example `witness.example/w1`.
     #[arg(long)]
     name: String,
-    /// A log to witness, and where its checkpoint and tiles are read: `VKEY` or `VKEY=URL`.
-    #[arg(long = "log", value_name = "VKEY[=URL]", value_parser = parse_log)]
-    logs: Vec<(String, Option<String>)>,
+    /// A log to witness, and where its checkpoint and tiles are read: `VKEY`, `VKEY=URL` or `VKEY=URL,URL`.
+    #[arg(long = "log", value_name = "VKEY[=URL[,URL]...]", value_parser = parse_log)]
+    logs: Vec<(String, Vec<String>)>,
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:7100")]
     listen: SocketAddr,
@@ -75,11 +75,11 @@ fn parse_grade(text: &str) -> Result<Grade, String> {
 }
 
 /// Splits at the `=` before the URL; the key itself may end in `=`.
-fn parse_log(text: &str) -> Result<(String, Option<String>), String> {
+fn parse_log(text: &str) -> Result<(String, Vec<String>), String> {
     let split = ["=http://", "=https://"].iter().find_map(|mark| text.find(mark));
     Ok(match split {
-        Some(at) => (text[..at].to_owned(), Some(text[at + 1..].to_owned())),
-        None => (text.to_owned(), None),
+        Some(at) => (text[..at].to_owned(), text[at + 1..].split(',').map(str::to_owned).collect()),
+        None => (text.to_owned(), Vec::new()),
     })
 }
 

@@ -20,7 +20,7 @@
 //! fault and nothing is held against the log.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,7 +30,8 @@ use tokio::sync::MutexGuard;
 
 use crate::config::VerifyConfig;
 use crate::decide::{Advance, Latest, authenticate};
-use crate::fetch::{FetchError, FetchSetupError, Fetcher};
+pub use crate::fetch::FetchSetupError;
+use crate::fetch::{FetchError, Fetcher, Prefixes};
 use crate::logs::Log;
 use crate::metrics::Metrics;
 
@@ -85,6 +86,8 @@ pub(crate) struct LogReplay {
     verified: AtomicU64,
     /// Largest tree the log has asked for, so that the follower knows how far it may read.
     wanted: Mutex<Option<Latest>>,
+    preferred: AtomicUsize,
+    preferred_unpublished: AtomicUsize,
 }
 
 /// How far a log was replayed.
@@ -147,9 +150,9 @@ impl Verifier {
         if to.size <= replay.frontier.size() {
             return replay.agree(asked);
         }
-        if let Some(prefix) = &log.entries_url {
+        if let Some(prefixes) = replays.unpublished(log) {
             self.within_reach(replay, to.size)?;
-            return self.catch_up(replays, replay, log, prefix, asked).await;
+            return self.catch_up(replays, replay, log, &prefixes, asked).await;
         }
         // Nothing to read if all that was cosigned before is replayed and the rest is within bounds.
         let before = advance.from().map_or(0, |from| from.size);
@@ -158,11 +161,10 @@ impl Verifier {
         if before > 0 && replay.frontier.size() >= before && is_in_bounds(replay) {
             return Ok(());
         }
-        if let Some(published) = self.published(log).await? {
+        if let Some(published) = self.published(replays, log).await? {
             let target = if published.tree.size < to.size { published } else { asked };
             self.within_reach(replay, target.tree.size)?;
-            let prefix = log.url.as_deref().expect("the configuration demands it");
-            self.catch_up(replays, replay, log, prefix, target).await?;
+            self.catch_up(replays, replay, log, &replays.published(log), target).await?;
         }
         if is_in_bounds(replay) {
             return Ok(());
@@ -187,25 +189,23 @@ impl Verifier {
         {
             replay.cosigned.insert(remembered.size, remembered.root);
         }
-        if let Some(prefix) = &log.entries_url {
+        if let Some(prefixes) = replays.unpublished(log) {
             let target = Signed { tree: limit, note: Vec::new() };
-            return self.catch_up(&replays, &mut replay, log, prefix, target).await;
+            return self.catch_up(&replays, &mut replay, log, &prefixes, target).await;
         }
-        let Some(published) = self.published(log).await? else { return Ok(()) };
+        let Some(published) = self.published(&replays, log).await? else { return Ok(()) };
         let target = if published.tree.size <= limit.size {
             published
         } else {
             Signed { tree: limit, note: Vec::new() }
         };
-        let prefix = log.url.as_deref().expect("the configuration demands it");
-        self.catch_up(&replays, &mut replay, log, prefix, target).await
+        self.catch_up(&replays, &mut replay, log, &replays.published(log), target).await
     }
 
     /// The tree the log has published, if any, with its signature checked.
-    async fn published(&self, log: &Log) -> Result<Option<Signed>, Doubt> {
-        let prefix = log.url.as_deref().expect("the configuration demands it");
-        let Some(note) = self.fetcher.checkpoint(prefix).await? else { return Ok(None) };
-        let wrong = |reason: String| Doubt::NotYet(format!("{prefix}/checkpoint: {reason}"));
+    async fn published(&self, replays: &LogReplay, log: &Log) -> Result<Option<Signed>, Doubt> {
+        let Some(note) = self.fetcher.checkpoint(&replays.published(log)).await? else { return Ok(None) };
+        let wrong = |reason: String| Doubt::NotYet(format!("the published checkpoint: {reason}"));
         let checkpoint = Checkpoint::parse(note.text()).map_err(|error| wrong(error.to_string()))?;
         if checkpoint.origin != log.origin {
             return Err(wrong(format!("it is of the log {:?}", checkpoint.origin)));
@@ -229,7 +229,7 @@ impl Verifier {
         replays: &LogReplay,
         replay: &mut Replay,
         log: &Log,
-        prefix: &str,
+        prefixes: &Prefixes<'_>,
         target: Signed,
     ) -> Result<(), Doubt> {
         let (size, root) = (target.tree.size, target.tree.root);
@@ -239,7 +239,7 @@ impl Verifier {
         while frontier.size() < size {
             let bundle = frontier.size() / TILE_WIDTH;
             let width = (size - bundle * TILE_WIDTH).min(TILE_WIDTH) as u16;
-            let entries = self.fetcher.entries(prefix, bundle, width).await?;
+            let entries = self.fetcher.entries(prefixes, bundle, width).await?;
             let known = (frontier.size() - bundle * TILE_WIDTH) as usize;
             for entry in entries.into_iter().skip(known) {
                 frontier.push(leaf_hash(&entry));
@@ -261,9 +261,8 @@ impl Verifier {
                 *replay = Replay { cosigned: std::mem::take(&mut replay.cosigned), ..Replay::default() };
                 replays.verified.store(0, Ordering::Relaxed);
             }
-            let reason = format!(
-                "the entries at {prefix} do not lead to the root that the log has signed for size {size}"
-            );
+            let reason =
+                format!("the entries read do not lead to the root that the log has signed for size {size}");
             return Err(Doubt::NotYet(reason));
         }
         if let Some(fork) = run.fork {
@@ -333,6 +332,17 @@ struct Run {
 }
 
 impl LogReplay {
+    /// Where published entries are read. The configuration demands at least one prefix.
+    fn published<'a>(&'a self, log: &'a Log) -> Prefixes<'a> {
+        Prefixes { urls: &log.urls, preferred: &self.preferred }
+    }
+
+    /// Where entries are read before publication, if the log offers it.
+    fn unpublished<'a>(&'a self, log: &'a Log) -> Option<Prefixes<'a>> {
+        let urls = &log.entries_urls;
+        (!urls.is_empty()).then_some(Prefixes { urls, preferred: &self.preferred_unpublished })
+    }
+
     /// Entries replayed.
     pub(crate) fn verified(&self) -> u64 {
         self.verified.load(Ordering::Relaxed)

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::*;
 use crate::testlog::TestLog;
 
-fn init_in(dir: &Path, grade: Grade, logs: Vec<(String, Option<String>)>) -> Result<String, ConfigError> {
+fn init_in(dir: &Path, grade: Grade, logs: Vec<(String, Vec<String>)>) -> Result<String, ConfigError> {
     let listen = "127.0.0.1:0".parse().expect("an address");
     init(&Init { dir: dir.join("w"), name: "w.example/1".into(), listen, grade, logs })
 }
@@ -12,8 +12,11 @@ fn init_in(dir: &Path, grade: Grade, logs: Vec<(String, Option<String>)>) -> Res
 fn init_writes_what_load_reads_and_changes_nothing_later() {
     let dir = tempfile::tempdir().expect("a directory");
     let log = TestLog::new("log.example/a", 0);
-    let url = Some("http://127.0.0.1:1/a".to_owned());
-    let vkey = init_in(dir.path(), Grade::Verifying, vec![(log.vkey(), url.clone())]).expect("made");
+    let one = vec!["http://127.0.0.1:1/a".to_owned()];
+    let more = vec!["http://127.0.0.1:1/b".to_owned(), "https://b.example".to_owned()];
+    let other = TestLog::new("log.example/b", 0);
+    let logs = vec![(log.vkey(), one.clone()), (other.vkey(), more.clone())];
+    let vkey = init_in(dir.path(), Grade::Verifying, logs).expect("made");
 
     let file = dir.path().join("w/witness.toml");
     let loaded = load(&file).expect("readable");
@@ -21,7 +24,8 @@ fn init_writes_what_load_reads_and_changes_nothing_later() {
     assert_eq!((limits, verify, grade), (Limits::default(), VerifyConfig::default(), Grade::Verifying));
     assert_eq!(state_dir, dir.path().join("w/state"));
     let known = loaded.logs.get("log.example/a").expect("the log");
-    assert_eq!((known.keys[0].to_string(), &known.url), (log.vkey(), &url));
+    assert_eq!((known.keys[0].to_string(), &known.urls), (log.vkey(), &one));
+    assert_eq!(loaded.logs.get("log.example/b").expect("the other log").urls, more);
     assert_eq!(read_key(&key, SignatureType::CosignatureV1).expect("a key").vkey().to_string(), vkey);
     assert!(read_key(&key, SignatureType::Ed25519).is_err(), "a witness key is no log key");
     let mode = fs::metadata(&key).expect("a file").permissions().mode();

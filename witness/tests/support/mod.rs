@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its part")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -55,15 +55,19 @@ impl Witness {
     }
 
     /// A verifying witness of a log that is read at `url`, without starting it.
+    /// Before each prefix stands one where nobody answers.
     pub fn init_verifying(log: &TestLog, url: &str, entries_url: Option<&str>, settings: &str) -> Self {
         let witness = Self::init(&[log], settings);
         let text = std::fs::read_to_string(witness.config()).expect("readable");
         let (grade, vkey) = ("grade = \"consistency\"", format!("vkey = \"{}\"", log.vkey()));
         assert!(text.contains(grade) && text.contains(&vkey));
-        let entries_url = entries_url.map(|url| format!("\nentries_url = \"{url}\"")).unwrap_or_default();
+        let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+        let entries_url = entries_url
+            .map(|url| format!("\nentries_url = [\"http://{nobody}/log\", \"{url}\"]"))
+            .unwrap_or_default();
         let text = text
             .replace(grade, "grade = \"verifying\"")
-            .replace(&vkey, &format!("{vkey}\nurl = \"{url}\"{entries_url}"));
+            .replace(&vkey, &format!("{vkey}\nurl = [\"http://{nobody}/log\", \"{url}\"]{entries_url}"));
         std::fs::write(witness.config(), text).expect("writable");
         witness
     }

@@ -12,6 +12,7 @@ use crate::{
     config::{self, Config, Overrides},
     keys::AdminKey,
     node,
+    outbound::HttpWitnesses,
     tls::{self, ServerTls, node_name},
 };
 
@@ -45,6 +46,7 @@ pub fn findings(config: &Config) -> Vec<(String, anyhow::Result<()>)> {
         ("admin_key_file".to_owned(), AdminKey::load(&config.admin_key_file).map(|_| ()).map_err(Into::into)),
         ("tls".to_owned(), ServerTls::clients(&config.tls).map(|_| ()).map_err(Into::into)),
         ("peer_tls".to_owned(), ServerTls::peers(&config.peer_tls).map(|_| ()).map_err(Into::into)),
+        ("outbound".to_owned(), HttpWitnesses::new(&config.outbound).map(|_| ())),
         ("peer_tls name and authority".to_owned(), named_by_authority(config)),
     ];
     for log in &config.logs {

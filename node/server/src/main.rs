@@ -34,6 +34,9 @@ const NO: u8 = 1;
 /// It could not be done: usage, environment.
 const CANNOT: u8 = 2;
 
+/// Least number of worker threads, whatever the number of cores.
+const WORKERS_MIN: usize = 4;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
@@ -54,7 +57,10 @@ fn main() -> ExitCode {
 }
 
 fn runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    // A worker that waits for a vote's fsync, or checks a long batch of signatures, must not hold up heartbeats.
+    let workers =
+        std::thread::available_parallelism().map_or(WORKERS_MIN, |cores| cores.get().max(WORKERS_MIN));
+    tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?.block_on(work)
 }
 
 /// Runs a node until it is told to stop.

@@ -73,7 +73,7 @@ impl Node {
         let peers = Arc::new(GrpcPeers::new(&config.peer_tls, Arc::clone(&counters))?);
         let world = World {
             peers: Arc::clone(&peers) as _,
-            witnesses: Arc::new(HttpWitnesses::new(config.outbound.ca.as_deref())?),
+            witnesses: Arc::new(HttpWitnesses::new(&config.outbound)?),
             clock: Arc::new(SystemClock),
         };
         let logs = open_logs(config, &world).await?;

@@ -1,10 +1,12 @@
 //! HTTP to witnesses.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, time::Duration};
 
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use ledger_log::{HttpAnswer, WitnessTransport};
+
+use crate::config::Outbound;
 
 /// Largest answer of a witness: a checkpoint with its full load of cosignatures.
 const ANSWER_BYTES_MAX: usize = ledger_format::NOTE_BYTES_MAX;
@@ -15,20 +17,26 @@ const KEEP: Duration = Duration::from_secs(90);
 pub(crate) struct HttpWitnesses(reqwest::Client);
 
 impl HttpWitnesses {
-    /// `ca`: further authorities beside the web's.
-    pub(crate) fn new(ca: Option<&Path>) -> anyhow::Result<Self> {
-        Ok(Self(client(ca)?))
+    /// The client of the configuration.
+    pub(crate) fn new(outbound: &Outbound) -> anyhow::Result<Self> {
+        Ok(Self(client(outbound)?))
     }
 }
 
-/// An HTTP client as this program wants it: it follows no redirects and trusts the web's authorities and `ca`.
-pub(crate) fn client(ca: Option<&Path>) -> anyhow::Result<reqwest::Client> {
+/// An HTTP client as this program wants it: it follows no redirects, and trusts the web's authorities and `ca`.
+pub(crate) fn client(outbound: &Outbound) -> anyhow::Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .pool_idle_timeout(KEEP)
         .tcp_nodelay(true)
+        .no_proxy()
         .user_agent(concat!("maip-node/", env!("CARGO_PKG_VERSION")));
-    if let Some(path) = ca {
+    if let Some(proxy) = &outbound.proxy {
+        let proxy = reqwest::Proxy::all(proxy)
+            .with_context(|| format!("configuration field `outbound.proxy`: {proxy:?}"))?;
+        builder = builder.proxy(proxy);
+    }
+    if let Some(path) = &outbound.ca {
         let pem =
             fs::read(path).with_context(|| format!("cannot read the authorities in {}", path.display()))?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem)

@@ -249,6 +249,9 @@ impl From<&Raft> for RaftOptions {
 pub struct Outbound {
     /// PEM file with further authorities for witnesses whose certificates are not of the web's.
     pub ca: Option<PathBuf>,
+    /// HTTP proxy to the witnesses. Only what is written here is used, never the environment's: a proxy that somebody
+    /// exported for other programs must not stop a log.
+    pub proxy: Option<String>,
 }
 
 /// Logs of the program.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use ledger_format::{BundleId, ENTRY_BYTES_MAX, Hash, NOTE_BYTES_MAX, TILE_WIDTH, TileId, Vkey, parse_tile};
 
-use crate::outbound;
+use crate::{config::Outbound, outbound};
 
 /// How often a file is asked for before the export gives up.
 const ATTEMPTS: u32 = 4;
@@ -30,7 +30,7 @@ impl Source {
     pub(super) fn new(url: &str, log: &str, ca: Option<&Path>) -> anyhow::Result<Self> {
         let url = url.trim_end_matches('/');
         let prefix = if log.is_empty() { url.to_owned() } else { format!("{url}/{log}") };
-        Ok(Self { http: outbound::client(ca)?, prefix })
+        Ok(Self { http: outbound::client(&Outbound { ca: ca.map(Path::to_owned), proxy: None })?, prefix })
     }
 
     /// The checkpoint as it is served.

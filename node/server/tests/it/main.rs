@@ -1,5 +1,6 @@
 //! `maip-node` as a process and as a library: from `init` to a published log, and everything that is turned away.
 
+mod bucket;
 mod commands;
 mod doors;
 mod export;

@@ -14,8 +14,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::wait::wait_until;
 
-/// How long a process may take to end after SIGTERM before it gets SIGKILL.
-const TERM_LIMIT: Duration = Duration::from_secs(10);
+/// How long a process may take to end after SIGTERM before it gets SIGKILL: longer than a node waits for its
+/// clients by default.
+const TERM_LIMIT: Duration = Duration::from_secs(20);
 /// How long the kernel may take to remove a process after SIGKILL.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 /// How much of a log is shown when its process fails.

@@ -154,7 +154,9 @@ async fn measure_ours(options: Options, plan: Plan, figures: &mut Figures) -> Re
     let pause = ours.recover().await.context("recover")?;
     add(figures, "writes paused by kill -9", pause.as_secs_f64() * 1_000.0);
     eprintln!("  {entries} entries in the log");
-    ours.devnet.shut_down()
+    // On a thread of its own: our connections must be able to answer the nodes' goodbye meanwhile.
+    let mut devnet = ours.devnet;
+    tokio::task::spawn_blocking(move || devnet.shut_down()).await?
 }
 
 async fn measure_etcd(etcd: &etcd::Etcd, plan: Plan, figures: &mut Figures) -> Result<()> {

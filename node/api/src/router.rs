@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    http::{Method, StatusCode, Uri},
+    http::{HeaderValue, Method, StatusCode, Uri, header},
+    middleware,
+    response::Response,
     routing::get,
 };
 
@@ -51,7 +53,14 @@ pub fn router(logs: Logs, options: Options) -> Router {
     router
         .fallback(no_endpoint)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::map_response(readable_anywhere))
         .with_state(Api { logs, node_metrics: options.node_metrics })
+}
+
+/// Everything here is public and takes no credential, so a page of any origin may read it: verifiers run in browsers.
+async fn readable_anywhere(mut response: Response) -> Response {
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
 }
 
 async fn no_endpoint(uri: Uri) -> ApiError {

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use crate::node::{Node, edit, run};
+use crate::node::{Node, edit, program, run};
 
 #[test]
 fn init_writes_what_check_accepts() {
@@ -98,4 +98,25 @@ fn a_missing_configuration_is_a_usage_error() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("maip-node init"), "the fix is named: {said}");
+}
+
+#[test]
+fn the_environment_replaces_fields_and_flags_replace_both() {
+    let node = Node::init("");
+    let config = node.config();
+    let run = |variable: (&str, &str), flags: &[&str]| {
+        let mut command = program();
+        command.env(variable.0, variable.1).arg("--config").arg(&config).args(flags);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = run(("MAIP_NODE_NODE_ID", "seven"), &[]);
+    assert!(said.contains("MAIP_NODE_NODE_ID") && said.contains("node_id"), "{said}");
+    let said = run(("MAIP_NODE_NODE_ID", "7"), &[]);
+    assert!(said.contains("node 7 (this one) is not among the first members"), "{said}");
+    let said = run(("MAIP_NODE_NODE_ID", "7"), &["--node-id", "8"]);
+    assert!(said.contains("node 8 (this one)"), "{said}");
+    let said = run(("MAIP_NODE_ENGINE", "rocks"), &[]);
+    assert!(said.contains("engine") && said.contains("fjall"), "{said}");
 }

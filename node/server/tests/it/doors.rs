@@ -43,6 +43,7 @@ fn each_listener_has_its_rules() {
     assert_eq!(checkpoint.status, 200);
     assert_eq!(checkpoint.header("content-type"), Some("text/plain; charset=utf-8"));
     assert_eq!(checkpoint.header("cache-control"), Some("public, max-age=1"));
+    assert_eq!(checkpoint.header("access-control-allow-origin"), Some("*"));
     assert!(checkpoint.text().starts_with("maip.localhost/main\n1\n"), "{}", checkpoint.text());
     let tile = node.get("/tile/0/000.p/1").unwrap();
     assert_eq!((tile.status, tile.body.len()), (200, 32));

@@ -31,6 +31,7 @@ mod evidence;
 mod fetch;
 pub mod logs;
 pub mod metrics;
+mod outcome;
 pub mod persist;
 pub mod serve;
 pub mod sign;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::witness::Outcome;
+use crate::outcome::Outcome;
 
 /// A number that only grows.
 #[derive(Debug, Default)]

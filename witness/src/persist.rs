@@ -18,10 +18,9 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use ledger_format::{Checkpoint, Hash, Note, origin_path};
 use tokio::sync::{oneshot, watch};
@@ -33,15 +32,15 @@ use crate::sign::{Cosigned, Released};
 mod codec;
 pub(crate) mod disk;
 mod journal;
+mod writer;
 
 use disk::{Disk, Files};
 use journal::Journal;
 pub use journal::JournalError;
+use writer::{Request, Writer};
 
 /// Requests that may wait for the writer thread. More are told to come again.
 const QUEUE_MAX: usize = 4096;
-/// Answers that share one flush.
-const GROUP_MAX: usize = 512;
 
 /// The last checkpoint cosigned for one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,12 +150,6 @@ struct Shared {
     metrics: Arc<Metrics>,
 }
 
-#[derive(Debug)]
-struct Request {
-    cosigned: Cosigned,
-    reply: oneshot::Sender<Result<Released, CommitError>>,
-}
-
 /// Makes an empty memory in `dir`, which must exist and hold none. `identity` is the witness's vkey.
 pub fn create(dir: &Path, identity: &str) -> Result<(), MemoryError> {
     let journal = |source: JournalError| MemoryError::Journal { dir: dir.into(), source };
@@ -217,7 +210,7 @@ impl Memory {
         let shared =
             Arc::new(Shared { latest: RwLock::new(latest), failure: watch::Sender::new(None), metrics });
         let (queue, requests) = sync_channel(QUEUE_MAX);
-        let writer = Writer { journal, shared: shared.clone(), identity: identity.to_owned(), _lock: lock };
+        let writer = Writer::new(journal, shared.clone(), identity, lock);
         let writer = std::thread::Builder::new()
             .name("witness-memory".into())
             .spawn(move || writer.run(&requests))
@@ -294,106 +287,6 @@ impl Shared {
         let reason = self.failure.borrow().clone();
         CommitError::Failed(reason.unwrap_or_else(|| "the writer has stopped".into()))
     }
-}
-
-/// The thread that owns the journal.
-#[derive(Debug)]
-struct Writer<D> {
-    journal: Journal<D>,
-    shared: Arc<Shared>,
-    identity: String,
-    _lock: Option<File>,
-}
-
-impl<D: Disk> Writer<D> {
-    fn run(mut self, requests: &Receiver<Request>) {
-        while let Ok(first) = requests.recv() {
-            let mut group = vec![first];
-            while group.len() < GROUP_MAX
-                && let Ok(next) = requests.try_recv()
-            {
-                group.push(next);
-            }
-            let started = Instant::now();
-            let (replies, verdicts): (Vec<_>, Vec<_>) = self.stage(group).into_iter().unzip();
-            let stored = verdicts.iter().filter_map(|verdict| verdict.as_ref().ok()?.write.clone()).collect();
-            if let Err(error) = self.store(stored) {
-                let reason = error.to_string();
-                tracing::error!(reason, "the memory is out of service");
-                self.shared.failure.send_replace(Some(reason.clone()));
-                for reply in replies {
-                    let _ = reply.send(Err(CommitError::Failed(reason.clone())));
-                }
-                return;
-            }
-            self.shared.metrics.persist_seconds.observe(started.elapsed());
-            self.shared.metrics.persist_group.observe_count(replies.len() as u64);
-            for (reply, verdict) in replies.into_iter().zip(verdicts) {
-                // The caller may have gone away; the memory moved all the same, and its next request is
-                // answered with the new size.
-                let _ = reply.send(verdict.map(|staged| staged.cosigned.release()));
-            }
-        }
-    }
-
-    /// Compares each request with what is remembered, counting those before it in the group.
-    fn stage(&self, group: Vec<Request>) -> Vec<(Reply, Result<Staged, CommitError>)> {
-        let durable = self.shared.latest.read().expect("no writer panics while it holds the lock");
-        let mut ahead: HashMap<String, Arc<Remembered>> = HashMap::new();
-        let mut verdicts = Vec::with_capacity(group.len());
-        for Request { cosigned, reply } in group {
-            let path = origin_path(cosigned.origin());
-            let current = ahead.get(&path).or_else(|| durable.get(&path));
-            let advance = cosigned.advance();
-            let (now, to) = (current.map(|current| current.latest()), advance.to());
-            let goes_back =
-                now.is_some_and(|now| to.size < now.size || (to.size == now.size && to.root != now.root));
-            if now != advance.from() || goes_back {
-                verdicts.push((reply, Err(CommitError::Conflict)));
-                continue;
-            }
-            // Two requests that refresh one checkpoint may arrive in the other order: keep the newer time.
-            let is_newer =
-                current.is_none_or(|current| (to.size, cosigned.time_s()) > (current.size, current.time_s));
-            let write = is_newer.then(|| Arc::new(cosigned.to_remembered()));
-            if let Some(remembered) = &write {
-                ahead.insert(path, remembered.clone());
-            }
-            verdicts.push((reply, Ok(Staged { cosigned, write })));
-        }
-        verdicts
-    }
-
-    /// Makes the group durable, then visible.
-    fn store(&mut self, group: Vec<Arc<Remembered>>) -> Result<(), JournalError> {
-        if group.is_empty() {
-            return Ok(());
-        }
-        let payload = codec::encode_records(group.iter().map(|remembered| &**remembered));
-        if self.journal.fits(payload.len()) {
-            self.journal.append(&payload)?;
-        } else {
-            let mut all =
-                self.shared.latest.read().expect("no writer panics while it holds the lock").clone();
-            all.extend(group.iter().map(|remembered| (origin_path(&remembered.origin), remembered.clone())));
-            self.journal
-                .turn(&codec::encode_opening(&self.identity, all.values().map(|remembered| &**remembered)))?;
-            self.shared.metrics.memory_turns.add(1);
-        }
-        let mut latest = self.shared.latest.write().expect("no reader panics while it holds the lock");
-        latest.extend(group.into_iter().map(|remembered| (origin_path(&remembered.origin), remembered)));
-        Ok(())
-    }
-}
-
-type Reply = oneshot::Sender<Result<Released, CommitError>>;
-
-/// A request that passed the comparison.
-#[derive(Debug)]
-struct Staged {
-    cosigned: Cosigned,
-    /// What must be stored; `None` if something newer for the same tree already is.
-    write: Option<Arc<Remembered>>,
 }
 
 /// Adds a stored record to what is remembered; says why if it contradicts what came before.

@@ -91,25 +91,26 @@ impl Admin {
             Self::AddLearner { node, peer, api } => block_on(async {
                 let message = v1::AddLearnerRequest { id: node.id, peer: peer.clone(), api: api.clone() };
                 let nodes = node.key.nodes(global)?;
-                let answer = nodes.admin(message, async |mut c, m| c.add_learner(m).await).await?;
+                let answer = nodes.change(message, async |mut c, m| c.add_learner(m).await).await?;
                 membership(out, &format!("node {} is a learner", node.id), &answer.members)
             }),
             Self::Promote(node) => block_on(async {
                 let nodes = node.key.nodes(global)?;
-                let answer =
-                    nodes.admin(v1::NodeRequest { id: node.id }, async |mut c, m| c.promote(m).await).await?;
+                let answer = nodes
+                    .change(v1::NodeRequest { id: node.id }, async |mut c, m| c.promote(m).await)
+                    .await?;
                 membership(out, &format!("node {} has a vote", node.id), &answer.members)
             }),
             Self::Remove(node) => block_on(async {
                 let nodes = node.key.nodes(global)?;
                 let answer =
-                    nodes.admin(v1::NodeRequest { id: node.id }, async |mut c, m| c.remove(m).await).await?;
+                    nodes.change(v1::NodeRequest { id: node.id }, async |mut c, m| c.remove(m).await).await?;
                 membership(out, &format!("node {} is out", node.id), &answer.members)
             }),
             Self::Transfer(node) => block_on(async {
                 let nodes = node.key.nodes(global)?;
                 let answer = nodes
-                    .admin(v1::NodeRequest { id: node.id }, async |mut c, m| c.transfer_leadership(m).await)
+                    .change(v1::NodeRequest { id: node.id }, async |mut c, m| c.transfer_leadership(m).await)
                     .await?;
                 membership(out, &format!("node {} leads", node.id), &answer.members)
             }),

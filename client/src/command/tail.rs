@@ -46,9 +46,9 @@ impl Tail {
                         out.line(&shown(entry.index, &entry.entry, out.is_json()));
                     }
                     Some(v1::tail_response::Item::Checkpoint(note)) => {
-                        if let Some(policy) = &policy {
-                            let size =
-                                check.checkpoint(&nodes, &global.log, policy, &note, self.from).await?;
+                        let Some(policy) = &policy else { continue };
+                        let size = check.checkpoint(&nodes, &global.log, policy, &note, self.from).await?;
+                        if let Some(size) = size {
                             out.remark(&format!("checked up to size {size}"));
                         }
                     }
@@ -78,7 +78,7 @@ impl Check {
         Ok(())
     }
 
-    /// The entries so far must give the root of the checkpoint that covers exactly them.
+    /// The entries so far must give the root of a checkpoint that covers exactly them; its size, if it does.
     async fn checkpoint(
         &mut self,
         nodes: &Nodes,
@@ -86,14 +86,14 @@ impl Check {
         policy: &Policy,
         note: &[u8],
         from: u64,
-    ) -> Result<u64, Failure> {
+    ) -> Result<Option<u64>, Failure> {
         let no = |what: &str, why: String| Failure::no(what.to_owned()).why(why);
         let note = Note::parse(note).map_err(|e| no("the node sent no checkpoint", e.to_string()))?;
         let witnessed =
             policy.check(&note).map_err(|e| no("a checkpoint does not satisfy the policy", e.to_string()))?;
         let head = witnessed.checkpoint;
         if head.size != self.next || self.waiting.is_empty() {
-            return Ok(self.next - self.waiting.len() as u64);
+            return Ok(None);
         }
         if self.frontier.is_none() {
             self.frontier = Some(start(nodes, log, policy, from, self.waiting[0]).await?);
@@ -106,7 +106,7 @@ impl Check {
                 format!("roots differ at size {}", head.size),
             ));
         }
-        Ok(head.size)
+        Ok(Some(head.size))
     }
 }
 

@@ -4,6 +4,7 @@
 //! leader or does not answer. [`HttpSource`] reads a C2SP monitoring prefix. Neither believes what it gets: see
 //! `submit` for the checks on answers, and `offline`, `fsck` and `monitor` for the rest.
 
+mod admin;
 mod http;
 mod nodes;
 mod submit;

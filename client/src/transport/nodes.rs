@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ledger_proto::v1::{admin_client::AdminClient, ledger_client::LedgerClient};
+use ledger_proto::v1::ledger_client::LedgerClient;
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
@@ -22,13 +22,13 @@ use crate::error::{ClientError, Refused, explain};
 pub const ATTEMPTS_MAX: usize = 10;
 /// The first pause between attempts; doubles up to [`PAUSE_MAX`].
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_millis(1_000);
+pub(super) const PAUSE_MAX: Duration = Duration::from_millis(1_000);
 /// How long a TCP and TLS handshake may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// An idle or silent connection is checked this often, so that a dead machine is noticed during a long wait.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Largest answer accepted: a batch of proofs fits many times over.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
+pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// Where the nodes are and how to trust them.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +48,7 @@ pub struct Nodes {
     /// The node that answered last; the next call starts there.
     preferred: AtomicUsize,
     admin_key: Option<MetadataValue<Ascii>>,
+    ca_pem: Option<Vec<u8>>,
 }
 
 impl Nodes {
@@ -71,7 +72,7 @@ impl Nodes {
                 reason: "the admin key holds characters that no key has".into(),
             })?),
         };
-        Ok(Self { nodes, preferred: AtomicUsize::new(0), admin_key })
+        Ok(Self { nodes, preferred: AtomicUsize::new(0), admin_key, ca_pem: config.ca_pem.clone() })
     }
 
     /// The URL the next call goes to first.
@@ -136,24 +137,18 @@ impl Nodes {
         request
     }
 
-    /// As [`Self::call`], for the `Admin` service, with the operator's key on the request.
-    pub async fn admin<M: Clone, T>(
-        &self,
-        message: M,
-        call: impl AsyncFn(AdminClient<Channel>, Request<M>) -> Result<tonic::Response<T>, Status>,
-    ) -> Result<T, ClientError> {
-        self.call(async |channel| {
-            let request = self.with_key(Request::new(message.clone()));
-            let client = AdminClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
-            call(client, request).await.map(tonic::Response::into_inner)
-        })
-        .await
+    /// A connection to a node that may not be among the URLs given: a refusal named it.
+    pub(crate) fn channel_to(&self, url: &str) -> Result<Channel, ClientError> {
+        match self.nodes.iter().find(|(known, _)| known.trim_end_matches('/') == url.trim_end_matches('/')) {
+            Some((_, channel)) => Ok(channel.clone()),
+            None => channel(url, self.ca_pem.as_deref()),
+        }
     }
 }
 
 /// What the attempts of one call ended with.
 #[derive(Default)]
-struct Failures {
+pub(super) struct Failures {
     /// One sentence a node; the last attempt's counts.
     reasons: Vec<(String, String)>,
     next: String,
@@ -165,7 +160,7 @@ struct Failures {
 
 impl Failures {
     /// Takes note of a failure, or gives it back when no other node would do better.
-    fn note(&mut self, url: &str, status: &Status) -> Result<(), ClientError> {
+    pub(super) fn note(&mut self, url: &str, status: &Status) -> Result<(), ClientError> {
         self.attempts += 1;
         let transport = std::error::Error::source(status);
         let reason = match transport {
@@ -195,7 +190,7 @@ impl Failures {
         self.no_connection == self.attempts && self.attempts >= 2 * nodes
     }
 
-    fn into_error(self) -> ClientError {
+    pub(super) fn into_error(self) -> ClientError {
         if self.no_connection == 0
             && let Some(refused) = self.refused
         {

@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     alarm::{AlarmKind, Alarms},
     genesis, housekeeping,
-    ingest::{self, Ack, Checker, Credential, Queue, Refused, Submitted, TIMEOUT_MAX},
+    ingest::{self, Ack, Checked, Credential, Queue, Refused, Submitted, TIMEOUT_MAX},
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
     options::{LogOptions, Member, PeerError, World},
@@ -107,7 +107,6 @@ pub(crate) struct Core {
     pub(crate) alarms: Arc<Alarms>,
     pub(crate) raft: Raft,
     pub(crate) queue: Queue,
-    pub(crate) checker: Checker,
     pub(crate) demand: Demand,
     pub(crate) guard: Mutex<SignGuard>,
     pub(crate) fence: watch::Sender<bool>,
@@ -147,7 +146,6 @@ impl HostedLog {
             name,
             peers: world.peers.clone(),
             queue: Queue::new(&options.limits),
-            checker: Checker::default(),
             demand: Demand::default(),
             guard: Mutex::new(guard),
             fence: watch::Sender::new(false),
@@ -168,6 +166,10 @@ impl HostedLog {
         core.spawn(publish::run(core.clone()));
         core.spawn(genesis::run(core.clone()));
         core.spawn(housekeeping::run(core.clone()));
+        if core.ledger.size() > 0 && crate::snapshot::newest(core.ledger.dir())?.is_none() {
+            // A restored log begins behind its Raft log: without a snapshot no new node could join it.
+            core.raft.trigger().snapshot().await.map_err(|e| OpenError::Raft(e.to_string()))?;
+        }
         let fence = core.clone();
         core.spawn(async move { publish::fence::pass(&fence).await });
         Ok(Self { core })
@@ -393,13 +395,13 @@ impl Core {
         self.metrics.submitted.add(records.len() as u64);
         let mut fates: Vec<Option<Result<Submitted, Refused>>> = Vec::with_capacity(records.len());
         let mut good = Vec::with_capacity(records.len());
-        for record in records {
-            match self.checker.check(&self.ledger, &record, credential) {
-                Ok(()) => {
-                    good.push(record);
+        for (record, checked) in records.iter().zip(self.check(&records, credential, deadline).await) {
+            match checked {
+                Checked::Good => {
+                    good.push(record.clone());
                     fates.push(None);
                 }
-                Err(refused) => fates.push(Some(Err(refused))),
+                Checked::Refused(refused) | Checked::MaybeLag(refused) => fates.push(Some(Err(refused))),
             }
         }
         let sequenced = self.sequence(good, ack, deadline).await;
@@ -414,6 +416,27 @@ impl Core {
         }
         self.metrics.refused.add(answers.iter().filter(|answer| answer.is_err()).count() as u64);
         answers
+    }
+
+    /// Checks records; if this node may only be behind, catches up with the leader first.
+    async fn check(&self, records: &[Bytes], credential: Credential, deadline: Instant) -> Vec<Checked> {
+        let checked = ingest::check(&self.ledger, records, credential);
+        let maybe_lag = checked.iter().any(|checked| matches!(checked, Checked::MaybeLag(_)));
+        if maybe_lag && !self.is_leader() && self.catch_up(deadline).await {
+            return ingest::check(&self.ledger, records, credential);
+        }
+        checked
+    }
+
+    /// Waits until this node has applied what the leader has; false when that cannot be found out in time.
+    async fn catch_up(&self, deadline: Instant) -> bool {
+        let Some(leader) = self.leader() else { return false };
+        let call = self.peers.call(&leader, &self.name, Kind::ReadIndex as u32, Bytes::new(), CONFIRM_LIMIT);
+        let Ok(answer) = call.await else { return false };
+        let Ok(raft_index) = crate::bytes_codec::Reader::new(answer, "read index").u64() else { return false };
+        let mut applied = self.ledger.watch_applied();
+        let limit = deadline.min(Instant::now() + CONFIRM_LIMIT);
+        matches!(tokio::time::timeout_at(limit, applied.wait_for(|mark| mark.raft_index >= raft_index)).await, Ok(Ok(_)))
     }
 
     async fn sequence(&self, records: Vec<Bytes>, ack: Ack, deadline: Instant) -> Vec<Result<Submitted, Refused>> {

@@ -49,12 +49,14 @@ pub enum Kind {
     FetchBundle = 9,
     /// Somebody at this peer waits for a checkpoint of at least a size.
     WantPublished = 10,
+    /// The raft_index that the leader has applied, confirmed by a majority: who has applied it too is not behind.
+    ReadIndex = 11,
 }
 
 impl Kind {
     fn from_number(number: u32) -> Option<Self> {
         use Kind::*;
-        [Append, Vote, PreVote, TransferLeader, SnapshotPart, SnapshotInstall, Forward, RootVote, FetchBundle, WantPublished]
+        [Append, Vote, PreVote, TransferLeader, SnapshotPart, SnapshotInstall, Forward, RootVote, FetchBundle, WantPublished, ReadIndex]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }
@@ -137,6 +139,13 @@ impl Core {
                 let mut r = Reader::new(body, "bundle request");
                 let (index, size) = (r.u64().map_err(refuse)?, r.u64().map_err(refuse)?);
                 self.full_bundle(index, size)
+            }
+            Kind::ReadIndex => {
+                if !self.majority_confirms_leader().await {
+                    return Err(refuse("not the leader"));
+                }
+                let raft_index = self.ledger.watch_applied().borrow().raft_index;
+                Ok(Writer::default().u64(raft_index).finish())
             }
             Kind::WantPublished => {
                 let mut r = Reader::new(body, "publication request");

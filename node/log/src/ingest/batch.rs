@@ -9,7 +9,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Ack, Checked, Fate, Refused, RefusedKind, Submitted};
+use super::{Ack, Fate, Refused, RefusedKind, Submitted};
 use crate::{
     bytes_codec::{Malformed, Reader, Writer},
     hosted::{Core, ProposeError},
@@ -26,7 +26,7 @@ const FORWARD_RECORDS_MAX: u32 = 65_536;
 
 /// Records that travel together and are answered together.
 pub(crate) struct Group {
-    records: Vec<Checked>,
+    records: Vec<Bytes>,
     want_published: bool,
     deadline: Instant,
     answer: oneshot::Sender<Vec<Fate>>,
@@ -57,7 +57,7 @@ impl Queue {
     /// Queues records; the answer comes when all of them have a fate. Fails at once when there is no room.
     pub(crate) fn put(
         &self,
-        records: Vec<Checked>,
+        records: Vec<Bytes>,
         want_published: bool,
         deadline: Instant,
     ) -> Result<oneshot::Receiver<Vec<Fate>>, Refused> {

@@ -3,30 +3,55 @@
 //! They run on the node that receives a record, on the caller's task and so on every core, never on Raft's. What needs
 //! an order (is the key still valid at this index, is the id free) is decided in apply, the same on every replica.
 
+use bytes::Bytes;
 use ledger_format::record::{Body, Record};
-use ledger_state::{Code, Rejection, SignatureFault};
+use ledger_state::{Code, Rejection, SignatureChecker, SignatureFault, View};
 
 use super::{Credential, Refused, RefusedKind};
 use crate::{alarm::AlarmKind, ledger::Ledger};
 
-/// Checks records before they are queued.
-#[derive(Default)]
-pub(crate) struct Checker {}
+/// What the checks say of one record.
+#[derive(Clone)]
+pub(crate) enum Checked {
+    /// It may be queued.
+    Good,
+    /// It is refused.
+    Refused(Refused),
+    /// It would be refused, but a node that has applied more may know better: catch up and ask again.
+    MaybeLag(Refused),
+}
 
-impl Checker {
-    /// Whether this record may be queued.
-    pub(crate) fn check(&self, ledger: &Ledger, bytes: &[u8], credential: Credential) -> Result<(), Refused> {
-        let record = Record::parse(bytes).map_err(|error| refused(&Rejection::from(&error)))?;
-        admit(&record.body, credential)?;
-        let checked = ledger.with_view(|view| ledger_state::check_signature(view, &record));
-        match checked {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(SignatureFault::Rejected(rejection))) => Err(refused(&rejection)),
-            Ok(Err(SignatureFault::Corrupt(alarm))) => {
-                ledger.alarms().raise(AlarmKind::Corruption, alarm.to_string());
-                Err(internal(alarm.to_string()))
-            }
-            Err(error) => Err(internal(error.to_string())),
+/// Checks records that one caller submits together. A record may rely on the ones before it: a batch may register an agent
+/// and then log what it did.
+pub(crate) fn check(ledger: &Ledger, records: &[Bytes], credential: Credential) -> Vec<Checked> {
+    let checked = ledger.with_view(|view| match SignatureChecker::new(view) {
+        Ok(mut signatures) => records.iter().map(|bytes| check_one(ledger, &mut signatures, bytes, credential)).collect(),
+        Err(fault) => vec![Checked::Refused(faulty(ledger, fault)); records.len()],
+    });
+    checked.unwrap_or_else(|error| vec![Checked::Refused(internal(error.to_string())); records.len()])
+}
+
+fn check_one<V: View>(ledger: &Ledger, signatures: &mut SignatureChecker<'_, V>, bytes: &[u8], credential: Credential) -> Checked {
+    let record = match Record::parse(bytes) {
+        Ok(record) => record,
+        Err(error) => return Checked::Refused(refused(&Rejection::from(&error))),
+    };
+    if let Err(refused) = admit(&record.body, credential) {
+        return Checked::Refused(refused);
+    }
+    match signatures.check(&record) {
+        Ok(()) => Checked::Good,
+        Err(SignatureFault::Rejected(rejection)) if rejection.code.may_be_lag() => Checked::MaybeLag(refused(&rejection)),
+        Err(fault) => Checked::Refused(faulty(ledger, fault)),
+    }
+}
+
+fn faulty(ledger: &Ledger, fault: SignatureFault) -> Refused {
+    match fault {
+        SignatureFault::Rejected(rejection) => refused(&rejection),
+        SignatureFault::Corrupt(alarm) => {
+            ledger.alarms().raise(AlarmKind::Corruption, alarm.to_string());
+            internal(alarm.to_string())
         }
     }
 }

@@ -12,11 +12,10 @@ mod check;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use ledger_format::Hash;
 
 pub(crate) use batch::{Queue, run};
-pub(crate) use check::Checker;
+pub(crate) use check::{Checked, check};
 
 /// How long an answer waits. Each level includes the ones before it (rule V4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,9 +137,6 @@ impl Refused {
 
 /// One record's fate, as the leader tells it.
 pub(crate) type Fate = Result<Submitted, Refused>;
-
-/// A record that passed all checks that need no order.
-pub(crate) type Checked = Bytes;
 
 /// Longest time a submission may wait.
 pub(crate) const TIMEOUT_MAX: Duration = Duration::from_secs(120);

@@ -153,3 +153,22 @@ async fn bad_records_are_refused_with_field_and_fix_and_do_not_stop_the_good() {
     let conflict = try_submit(&cluster.node(1), Tenant::new(7).register(), Ack::Sequenced).await.unwrap();
     assert!(conflict.duplicate);
 }
+
+/// A follower that has not yet applied a registration must not refuse what depends on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_lags_catches_up_before_it_refuses() {
+    let cluster = Cluster::start(3).await;
+    let leader = cluster.leader().await;
+    for seed in 10..40 {
+        let mut tenant = Tenant::new(seed);
+        submit(&cluster.node(leader), tenant.register(), Ack::Sequenced).await;
+        let follower = leader % 3 + 1;
+        submit(&cluster.node(follower), tenant.agent(), Ack::Sequenced).await;
+    }
+    // One batch may register a tenant and go on with it.
+    let mut tenant = Tenant::new(50);
+    let records = vec![tenant.register(), tenant.agent(), tenant.agent()];
+    for answer in cluster.node(leader).submit(records, Ack::Sequenced, LIMIT, Credential::Admin).await {
+        answer.unwrap();
+    }
+}

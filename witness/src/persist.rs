@@ -283,9 +283,14 @@ impl Drop for Memory {
 }
 
 impl Shared {
+    /// The writer is gone: by a failure of the disk, which it has reported, or by a panic, which is reported here.
     fn failed(&self) -> CommitError {
-        let reason = self.failure.borrow().clone();
-        CommitError::Failed(reason.unwrap_or_else(|| "the writer has stopped".into()))
+        self.failure.send_if_modified(|failure| {
+            let is_news = failure.is_none();
+            failure.get_or_insert_with(|| "the writer has stopped".into());
+            is_news
+        });
+        CommitError::Failed(self.failure.borrow().clone().unwrap_or_default())
     }
 }
 

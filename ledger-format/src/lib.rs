@@ -43,13 +43,18 @@ pub use merkle::{
 pub use multiproof::{MultiProof, MultiProofBuildError, MultiProofError, MultiProven};
 pub use note::{
     KeyId, NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, Note, NoteError, NoteSigner, SignatureError, SignatureLine,
-    SignatureType, SignerError, Vkey, VkeyError, key_id,
+    SignatureLineError, SignatureType, SignerError, Vkey, VkeyError, key_id,
 };
-pub use policy::{Policy, PolicyError, PolicyFailure, PolicyLog, PolicyWitness, Witnessed};
+pub use policy::{
+    Policy, PolicyError, PolicyErrorReason, PolicyFailure, PolicyLog, PolicyWitness, Witnessed,
+};
 pub use proof::{Proven, TlogProof, TlogProofError, VerifyError, verify};
 pub use tile::{
     BundleError, BundleId, ENTRY_BYTES_MAX, TILE_WIDTH, TileError, TileHashError, TileHashReader, TileId,
     TilePathError, TileReader, encode_tile, full_tiles, parse_bundle, parse_tile, partial_width,
     push_bundle_entry, tile_root,
 };
-pub use witness_wire::{AddCheckpoint, SignSubtree, WireError, origin_path};
+pub use witness_wire::{
+    AddCheckpoint, SignSubtree, WireError, encode_cosignature_lines, origin_path, parse_cosignature_lines,
+    parse_size_answer, size_answer,
+};

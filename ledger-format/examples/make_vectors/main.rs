@@ -4,12 +4,16 @@
 //! program stops. Keys come from fixed seeds, so the files change only when a case does. Published vectors of the
 //! specifications are among the cases, quoted with their source.
 
+mod cosignatures;
+mod evidence;
+mod multi_proofs;
 mod notes;
-mod ours;
 mod policies;
 mod proofs;
+mod receipts;
 #[path = "../../tests/vectors/run.rs"]
 mod run;
+mod tiles;
 mod trees;
 mod world;
 
@@ -68,8 +72,14 @@ impl File {
 
 fn main() {
     trees::write();
+    tiles::write();
     notes::write();
+    cosignatures::write();
+    #[cfg(feature = "ml-dsa")]
+    cosignatures::write_ml_dsa();
     policies::write();
     proofs::write();
-    ours::write();
+    multi_proofs::write();
+    receipts::write();
+    evidence::write();
 }

@@ -85,12 +85,20 @@ impl Client {
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
-        let stream = self.peers.append_stream(&self.to, &self.log).await.map_err(rpc_error)?;
+        let mut input = input;
+        let stream = match self.peers.append_stream(&self.to, &self.log).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                // Raft's pause after a failure lies in its stream of requests: an error before the first request is asked
+                // for would be tried again at once, for as long as the peer is away.
+                let _ = input.next().await;
+                return Err(rpc_error(error));
+            }
+        };
         let (tx, rx) = (stream.tx, stream.rx);
         // A request is counted before it is sent, so that the reader below knows whether an answer is due.
         let (sent, due) = mpsc::unbounded_channel::<()>();
         tokio::spawn(async move {
-            let mut input = input;
             loop {
                 let request = tokio::select! {
                     request = input.next() => request,

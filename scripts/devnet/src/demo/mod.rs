@@ -74,6 +74,7 @@ pub fn run(mut options: Options, settings: Settings) -> Result<bool> {
     ensure!(options.nodes >= 3, "the demo kills a node and goes on: it needs at least three");
     ensure!(options.binaries.path("maip").is_file(), "no maip in {}", options.binaries.dir.display());
     let data = options.data.clone();
+    ensure!(!Manifest::path(&data).exists(), "there is a devnet in {} already", data.display());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let told = runtime.block_on(tell(&mut story, options));
     drop(runtime);
@@ -305,6 +306,7 @@ fn print_summary(story: &Story, summary: &Summary) {
 fn attach_help(story: &Story, devnet: &Devnet) {
     let data = devnet.data().display();
     story.line("   The devnet is still running. Attach to it:");
+    story.line(&format!("     export PATH=\"{}:$PATH\"", devnet.binaries().dir.display()));
     story.line(&format!("     maip checkpoint --devnet {data}"));
     story.line(&format!("     maip-devnet status --data {data}"));
     story.line(&format!("     cat {}", Manifest::path(devnet.data()).display()));

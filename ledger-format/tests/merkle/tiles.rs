@@ -76,7 +76,7 @@ fn a_tile_of_the_wrong_width_is_an_error() {
     assert_eq!(got, Err(TileHashError::Width { level: 0, index: 0, width: 256, got: 255 }));
 }
 
-/// The paths that other implementations write, in the spelling of this century's specification.
+/// Which tiles a log must write when it grows.
 #[test]
 fn tiles_of_a_growing_tree_are_those_of_the_oracle() {
     for (old, new) in [(0, 1), (255, 257), (256, 512), (65_535, 65_537), (65_536, 70_000)] {

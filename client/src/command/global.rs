@@ -45,6 +45,9 @@ pub(crate) struct Devnet {
     policy: PathBuf,
     admin_key: String,
     ca: PathBuf,
+    /// Among others `policy_<log>`, for logs that have a policy of their own.
+    #[serde(flatten)]
+    others: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,6 +73,9 @@ impl Global {
         };
         let text = fs::read_to_string(&path).map_err(|e| unusable(e.to_string()))?;
         let mut devnet: Devnet = serde_json::from_str(&text).map_err(|e| unusable(e.to_string()))?;
+        if let Some(own) = devnet.others.get(&format!("policy_{}", self.log)).and_then(|p| p.as_str()) {
+            devnet.policy = own.into();
+        }
         // Paths in the file may be relative to it.
         devnet.policy = dir.join(&devnet.policy);
         devnet.ca = dir.join(&devnet.ca);

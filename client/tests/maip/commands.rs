@@ -116,6 +116,33 @@ fn a_missing_server_is_named_in_plain_words() {
     maip(["checkpoint", "--devnet", "/nonexistent"]).exits(2).says("maip-devnet up");
 }
 
+/// A devnet says where everything is; a log may have a policy of its own.
+#[test]
+fn a_devnet_file_answers_for_options() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    let world = World::new();
+    world.publish(&dir.path().join("log"), world.size());
+    let server = crate::support::http::DirServer::start(&dir.path().join("log"));
+    put("main.txt", &world.policy_text());
+    put("other.txt", &format!("log {}\nquorum none\n", world.log.vkey()));
+    put("ca.pem", "");
+    let devnet = serde_json::json!({
+        "nodes": [{ "id": 1, "url": "https://127.0.0.1:1", "grpc_url": "https://127.0.0.1:1", "pid": 1 }],
+        "witnesses": [],
+        "logs": [{ "name": "main", "origin": "x", "vkey": "x", "url": server.url() }],
+        "policy": "main.txt", "policy_sandbox": "other.txt", "admin_key": "maip_live_x", "ca": "ca.pem",
+    });
+    put("devnet.json", &devnet.to_string());
+    let devnet = dir.path().to_str().unwrap();
+    maip(["policy", "show", "--devnet", devnet]).exits(0).says("2 of (w1, w2, w3)");
+    maip(["policy", "show", "--devnet", devnet, "--log", "sandbox"]).exits(0).says("quorum   none");
+    maip(["consistency", "1", "latest", "--devnet", devnet, "--log", "sandbox"]).exits(2).says("no log");
+    let proof = dir.path().join("p.tlog-proof");
+    fs::write(&proof, world.proof(2).to_bytes()).unwrap();
+    maip(["verify", proof.to_str().unwrap(), "--devnet", devnet]).exits(0);
+}
+
 #[test]
 fn completions_are_printed_for_each_shell() {
     for shell in ["bash", "zsh", "fish"] {

@@ -4,12 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use openraft::{ChangeMembers, ServerState, async_runtime::WatchReceiver as _};
 
-use crate::{
-    genesis::register_node_id,
-    hosted::HostedLog,
-    options::Member,
-    publish::cosign::WitnessState,
-};
+use crate::{genesis::register_node_id, hosted::HostedLog, options::Member, publish::cosign::WitnessState};
 
 /// Why an operation was not done. The message says what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,7 +94,12 @@ impl HostedLog {
             raft_applied_index: applied.raft_index,
             raft_snapshot_index: metrics.snapshot.map_or(0, |id| id.index),
             members: self.members(),
-            alarms: core.alarms.standing().into_iter().map(|(kind, text)| format!("{}: {text}", kind.name())).collect(),
+            alarms: core
+                .alarms
+                .standing()
+                .into_iter()
+                .map(|(kind, text)| format!("{}: {text}", kind.name()))
+                .collect(),
             read_only: core.read_only_reason(),
             witnesses: core.witness_states.iter().map(|state| state.borrow().clone()).collect(),
         }
@@ -131,10 +131,16 @@ impl HostedLog {
         let metrics = self.core.raft.metrics().borrow_watched().clone();
         let membership = &metrics.membership_config;
         let voters: BTreeSet<u64> = membership.voter_ids().collect();
-        let matched = |id: &u64| metrics.replication.as_ref().and_then(|r| r.get(id)).and_then(|m| m.as_ref()).map(|id| id.index);
+        let matched = |id: &u64| {
+            metrics.replication.as_ref().and_then(|r| r.get(id)).and_then(|m| m.as_ref()).map(|id| id.index)
+        };
         membership
             .nodes()
-            .map(|(id, member)| MemberStatus { member: member.clone(), voter: voters.contains(id), matched: matched(id) })
+            .map(|(id, member)| MemberStatus {
+                member: member.clone(),
+                voter: voters.contains(id),
+                matched: matched(id),
+            })
             .collect()
     }
 
@@ -152,18 +158,29 @@ impl HostedLog {
     pub async fn add_learner(&self, member: Member) -> Result<Vec<MemberStatus>, AdminError> {
         self.only_leader()?;
         if member.id == 0 || member.peer.is_empty() {
-            return Err(AdminError::Refused("a member needs an id above 0 and the host:port of its peer listener".into()));
+            return Err(AdminError::Refused(
+                "a member needs an id above 0 and the host:port of its peer listener".into(),
+            ));
         }
         let known = self.members().into_iter().find(|known| known.member.id == member.id);
         match known {
             Some(known) if known.member == member => return Ok(self.members()),
-            Some(_) => return Err(AdminError::Refused(format!("id {} belongs to another node; ids are never reused", member.id))),
+            Some(_) => {
+                return Err(AdminError::Refused(format!(
+                    "id {} belongs to another node; ids are never reused",
+                    member.id
+                )));
+            }
             None => {}
         }
         // One per attempt: whatever the id was used for before, it is refused. Ids are plenty.
         let incarnation = u128::from(self.core.world.clock.now_ms());
         register_node_id(&self.core, member.id, incarnation).await.map_err(AdminError::Refused)?;
-        self.core.raft.add_learner(member.id, member, false).await.map_err(|e| AdminError::Failed(e.to_string()))?;
+        self.core
+            .raft
+            .add_learner(member.id, member, false)
+            .await
+            .map_err(|e| AdminError::Failed(e.to_string()))?;
         Ok(self.members())
     }
 
@@ -199,8 +216,16 @@ impl HostedLog {
         }
     }
 
-    async fn change(&self, change: ChangeMembers<u64, Member>, retain: bool) -> Result<Vec<MemberStatus>, AdminError> {
-        self.core.raft.change_membership(change, retain).await.map_err(|e| AdminError::Failed(e.to_string()))?;
+    async fn change(
+        &self,
+        change: ChangeMembers<u64, Member>,
+        retain: bool,
+    ) -> Result<Vec<MemberStatus>, AdminError> {
+        self.core
+            .raft
+            .change_membership(change, retain)
+            .await
+            .map_err(|e| AdminError::Failed(e.to_string()))?;
         Ok(self.members())
     }
 
@@ -219,7 +244,11 @@ impl HostedLog {
         self.core.raft.trigger().transfer_leader(id).await.map_err(|e| AdminError::Failed(e.to_string()))?;
         let limit = std::time::Duration::from_secs(5);
         let moved = self.core.raft.wait(Some(limit)).current_leader(id, "leadership transfer").await;
-        moved.map(|_| ()).map_err(|_| AdminError::Failed(format!("node {id} did not take over; the old leader goes on or an election runs")))
+        moved.map(|_| ()).map_err(|_| {
+            AdminError::Failed(format!(
+                "node {id} did not take over; the old leader goes on or an election runs"
+            ))
+        })
     }
 
     /// Takes a Raft snapshot now and lets the Raft log be purged behind it. Returns its raft_index and log size.
@@ -261,14 +290,21 @@ impl HostedLog {
             ("maip_disk_free_bytes", ledger_store::free_bytes(core.ledger.dir()).unwrap_or(0)),
         ];
         for (gauge, value) in gauges {
+            let _ = writeln!(out, "# TYPE {gauge} gauge");
             let _ = writeln!(out, "{gauge}{{log=\"{name}\"}} {value}");
         }
+        out.push_str("# TYPE maip_alarm gauge\n");
         for (kind, _) in core.alarms.standing() {
             let _ = writeln!(out, "maip_alarm{{log=\"{name}\",kind=\"{}\"}} 1", kind.name());
         }
+        out.push_str("# TYPE maip_witness_size gauge\n");
         for state in &core.witness_states {
             let state = state.borrow();
-            let _ = writeln!(out, "maip_witness_size{{log=\"{name}\",witness=\"{}\"}} {}", state.name, state.size);
+            let _ = writeln!(
+                out,
+                "maip_witness_size{{log=\"{name}\",witness=\"{}\"}} {}",
+                state.name, state.size
+            );
         }
         core.metrics.write(&mut out, name);
         out

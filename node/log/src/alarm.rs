@@ -49,7 +49,10 @@ impl AlarmKind {
     /// Signing stops for good while this alarm stands: going on could fork the log.
     #[must_use]
     pub fn stops_signing(self) -> bool {
-        matches!(self, Self::Fork | Self::WitnessDisagrees | Self::RootVote | Self::RootMismatch | Self::SignGuard)
+        matches!(
+            self,
+            Self::Fork | Self::WitnessDisagrees | Self::RootVote | Self::RootMismatch | Self::SignGuard
+        )
     }
 }
 

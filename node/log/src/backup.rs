@@ -57,7 +57,8 @@ impl HostedLog {
     pub async fn backup(&self, sink: mpsc::Sender<Result<Bytes, io::Error>>) -> Result<(), BackupError> {
         let ledger = self.core.ledger.clone();
         // Between two applies, so that state and size belong together.
-        let copy = self.core.raft.with_state_machine(|_| Box::pin(async move { ledger.write_snapshot() })).await;
+        let copy =
+            self.core.raft.with_state_machine(|_| Box::pin(async move { ledger.write_snapshot() })).await;
         let (manifest, path) = copy.map_err(|e| BackupError::Stopped(e.to_string()))??;
         let core = self.core.clone();
         let streamed = tokio::task::spawn_blocking(move || {
@@ -86,7 +87,9 @@ fn file_names(manifest: &Manifest) -> impl Iterator<Item = String> {
         count /= TILE_WIDTH;
         level += 1;
     }
-    let tiles = levels.into_iter().flat_map(|(level, count)| (0..count).map(move |index| TileId { level, index, width: WIDTH }.path()));
+    let tiles = levels
+        .into_iter()
+        .flat_map(|(level, count)| (0..count).map(move |index| TileId { level, index, width: WIDTH }.path()));
     bundles.chain(tiles)
 }
 
@@ -119,7 +122,12 @@ impl Write for Sink {
 ///
 /// # Errors
 /// See [`BackupError`]; the directory is then to be deleted.
-pub fn restore(dir: &Path, engine: EngineKind, members: Vec<Member>, backup: impl Read) -> Result<u64, BackupError> {
+pub fn restore(
+    dir: &Path,
+    engine: EngineKind,
+    members: Vec<Member>,
+    backup: impl Read,
+) -> Result<u64, BackupError> {
     if dir.exists() && dir.read_dir()?.next().is_some() {
         return Err(BackupError::NotEmpty(dir.to_owned()));
     }
@@ -144,7 +152,8 @@ pub fn restore(dir: &Path, engine: EngineKind, members: Vec<Member>, backup: imp
     let kept = snapshot_path(dir, manifest.meta.last_log_id.map_or(0, |id| id.index));
     std::fs::create_dir_all(kept.parent().unwrap_or(dir))?;
     std::fs::rename(&unpacked, &kept)?;
-    let engine = ledger_store::open(engine, &dir.join("engine"), &EngineOptions::default()).map_err(LedgerError::from)?;
+    let engine = ledger_store::open(engine, &dir.join("engine"), &EngineOptions::default())
+        .map_err(LedgerError::from)?;
     Ledger::install_backup(dir, engine, &manifest, &kept, &membership(&manifest, members)?)?;
     // The snapshot names the old members; Raft takes the next one from the state.
     std::fs::remove_file(&kept)?;
@@ -153,7 +162,8 @@ pub fn restore(dir: &Path, engine: EngineKind, members: Vec<Member>, backup: imp
 
 fn membership(manifest: &Manifest, members: Vec<Member>) -> Result<StoredMembership, BackupError> {
     let ids = members.iter().map(|member| member.id).collect();
-    let nodes: std::collections::BTreeMap<u64, Member> = members.into_iter().map(|member| (member.id, member)).collect();
+    let nodes: std::collections::BTreeMap<u64, Member> =
+        members.into_iter().map(|member| (member.id, member)).collect();
     let members = Membership::new(vec![ids], nodes).map_err(|e| BackupError::Malformed(e.to_string()))?;
     Ok(StoredMembership::new(manifest.meta.last_log_id, members))
 }
@@ -170,11 +180,14 @@ impl Ledger {
         ledger.index_files(manifest)?;
         ledger.install(snapshot)?;
         let mut batch = Batch::default();
-        batch.put(Space::Meta, crate::ledger::meta::MEMBERSHIP, codec::encode_membership(membership).to_vec());
+        batch.put(
+            Space::Meta,
+            crate::ledger::meta::MEMBERSHIP,
+            codec::encode_membership(membership).to_vec(),
+        );
         ledger.engine().commit(batch)?;
         ledger.engine().sync()?;
         ledger.stop();
         Ok(())
     }
 }
-

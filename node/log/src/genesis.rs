@@ -65,6 +65,9 @@ fn genesis(core: &Core) -> Vec<u8> {
     let now_ms = core.world.clock.now_ms();
     // Derived, not drawn: apply takes only the first genesis, and this code needs no source of randomness.
     let digest = blake3::hash(options.origin.as_bytes());
-    let random = u128::from_be_bytes(*digest.as_bytes().first_chunk().expect("a digest is longer than 16 bytes"));
-    Draft::new(Ulid(0), Ulid::from_parts(now_ms, random), Actor::Operator, now_ms, body).sign(&options.operator).to_bytes()
+    let random =
+        u128::from_be_bytes(*digest.as_bytes().first_chunk().expect("a digest is longer than 16 bytes"));
+    Draft::new(Ulid(0), Ulid::from_parts(now_ms, random), Actor::Operator, now_ms, body)
+        .sign(&options.operator)
+        .to_bytes()
 }

@@ -11,7 +11,10 @@ use futures::stream::BoxStream;
 use ledger_format::Vkey;
 use ledger_state::{Command, Outcome};
 use ledger_store::{EngineOptions, RaftLog, RaftLogOptions};
-use openraft::{ServerState, SnapshotPolicy, async_runtime::WatchReceiver as _, errors::ClientWriteError, errors::RaftError};
+use openraft::{
+    ServerState, SnapshotPolicy, async_runtime::WatchReceiver as _, errors::ClientWriteError,
+    errors::RaftError,
+};
 use tokio::{
     sync::{Mutex, watch},
     task::JoinSet,
@@ -129,7 +132,10 @@ impl HostedLog {
         let engine_options = EngineOptions { cache_bytes: options.engine_cache_bytes as u64 };
         let engine = ledger_store::open(options.engine, &options.dir.join("engine"), &engine_options)?;
         let ledger = Ledger::open(&options.dir, engine, alarms.clone())?;
-        let raft_options = RaftLogOptions { reserve_bytes: options.limits.reserve_bytes.min(RESERVE_FILE_BYTES_MAX), ..RaftLogOptions::default() };
+        let raft_options = RaftLogOptions {
+            reserve_bytes: options.limits.reserve_bytes.min(RESERVE_FILE_BYTES_MAX),
+            ..RaftLogOptions::default()
+        };
         let (raft_log, _) = RaftLog::open(&options.dir.join("raft"), &raft_options)?;
         let log_store = LogStore::open(raft_log).map_err(|e| OpenError::Raft(e.to_string()))?;
         let guard = SignGuard::open(&options.dir, &options.origin)?;
@@ -176,7 +182,13 @@ impl HostedLog {
     }
 
     /// Submits records of one caller, answered in order. One record's refusal does not stop the rest.
-    pub async fn submit(&self, records: Vec<Bytes>, ack: Ack, timeout: Duration, credential: Credential) -> Vec<Result<Submitted, Refused>> {
+    pub async fn submit(
+        &self,
+        records: Vec<Bytes>,
+        ack: Ack,
+        timeout: Duration,
+        credential: Credential,
+    ) -> Vec<Result<Submitted, Refused>> {
         self.core.submit(records, ack, timeout.min(TIMEOUT_MAX), credential).await
     }
 
@@ -196,7 +208,10 @@ impl HostedLog {
 
     /// Answers a pipelined stream of append requests, in order.
     #[must_use]
-    pub fn peer_append(&self, input: BoxStream<'static, Bytes>) -> BoxStream<'static, Result<Bytes, PeerError>> {
+    pub fn peer_append(
+        &self,
+        input: BoxStream<'static, Bytes>,
+    ) -> BoxStream<'static, Result<Bytes, PeerError>> {
         self.core.answer_appends(input)
     }
 
@@ -242,7 +257,10 @@ fn check_options(options: &LogOptions) -> Result<(), OpenError> {
         return wrong("node_id", "ids begin at 1".into());
     }
     if options.signer.vkey().name() != options.origin {
-        return wrong("log_key", format!("it is the key of {}, not of {}", options.signer.vkey().name(), options.origin));
+        return wrong(
+            "log_key",
+            format!("it is the key of {}, not of {}", options.signer.vkey().name(), options.origin),
+        );
     }
     let listed = options.policy.logs().iter().any(|log| log.vkey == *options.signer.vkey());
     if !listed {
@@ -282,7 +300,8 @@ impl Core {
         // Every member proposes the same first entry; Raft takes one. The lowest id goes first, the others join it.
         let lowest = members.iter().map(|member| member.id).min() == Some(self.options.node_id);
         if fresh && lowest {
-            let members: BTreeMap<u64, Member> = members.iter().map(|member| (member.id, member.clone())).collect();
+            let members: BTreeMap<u64, Member> =
+                members.iter().map(|member| (member.id, member.clone())).collect();
             match self.raft.initialize(members).await {
                 Ok(()) | Err(RaftError::APIError(openraft::errors::InitializeError::NotAllowed(_))) => {}
                 Err(error) => return Err(OpenError::Raft(error.to_string())),
@@ -354,7 +373,9 @@ impl Core {
             return Some("free disk space is below the reserve".into());
         }
         if !*self.fence.borrow() {
-            return Some("the fence has not been passed: witnesses must first confirm that no entry is lost".into());
+            return Some(
+                "the fence has not been passed: witnesses must first confirm that no entry is lost".into(),
+            );
         }
         let stop = self.alarms.standing().into_iter().find(|(kind, _)| kind.stops_signing());
         stop.map(|(kind, text)| format!("alarm {}: {text}", kind.name()))
@@ -389,7 +410,13 @@ impl Core {
         }
     }
 
-    async fn submit(self: &Arc<Self>, records: Vec<Bytes>, ack: Ack, timeout: Duration, credential: Credential) -> Vec<Result<Submitted, Refused>> {
+    async fn submit(
+        self: &Arc<Self>,
+        records: Vec<Bytes>,
+        ack: Ack,
+        timeout: Duration,
+        credential: Credential,
+    ) -> Vec<Result<Submitted, Refused>> {
         let started = Instant::now();
         let deadline = started + timeout;
         self.metrics.submitted.add(records.len() as u64);
@@ -433,13 +460,23 @@ impl Core {
         let Some(leader) = self.leader() else { return false };
         let call = self.peers.call(&leader, &self.name, Kind::ReadIndex as u32, Bytes::new(), CONFIRM_LIMIT);
         let Ok(answer) = call.await else { return false };
-        let Ok(raft_index) = crate::bytes_codec::Reader::new(answer, "read index").u64() else { return false };
+        let Ok(raft_index) = crate::bytes_codec::Reader::new(answer, "read index").u64() else {
+            return false;
+        };
         let mut applied = self.ledger.watch_applied();
         let limit = deadline.min(Instant::now() + CONFIRM_LIMIT);
-        matches!(tokio::time::timeout_at(limit, applied.wait_for(|mark| mark.raft_index >= raft_index)).await, Ok(Ok(_)))
+        matches!(
+            tokio::time::timeout_at(limit, applied.wait_for(|mark| mark.raft_index >= raft_index)).await,
+            Ok(Ok(_))
+        )
     }
 
-    async fn sequence(&self, records: Vec<Bytes>, ack: Ack, deadline: Instant) -> Vec<Result<Submitted, Refused>> {
+    async fn sequence(
+        &self,
+        records: Vec<Bytes>,
+        ack: Ack,
+        deadline: Instant,
+    ) -> Vec<Result<Submitted, Refused>> {
         let count = records.len();
         if count == 0 {
             return Vec::new();
@@ -459,7 +496,9 @@ impl Core {
         let Some(last) = answers.iter().flatten().map(|submitted| submitted.index).max() else { return };
         let mut published = self.ledger.watch_published();
         let covers = |checkpoint: &Option<Arc<crate::PublishedCheckpoint>>| {
-            checkpoint.as_ref().is_some_and(|p| p.checkpoint.size > last && (ack < Ack::Witnessed || self.is_witnessed(p)))
+            checkpoint
+                .as_ref()
+                .is_some_and(|p| p.checkpoint.size > last && (ack < Ack::Witnessed || self.is_witnessed(p)))
         };
         let reached = tokio::time::timeout_at(deadline, published.wait_for(covers)).await;
         let checkpoint = match reached {
@@ -478,7 +517,8 @@ impl Core {
     fn is_witnessed(&self, published: &crate::PublishedCheckpoint) -> bool {
         // What is published fail-closed has satisfied the policy already.
         !self.options.fail_open
-            || ledger_format::Note::parse(&published.note).is_ok_and(|note| self.options.policy.check(&note).is_ok())
+            || ledger_format::Note::parse(&published.note)
+                .is_ok_and(|note| self.options.policy.check(&note).is_ok())
     }
 
     /// Asks the leader to publish at least `size` soon.
@@ -488,7 +528,13 @@ impl Core {
         }
         if let Some(leader) = self.leader() {
             let body = crate::bytes_codec::Writer::default().u64(size).finish();
-            let call = self.peers.call(&leader, &self.name, Kind::WantPublished as u32, body, Duration::from_secs(1));
+            let call = self.peers.call(
+                &leader,
+                &self.name,
+                Kind::WantPublished as u32,
+                body,
+                Duration::from_secs(1),
+            );
             if let Err(error) = call.await {
                 tracing::debug!(log = %self.name, "the leader could not be asked to publish: {error}");
             }

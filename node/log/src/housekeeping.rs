@@ -33,13 +33,18 @@ fn look_at_disk(core: &Core) {
             core.low_space.send_replace(true);
             core.alarms.raise(
                 AlarmKind::DiskFull,
-                format!("free disk space is below the reserve of {} MiB: records are refused", core.options.limits.reserve_bytes >> 20),
+                format!(
+                    "free disk space is below the reserve of {} MiB: records are refused",
+                    core.options.limits.reserve_bytes >> 20
+                ),
             );
         }
         Ok(_) => {
             core.low_space.send_replace(false);
             core.alarms.lower(AlarmKind::DiskFull);
         }
-        Err(error) => core.alarms.raise(AlarmKind::Corruption, format!("the data directory cannot be read: {error}")),
+        Err(error) => {
+            core.alarms.raise(AlarmKind::Corruption, format!("the data directory cannot be read: {error}"))
+        }
     }
 }

@@ -33,6 +33,7 @@ mod raft;
 mod reader;
 mod scrub;
 mod snapshot;
+pub mod trace;
 
 pub use admin::{AdminError, LogStatus, MemberStatus};
 pub use alarm::{AlarmKind, Alarms};
@@ -41,8 +42,8 @@ pub use hosted::{HostedLog, OpenError};
 pub use ingest::{Ack, Credential, Refused, RefusedKind, Submitted};
 pub use ledger::{AppliedMark, LedgerError, PublishedCheckpoint};
 pub use options::{
-    Clock, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport, PublishOptions, RaftOptions,
-    WitnessTransport, World,
+    Clock, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport, PublishOptions,
+    RaftOptions, WitnessTransport, World,
 };
 pub use peer::Kind;
 pub use publish::cosign::WitnessState;

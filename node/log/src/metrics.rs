@@ -58,6 +58,7 @@ impl Histogram {
 
     fn write(&self, out: &mut String, name: &str, log: &str) {
         let observed = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let _ = writeln!(out, "# TYPE {name} histogram");
         for (bound, count) in SECONDS.iter().zip(observed.buckets) {
             let _ = writeln!(out, "{name}_bucket{{log=\"{log}\",le=\"{bound}\"}} {count}");
         }
@@ -112,6 +113,7 @@ impl Metrics {
             ("maip_repaired_files_total", &self.repaired),
         ];
         for (name, counter) in counters {
+            let _ = writeln!(out, "# TYPE {name} counter");
             let _ = writeln!(out, "{name}{{log=\"{log}\"}} {}", counter.get());
         }
         for (name, histogram) in [

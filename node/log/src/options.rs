@@ -130,7 +130,13 @@ pub struct RaftOptions {
 
 impl Default for RaftOptions {
     fn default() -> Self {
-        Self { heartbeat_ms: 100, election_min_ms: 400, election_max_ms: 700, snapshot_after: 20_000, keep_entries: 5_000 }
+        Self {
+            heartbeat_ms: 100,
+            election_min_ms: 400,
+            election_max_ms: 700,
+            snapshot_after: 20_000,
+            keep_entries: 5_000,
+        }
     }
 }
 
@@ -166,7 +172,14 @@ pub struct PeerStream {
 /// How nodes reach one another. gRPC over mutual TLS in the product, framed TCP in the simulation.
 pub trait PeerTransport: Send + Sync + 'static {
     /// One request, one answer, within `timeout`.
-    fn call(&self, to: &Member, log: &str, kind: u32, body: Bytes, timeout: Duration) -> BoxFuture<'static, Result<Bytes, PeerError>>;
+    fn call(
+        &self,
+        to: &Member,
+        log: &str,
+        kind: u32,
+        body: Bytes,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, PeerError>>;
     /// Opens a stream of append requests.
     fn append_stream(&self, to: &Member, log: &str) -> BoxFuture<'static, Result<PeerStream, PeerError>>;
 }
@@ -185,7 +198,12 @@ pub struct HttpAnswer {
 /// How witnesses are reached (C2SP tlog-witness over HTTP).
 pub trait WitnessTransport: Send + Sync + 'static {
     /// `POST <url>/add-checkpoint`.
-    fn add_checkpoint(&self, url: &str, body: Vec<u8>, timeout: Duration) -> BoxFuture<'static, Result<HttpAnswer, String>>;
+    fn add_checkpoint(
+        &self,
+        url: &str,
+        body: Vec<u8>,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<HttpAnswer, String>>;
     /// `GET <url>`.
     fn get(&self, url: &str, timeout: Duration) -> BoxFuture<'static, Result<HttpAnswer, String>>;
 }

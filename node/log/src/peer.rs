@@ -56,9 +56,21 @@ pub enum Kind {
 impl Kind {
     fn from_number(number: u32) -> Option<Self> {
         use Kind::*;
-        [Append, Vote, PreVote, TransferLeader, SnapshotPart, SnapshotInstall, Forward, RootVote, FetchBundle, WantPublished, ReadIndex]
-            .into_iter()
-            .find(|kind| *kind as u32 == number)
+        [
+            Append,
+            Vote,
+            PreVote,
+            TransferLeader,
+            SnapshotPart,
+            SnapshotInstall,
+            Forward,
+            RootVote,
+            FetchBundle,
+            WantPublished,
+            ReadIndex,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u32 == number)
     }
 }
 
@@ -92,10 +104,14 @@ pub(crate) fn install_answer(body: Bytes) -> Result<InstallAnswer, Malformed> {
     }
 }
 
+/// How an installation ended.
+type Installed = Result<SnapshotResponse<TypeConfig>, String>;
+
 /// Snapshots being received and installed.
 #[derive(Default)]
 pub(crate) struct Incoming {
-    installs: Mutex<HashMap<String, Option<Result<SnapshotResponse<TypeConfig>, String>>>>,
+    /// By file name; `None` while the installation runs.
+    installs: Mutex<HashMap<String, Option<Installed>>>,
 }
 
 fn refuse(error: impl std::fmt::Display) -> PeerError {
@@ -105,7 +121,8 @@ fn refuse(error: impl std::fmt::Display) -> PeerError {
 impl Core {
     /// Answers one call.
     pub(crate) async fn answer(self: &Arc<Self>, kind: u32, body: Bytes) -> Result<Bytes, PeerError> {
-        let kind = Kind::from_number(kind).ok_or_else(|| refuse(format!("unknown call {kind}; is the peer newer?")))?;
+        let kind = Kind::from_number(kind)
+            .ok_or_else(|| refuse(format!("unknown call {kind}; is the peer newer?")))?;
         match kind {
             Kind::Append => {
                 let request = codec::decode_append(body).map_err(refuse)?;
@@ -115,11 +132,19 @@ impl Core {
                 Ok(codec::encode_append_result(&answer.into_stream_result(prev, last)))
             }
             Kind::Vote => {
-                let answer = self.raft.vote(codec::decode_vote_request(body).map_err(refuse)?).await.map_err(refuse)?;
+                let answer = self
+                    .raft
+                    .vote(codec::decode_vote_request(body).map_err(refuse)?)
+                    .await
+                    .map_err(refuse)?;
                 Ok(codec::encode_vote_response(&answer))
             }
             Kind::PreVote => {
-                let answer = self.raft.pre_vote(codec::decode_vote_request(body).map_err(refuse)?).await.map_err(refuse)?;
+                let answer = self
+                    .raft
+                    .pre_vote(codec::decode_vote_request(body).map_err(refuse)?)
+                    .await
+                    .map_err(refuse)?;
                 Ok(codec::encode_vote_response(&answer))
             }
             Kind::TransferLeader => {
@@ -156,16 +181,24 @@ impl Core {
     }
 
     /// Answers a pipelined stream of append requests, in order.
-    pub(crate) fn answer_appends(self: &Arc<Self>, input: BoxStream<'static, Bytes>) -> BoxStream<'static, Result<Bytes, PeerError>> {
+    pub(crate) fn answer_appends(
+        self: &Arc<Self>,
+        input: BoxStream<'static, Bytes>,
+    ) -> BoxStream<'static, Result<Bytes, PeerError>> {
         // A request that cannot be read ends the stream; the peer then sees it break and starts a new one.
-        let requests = input.map(codec::decode_append).take_while(|request| futures::future::ready(request.is_ok()));
+        let requests =
+            input.map(codec::decode_append).take_while(|request| futures::future::ready(request.is_ok()));
         let requests = requests.filter_map(|request| futures::future::ready(request.ok()));
         let answers = self.raft.stream_append(requests);
-        answers.map(|answer| answer.map(|result| codec::encode_append_result(&result)).map_err(refuse)).boxed()
+        answers
+            .map(|answer| answer.map(|result| codec::encode_append_result(&result)).map_err(refuse))
+            .boxed()
     }
 
     fn incoming_path(&self, name: &str) -> Result<PathBuf, String> {
-        let plain = name.len() <= 64 && name.ends_with(".snapshot") && name.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase() || b == b'.');
+        let plain = name.len() <= 64
+            && name.ends_with(".snapshot")
+            && name.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase() || b == b'.');
         if !plain || name.contains("..") {
             return Err(format!("not a snapshot name: {name:?}"));
         }
@@ -175,7 +208,8 @@ impl Core {
     fn take_snapshot_part(&self, body: Bytes) -> Result<Bytes, String> {
         let mut r = Reader::new(body, "snapshot part");
         let text = |e: Malformed| e.to_string();
-        let (name, offset, part) = (r.string().map_err(text)?, r.u64().map_err(text)?, r.bytes().map_err(text)?);
+        let (name, offset, part) =
+            (r.string().map_err(text)?, r.u64().map_err(text)?, r.bytes().map_err(text)?);
         if offset + part.len() as u64 > SNAPSHOT_BYTES_MAX {
             return Err(format!("the snapshot is larger than {SNAPSHOT_BYTES_MAX} bytes"));
         }
@@ -184,7 +218,11 @@ impl Core {
         let folder = path.parent().expect("an incoming path has a folder");
         std::fs::create_dir_all(folder).map_err(io)?;
         if offset == 0 {
-            let others = std::fs::read_dir(folder).map_err(io)?.filter_map(Result::ok).map(|e| e.path()).filter(|p| *p != path);
+            let others = std::fs::read_dir(folder)
+                .map_err(io)?
+                .filter_map(Result::ok)
+                .map(|e| e.path())
+                .filter(|p| *p != path);
             for old in others.skip(INCOMING_MAX - 1) {
                 std::fs::remove_file(old).map_err(io)?;
             }
@@ -203,7 +241,8 @@ impl Core {
 
     fn install_snapshot(self: &Arc<Self>, body: Bytes) -> Result<Bytes, PeerError> {
         let mut r = Reader::new(body, "snapshot installation");
-        let (name, bytes, vote) = (r.string().map_err(refuse)?, r.u64().map_err(refuse)?, r.bytes().map_err(refuse)?);
+        let (name, bytes, vote) =
+            (r.string().map_err(refuse)?, r.u64().map_err(refuse)?, r.bytes().map_err(refuse)?);
         let vote = codec::decode_vote(vote).map_err(refuse)?;
         let mut installs = self.incoming.installs.lock().unwrap_or_else(PoisonError::into_inner);
         match installs.get(&name) {
@@ -230,24 +269,41 @@ impl Core {
                     if let Err(text) = &result {
                         tracing::warn!(log = %core.name, "snapshot not installed: {text}");
                     }
-                    core.incoming.installs.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Some(result));
+                    core.incoming
+                        .installs
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(name, Some(result));
                 });
                 Ok(Writer::default().u8(0).finish())
             }
         }
     }
 
-    async fn fetch_and_install(self: &Arc<Self>, path: PathBuf, vote: crate::raft::types::Vote) -> Result<SnapshotResponse<TypeConfig>, String> {
+    async fn fetch_and_install(
+        self: &Arc<Self>,
+        path: PathBuf,
+        vote: crate::raft::types::Vote,
+    ) -> Result<SnapshotResponse<TypeConfig>, String> {
         let from = vote.leader_id.node_id;
         let file = SnapshotFile::read(&path).map_err(|e| e.to_string())?;
         let manifest = file.manifest().clone();
         drop(file);
-        let source = manifest.meta.last_membership.nodes().find(|(id, _)| **id == from).map(|(_, member)| member.clone());
+        let source = manifest
+            .meta
+            .last_membership
+            .nodes()
+            .find(|(id, _)| **id == from)
+            .map(|(_, member)| member.clone());
         let source = source.ok_or("the sender is not a member of its own snapshot")?;
         self.fetch_bundles(&source, &manifest).await?;
         // The file moves among the snapshots: after a crash the installation is finished from there.
-        let kept = crate::snapshot::snapshot_path(self.ledger.dir(), manifest.meta.last_log_id.map_or(0, |id| id.index));
-        std::fs::create_dir_all(kept.parent().expect("a snapshot path has a folder")).map_err(|e| e.to_string())?;
+        let kept = crate::snapshot::snapshot_path(
+            self.ledger.dir(),
+            manifest.meta.last_log_id.map_or(0, |id| id.index),
+        );
+        std::fs::create_dir_all(kept.parent().expect("a snapshot path has a folder"))
+            .map_err(|e| e.to_string())?;
         std::fs::rename(&path, &kept).map_err(|e| e.to_string())?;
         let snapshot = openraft::storage::Snapshot { meta: manifest.meta, snapshot: kept };
         self.raft.install_full_snapshot(vote, snapshot).await.map_err(|e| e.to_string())
@@ -270,12 +326,21 @@ impl Core {
     }
 
     /// One full bundle from a peer with the proof that it belongs into the tree of `size`.
-    pub(crate) async fn fetch_bundle(&self, source: Member, index: u64, size: u64) -> Result<(Bytes, Vec<Hash>), PeerError> {
+    pub(crate) async fn fetch_bundle(
+        &self,
+        source: Member,
+        index: u64,
+        size: u64,
+    ) -> Result<(Bytes, Vec<Hash>), PeerError> {
         let body = Writer::default().u64(index).u64(size).finish();
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.peers.call(&source, &self.name, Kind::FetchBundle as u32, body.clone(), FETCH_TIMEOUT).await {
+            match self
+                .peers
+                .call(&source, &self.name, Kind::FetchBundle as u32, body.clone(), FETCH_TIMEOUT)
+                .await
+            {
                 Ok(answer) => return parse_bundle_answer(answer).map_err(refuse),
                 Err(error @ PeerError::Refused(_)) => return Err(error),
                 Err(error) if tries >= FETCH_TRIES => return Err(error),
@@ -285,9 +350,13 @@ impl Core {
     }
 
     fn full_bundle(&self, index: u64, size: u64) -> Result<Bytes, PeerError> {
-        let end = index.checked_add(1).and_then(|n| n.checked_mul(TILE_WIDTH)).filter(|end| *end <= size && size <= self.ledger.size());
+        let end = index
+            .checked_add(1)
+            .and_then(|n| n.checked_mul(TILE_WIDTH))
+            .filter(|end| *end <= size && size <= self.ledger.size());
         let end = end.ok_or_else(|| refuse(format!("bundle {index} of {size} entries is not here")))?;
-        let bundle = self.ledger.bundle_bytes(BundleId { index, width: TILE_WIDTH as u16 }).map_err(refuse)?;
+        let bundle =
+            self.ledger.bundle_bytes(BundleId { index, width: TILE_WIDTH as u16 }).map_err(refuse)?;
         let bundle = bundle.ok_or_else(|| refuse(format!("bundle {index} is missing")))?;
         let proof = prove_subtree(&self.ledger.hashes(), end - TILE_WIDTH, end, size).map_err(refuse)?;
         let mut w = Writer::with_capacity(bundle.len() + proof.len() * 32 + 8);
@@ -300,7 +369,8 @@ impl Core {
 
     async fn root_vote(&self, size: u64) -> Result<Bytes, PeerError> {
         let mut applied = self.ledger.watch_applied();
-        let caught_up = tokio::time::timeout(ROOT_VOTE_WAIT, applied.wait_for(|mark| mark.size >= size)).await;
+        let caught_up =
+            tokio::time::timeout(ROOT_VOTE_WAIT, applied.wait_for(|mark| mark.size >= size)).await;
         if !matches!(caught_up, Ok(Ok(_))) {
             return Err(refuse(format!("this node has not applied {size} entries yet")));
         }

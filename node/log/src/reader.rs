@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use ledger_format::{
-    BundleId, Hash, Note, TILE_WIDTH, TileId, TlogProof, prove_consistency, prove_inclusion,
-    record::Ulid,
+    BundleId, Hash, Note, TILE_WIDTH, TileId, TlogProof, prove_consistency, prove_inclusion, record::Ulid,
 };
 
 use crate::{
@@ -38,7 +37,9 @@ impl Reader {
     /// Waits until a checkpoint of at least `size` is published, or the time is over.
     pub async fn wait_published(&self, size: u64, timeout: Duration) -> Option<Arc<PublishedCheckpoint>> {
         let mut published = self.core.ledger.watch_published();
-        let far_enough = |checkpoint: &Option<Arc<PublishedCheckpoint>>| checkpoint.as_ref().is_some_and(|p| p.checkpoint.size >= size);
+        let far_enough = |checkpoint: &Option<Arc<PublishedCheckpoint>>| {
+            checkpoint.as_ref().is_some_and(|p| p.checkpoint.size >= size)
+        };
         if !far_enough(&published.borrow()) {
             self.core.want_published(size).await;
         }
@@ -69,7 +70,7 @@ impl Reader {
     }
 
     fn tile_below(&self, id: TileId, size: u64) -> Result<Option<Bytes>, ReadError> {
-        let hashes = (u32::from(id.level) < 8).then(|| size >> (8 * u32::from(id.level))).unwrap_or(0);
+        let hashes = size.checked_shr(8 * u32::from(id.level)).unwrap_or(0);
         if id.width == 0 || !holds(hashes, id.index, id.width) {
             return Ok(None);
         }
@@ -161,18 +162,26 @@ impl Reader {
 
 /// Whether a row of `count` items holds the first `width` items of its tile `index`.
 fn holds(count: u64, index: u64, width: u16) -> bool {
-    index.checked_mul(TILE_WIDTH).and_then(|first| first.checked_add(u64::from(width))).is_some_and(|end| end <= count)
+    index
+        .checked_mul(TILE_WIDTH)
+        .and_then(|first| first.checked_add(u64::from(width)))
+        .is_some_and(|end| end <= count)
 }
 
 /// The `.tlog-proof` of an entry under a given checkpoint; `None` when it does not cover the entry.
-pub(crate) fn proof_under(ledger: &Ledger, index: u64, published: &PublishedCheckpoint) -> Result<Option<Vec<u8>>, LedgerError> {
+pub(crate) fn proof_under(
+    ledger: &Ledger,
+    index: u64,
+    published: &PublishedCheckpoint,
+) -> Result<Option<Vec<u8>>, LedgerError> {
     let size = published.checkpoint.size;
     if index >= size {
         return Ok(None);
     }
     let Some(entry) = ledger.entry(index)? else { return Ok(None) };
     let hashes = prove_inclusion(&ledger.hashes(), index, size)?;
-    let note = Note::parse(&published.note).map_err(|e| LedgerError::corrupt("published checkpoint", e.to_string()))?;
+    let note = Note::parse(&published.note)
+        .map_err(|e| LedgerError::corrupt("published checkpoint", e.to_string()))?;
     Ok(Some(TlogProof { extra: Some(entry.to_vec()), index, hashes, note }.to_bytes()))
 }
 

@@ -6,7 +6,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use ledger_format::{BundleId, Hash, TILE_WIDTH, TileId, encode_tile, leaf_hash, parse_bundle, parse_tile, tile_root, verify_subtree};
+use ledger_format::{
+    BundleId, Hash, TILE_WIDTH, TileId, encode_tile, leaf_hash, parse_bundle, parse_tile, tile_root,
+    verify_subtree,
+};
 
 use crate::{
     alarm::AlarmKind,
@@ -36,11 +39,23 @@ pub(crate) async fn pass(core: &Arc<Core>) {
     let mut count = core.ledger.filed().min(core.published_size()) / TILE_WIDTH;
     while count > 0 {
         for index in 0..count {
-            let good = if level == 0 { bundle_fits(&core.ledger, index) } else { parent_fits(&core.ledger, level, index) };
+            let good = if level == 0 {
+                bundle_fits(&core.ledger, index)
+            } else {
+                parent_fits(&core.ledger, level, index)
+            };
             if !matches!(good, Ok(true)) {
-                let what = if level == 0 { format!("bundle or tile 0/{index}") } else { format!("tile {level}/{index}") };
+                let what = if level == 0 {
+                    format!("bundle or tile 0/{index}")
+                } else {
+                    format!("tile {level}/{index}")
+                };
                 core.alarms.raise(AlarmKind::Corruption, format!("{what} is damaged on disk"));
-                let repaired = if level == 0 { repair_bundle(core, index).await } else { repair_parent(&core.ledger, level, index) };
+                let repaired = if level == 0 {
+                    repair_bundle(core, index).await
+                } else {
+                    repair_parent(&core.ledger, level, index)
+                };
                 match repaired {
                     Ok(()) => {
                         core.metrics.repaired.inc();
@@ -48,7 +63,10 @@ pub(crate) async fn pass(core: &Arc<Core>) {
                         core.alarms.lower(AlarmKind::Corruption);
                         tracing::warn!(log = %core.name, "{what} was damaged and is repaired");
                     }
-                    Err(error) => core.alarms.raise(AlarmKind::Corruption, format!("{what} is damaged and cannot be repaired: {error}")),
+                    Err(error) => core.alarms.raise(
+                        AlarmKind::Corruption,
+                        format!("{what} is damaged and cannot be repaired: {error}"),
+                    ),
                 }
             }
             core.metrics.scrubbed.inc();
@@ -99,7 +117,10 @@ fn repair_parent(ledger: &Ledger, level: u8, index: u64) -> Result<(), String> {
 
 /// Asks the other nodes for a bundle until one proves itself against the published root.
 pub(crate) async fn repair_bundle(core: &Arc<Core>, index: u64) -> Result<(), String> {
-    let published = core.ledger.published().ok_or("nothing is published yet that a peer's copy could be checked against")?;
+    let published = core
+        .ledger
+        .published()
+        .ok_or("nothing is published yet that a peer's copy could be checked against")?;
     let (size, root) = (published.checkpoint.size, published.checkpoint.root);
     let mut why = "there is no other node".to_owned();
     for peer in core.voters().into_iter().filter(|member| member.id != core.options.node_id) {
@@ -115,11 +136,20 @@ pub(crate) async fn repair_bundle(core: &Arc<Core>, index: u64) -> Result<(), St
     Err(why)
 }
 
-fn install_bundle(ledger: &Ledger, index: u64, bundle: &Bytes, proof: &[Hash], size: u64, root: Hash) -> Result<(), String> {
+fn install_bundle(
+    ledger: &Ledger,
+    index: u64,
+    bundle: &Bytes,
+    proof: &[Hash],
+    size: u64,
+    root: Hash,
+) -> Result<(), String> {
     let leaves = bundle_leaves(bundle).ok_or("its bundle is malformed")?;
     let start = index * TILE_WIDTH;
-    verify_subtree(start, start + TILE_WIDTH, size, proof, tile_root(&leaves), root).map_err(|e| e.to_string())?;
-    let replace = |path: String, bytes: &[u8]| ledger.files().replace(&path, bytes).map_err(|e| e.to_string());
+    verify_subtree(start, start + TILE_WIDTH, size, proof, tile_root(&leaves), root)
+        .map_err(|e| e.to_string())?;
+    let replace =
+        |path: String, bytes: &[u8]| ledger.files().replace(&path, bytes).map_err(|e| e.to_string());
     replace(BundleId { index, width: WIDTH }.path(), bundle)?;
     replace(TileId { level: 0, index, width: WIDTH }.path(), &encode_tile(&leaves))
 }

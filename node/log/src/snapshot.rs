@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use ledger_format::{Hash, TILE_WIDTH, push_bundle_entry};
-use ledger_store::{Space};
+use ledger_store::Space;
 
 use crate::{
     bytes_codec::{Malformed, Reader, Writer},
@@ -78,8 +78,11 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>, LedgerError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(LedgerError::io("list", &folder, e)),
     };
-    let mut paths: Vec<PathBuf> =
-        listing.filter_map(Result::ok).map(|e| e.path()).filter(|p| p.extension().is_some_and(|x| x == "snapshot")).collect();
+    let mut paths: Vec<PathBuf> = listing
+        .filter_map(Result::ok)
+        .map(|e| e.path())
+        .filter(|p| p.extension().is_some_and(|x| x == "snapshot"))
+        .collect();
     paths.sort();
     Ok(paths)
 }
@@ -102,7 +105,9 @@ impl Ledger {
         let size = self.size();
         let mut edge = Vec::new();
         for index in size / TILE_WIDTH * TILE_WIDTH..size {
-            let entry = self.entry(index)?.ok_or_else(|| LedgerError::corrupt("edge", format!("entry {index} is missing")))?;
+            let entry = self
+                .entry(index)?
+                .ok_or_else(|| LedgerError::corrupt("edge", format!("entry {index} is missing")))?;
             push_bundle_entry(&mut edge, &entry).map_err(|e| LedgerError::corrupt("edge", e.to_string()))?;
         }
         let meta = SnapshotMeta { last_log_id: mark.applied, last_membership: mark.membership };
@@ -112,7 +117,11 @@ impl Ledger {
         Ok((manifest, path))
     }
 
-    fn write_snapshot_file(&self, manifest: &Manifest, path: &Path) -> std::io::Result<Result<(), LedgerError>> {
+    fn write_snapshot_file(
+        &self,
+        manifest: &Manifest,
+        path: &Path,
+    ) -> std::io::Result<Result<(), LedgerError>> {
         let folder = path.parent().expect("a snapshot path has a folder");
         fs::create_dir_all(folder)?;
         let temporary = path.with_extension("tmp");
@@ -162,6 +171,9 @@ impl Hashed {
     }
 }
 
+/// A key of the state and its value.
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// A snapshot file being read. Its hash has been checked before the first pair is handed out.
 pub(crate) struct SnapshotFile {
     path: PathBuf,
@@ -191,10 +203,11 @@ impl SnapshotFile {
     }
 
     /// The next key and value of the state; `None` at the end.
-    pub(crate) fn next_pair(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, LedgerError> {
+    pub(crate) fn next_pair(&mut self) -> Result<Option<Pair>, LedgerError> {
         let Some(key) = read_value(&mut self.reader, &self.path)? else { return Ok(None) };
         let value = read_value(&mut self.reader, &self.path)?;
-        let value = value.ok_or_else(|| LedgerError::corrupt(self.path.display().to_string(), "a key has no value"))?;
+        let value = value
+            .ok_or_else(|| LedgerError::corrupt(self.path.display().to_string(), "a key has no value"))?;
         Ok(Some((key, value)))
     }
 }

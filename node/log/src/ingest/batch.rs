@@ -15,6 +15,7 @@ use crate::{
     hosted::{Core, ProposeError},
     options::{LogLimits, PeerError},
     peer::Kind,
+    trace::{self, TraceId},
 };
 
 /// Between two looks for a leader.
@@ -29,6 +30,7 @@ pub(crate) struct Group {
     records: Vec<Bytes>,
     want_published: bool,
     deadline: Instant,
+    trace: Option<TraceId>,
     answer: oneshot::Sender<Vec<Fate>>,
     /// Room in the queue; given back when the group is answered.
     _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
@@ -62,13 +64,14 @@ impl Queue {
         deadline: Instant,
     ) -> Result<oneshot::Receiver<Vec<Fate>>, Refused> {
         let number = u32::try_from(records.len()).map_err(|_| Refused::busy())?;
-        let bytes = u32::try_from(records.iter().map(Bytes::len).sum::<usize>()).map_err(|_| Refused::busy())?;
+        let bytes =
+            u32::try_from(records.iter().map(Bytes::len).sum::<usize>()).map_err(|_| Refused::busy())?;
         let room = (
             self.records_room.clone().try_acquire_many_owned(number).map_err(|_| Refused::busy())?,
             self.bytes_room.clone().try_acquire_many_owned(bytes).map_err(|_| Refused::busy())?,
         );
         let (answer, fate) = oneshot::channel();
-        let group = Group { records, want_published, deadline, answer, _room: room };
+        let group = Group { records, want_published, deadline, trace: trace::current(), answer, _room: room };
         self.groups.send(group).map_err(|_| Refused::no_leader("this node is shutting down"))?;
         Ok(fate)
     }
@@ -104,8 +107,12 @@ pub(crate) async fn run(core: Arc<Core>) {
             batch.add(group);
         }
         let core = core.clone();
+        let trace = batch.groups.iter().find_map(|group| group.trace);
         tokio::spawn(async move {
-            batch.send(&core).await;
+            match trace {
+                Some(id) => trace::scope(id, batch.send(&core)).await,
+                None => batch.send(&core).await,
+            }
             drop(permit);
         });
     }
@@ -134,7 +141,8 @@ impl Batch {
     async fn send(self, core: &Arc<Core>) {
         let deadline = self.groups.iter().map(|group| group.deadline).max().unwrap_or_else(Instant::now);
         let want_published = self.groups.iter().any(|group| group.want_published);
-        let records: Vec<Bytes> = self.groups.iter().flat_map(|group| group.records.iter().cloned()).collect();
+        let records: Vec<Bytes> =
+            self.groups.iter().flat_map(|group| group.records.iter().cloned()).collect();
         let mut fates = loop {
             match attempt(core, &records, want_published).await {
                 Ok(fates) => break fates.into_iter(),
@@ -157,16 +165,24 @@ async fn attempt(core: &Arc<Core>, records: &[Bytes], want_published: bool) -> R
     if core.is_leader() {
         return propose(core, records, want_published).await;
     }
-    let Some(leader) = core.leader() else { return Err(Refused::no_leader("no leader is known; an election may be under way")) };
+    let Some(leader) = core.leader() else {
+        return Err(Refused::no_leader("no leader is known; an election may be under way"));
+    };
     let body = encode_forward(records, want_published);
-    let answer = core.world.peers.call(&leader, &core.name, Kind::Forward as u32, body, FORWARD_TIMEOUT).await;
-    let answer = answer.map_err(|error| Refused::no_leader(format!("the leader, node {}, did not take it: {error}", leader.id)))?;
-    decode_fates(answer, records.len()).map_err(|e| Refused::new(RefusedKind::Internal, "INTERNAL", e.to_string(), "run one version"))?
+    let answer =
+        core.world.peers.call(&leader, &core.name, Kind::Forward as u32, body, FORWARD_TIMEOUT).await;
+    let answer = answer.map_err(|error| {
+        Refused::no_leader(format!("the leader, node {}, did not take it: {error}", leader.id))
+    })?;
+    decode_fates(answer, records.len())
+        .map_err(|e| Refused::new(RefusedKind::Internal, "INTERNAL", e.to_string(), "run one version"))?
 }
 
 async fn propose(core: &Arc<Core>, records: &[Bytes], want_published: bool) -> Result<Vec<Fate>, Refused> {
     if core.fence_pending() {
-        return Err(Refused::no_leader("the new leader is still asking the witnesses what they have cosigned"));
+        return Err(Refused::no_leader(
+            "the new leader is still asking the witnesses what they have cosigned",
+        ));
     }
     if let Some(reason) = core.read_only_reason() {
         return Err(Refused::read_only(reason));
@@ -180,9 +196,18 @@ async fn propose(core: &Arc<Core>, records: &[Bytes], want_published: bool) -> R
     })?;
     core.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
     if outcomes.len() != records.len() {
-        return Err(Refused::new(RefusedKind::Internal, "INTERNAL", "apply answered for another number of records", "report this"));
+        return Err(Refused::new(
+            RefusedKind::Internal,
+            "INTERNAL",
+            "apply answered for another number of records",
+            "report this",
+        ));
     }
     let fates: Vec<Fate> = outcomes.into_iter().map(fate).collect();
+    if let Some(id) = trace::current() {
+        let first = fates.iter().flatten().map(|submitted| submitted.index).min();
+        tracing::debug!(log = %core.name, trace = %id, records = records.len(), first, "sequenced");
+    }
     if want_published {
         let size = fates.iter().flatten().map(|submitted| submitted.index + 1).max().unwrap_or(0);
         core.demand.want(size);
@@ -196,20 +221,28 @@ fn fate(outcome: Outcome) -> Fate {
             Ok(Submitted { index, leaf, log_ms, duplicate, ack: Ack::Sequenced, proof: None })
         }
         Outcome::Rejected(rejection) => Err(super::check::refused(&rejection)),
-        other => Err(Refused::new(RefusedKind::Internal, "INTERNAL", format!("unexpected outcome {other:?}"), "report this")),
+        other => Err(Refused::new(
+            RefusedKind::Internal,
+            "INTERNAL",
+            format!("unexpected outcome {other:?}"),
+            "report this",
+        )),
     }
 }
 
 impl Core {
     /// A follower's records: checked there, proposed here.
     pub(crate) async fn take_forwarded(self: &Arc<Self>, body: Bytes) -> Result<Bytes, PeerError> {
-        let (records, want_published) = decode_forward(body).map_err(|e| PeerError::Refused(e.to_string()))?;
+        let (records, want_published) =
+            decode_forward(body).map_err(|e| PeerError::Refused(e.to_string()))?;
         if !self.is_leader() {
             return Err(PeerError::Refused("not the leader".into()));
         }
         let count = records.len();
         let answer = match self.queue.put(records, want_published, Instant::now() + FORWARD_TIMEOUT) {
-            Ok(fates) => fates.await.unwrap_or_else(|_| vec![Err(Refused::no_leader("this node is shutting down")); count]),
+            Ok(fates) => fates
+                .await
+                .unwrap_or_else(|_| vec![Err(Refused::no_leader("this node is shutting down")); count]),
             Err(refused) => vec![Err(refused); count],
         };
         Ok(encode_fates(&answer))
@@ -270,7 +303,14 @@ fn decode_fates(body: Bytes, expected: usize) -> Result<Result<Vec<Fate>, Refuse
         fates.push(match r.u8()? {
             0 => {
                 let (index, leaf, log_ms) = (r.u64()?, r.hash()?, r.u64()?);
-                Ok(Submitted { index, leaf, log_ms, duplicate: r.u8()? != 0, ack: Ack::Sequenced, proof: None })
+                Ok(Submitted {
+                    index,
+                    leaf,
+                    log_ms,
+                    duplicate: r.u8()? != 0,
+                    ack: Ack::Sequenced,
+                    proof: None,
+                })
             }
             1 => {
                 let kind = kind_of(r.u8()?).ok_or(r.fault())?;
@@ -284,7 +324,9 @@ fn decode_fates(body: Bytes, expected: usize) -> Result<Result<Vec<Fate>, Refuse
     r.end()?;
     let whole = |kind| matches!(kind, RefusedKind::NoLeader | RefusedKind::ReadOnly | RefusedKind::Internal);
     match fates.first() {
-        Some(Err(refused)) if whole(refused.kind) && fates.iter().all(|fate| fate.is_err()) => Ok(Err(refused.clone())),
+        Some(Err(refused)) if whole(refused.kind) && fates.iter().all(|fate| fate.is_err()) => {
+            Ok(Err(refused.clone()))
+        }
         _ => Ok(Ok(fates)),
     }
 }
@@ -350,7 +392,8 @@ mod tests {
     async fn a_full_queue_refuses_and_an_answered_group_makes_room() {
         let queue = Queue::new(&LogLimits { queue_records: 2, queue_bytes: 10, ..LogLimits::default() });
         let later = Instant::now() + Duration::from_secs(60);
-        let put = |bytes: &'static [u8], n: usize| queue.put(vec![Bytes::from_static(bytes); n], false, later);
+        let put =
+            |bytes: &'static [u8], n: usize| queue.put(vec![Bytes::from_static(bytes); n], false, later);
         let first = put(b"ab", 2).unwrap();
         assert_eq!(put(b"c", 1).unwrap_err().code, "BUSY");
         let group = queue.waiting.lock().await.recv().await.unwrap();

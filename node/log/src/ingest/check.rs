@@ -25,13 +25,20 @@ pub(crate) enum Checked {
 /// and then log what it did.
 pub(crate) fn check(ledger: &Ledger, records: &[Bytes], credential: Credential) -> Vec<Checked> {
     let checked = ledger.with_view(|view| match SignatureChecker::new(view) {
-        Ok(mut signatures) => records.iter().map(|bytes| check_one(ledger, &mut signatures, bytes, credential)).collect(),
+        Ok(mut signatures) => {
+            records.iter().map(|bytes| check_one(ledger, &mut signatures, bytes, credential)).collect()
+        }
         Err(fault) => vec![Checked::Refused(faulty(ledger, fault)); records.len()],
     });
     checked.unwrap_or_else(|error| vec![Checked::Refused(internal(error.to_string())); records.len()])
 }
 
-fn check_one<V: View>(ledger: &Ledger, signatures: &mut SignatureChecker<'_, V>, bytes: &[u8], credential: Credential) -> Checked {
+fn check_one<V: View>(
+    ledger: &Ledger,
+    signatures: &mut SignatureChecker<'_, V>,
+    bytes: &[u8],
+    credential: Credential,
+) -> Checked {
     let record = match Record::parse(bytes) {
         Ok(record) => record,
         Err(error) => return Checked::Refused(refused(&Rejection::from(&error))),
@@ -41,7 +48,9 @@ fn check_one<V: View>(ledger: &Ledger, signatures: &mut SignatureChecker<'_, V>,
     }
     match signatures.check(&record) {
         Ok(()) => Checked::Good,
-        Err(SignatureFault::Rejected(rejection)) if rejection.code.may_be_lag() => Checked::MaybeLag(refused(&rejection)),
+        Err(SignatureFault::Rejected(rejection)) if rejection.code.may_be_lag() => {
+            Checked::MaybeLag(refused(&rejection))
+        }
         Err(fault) => Checked::Refused(faulty(ledger, fault)),
     }
 }
@@ -64,7 +73,12 @@ fn admit(body: &Body, credential: Credential) -> Result<(), Refused> {
     match body {
         Body::LogGenesis(_) => Err(Refused {
             field: "type".into(),
-            ..Refused::new(RefusedKind::Forbidden, "FORBIDDEN", "log.genesis is written once, by the cluster itself", "submit another record type")
+            ..Refused::new(
+                RefusedKind::Forbidden,
+                "FORBIDDEN",
+                "log.genesis is written once, by the cluster itself",
+                "submit another record type",
+            )
         }),
         Body::TenantRegister(_) if credential != Credential::Admin => Err(Refused {
             field: "type".into(),
@@ -84,14 +98,25 @@ pub(super) fn refused(rejection: &Rejection) -> Refused {
     let kind = match rejection.code {
         Code::Malformed | Code::BadSignature | Code::AnchorAhead | Code::KeyReused => RefusedKind::Invalid,
         Code::TooLarge => RefusedKind::TooLarge,
-        Code::IdConflict | Code::TenantExists | Code::AgentExists | Code::GenesisExists | Code::NodeIdUsed => RefusedKind::Conflict,
+        Code::IdConflict
+        | Code::TenantExists
+        | Code::AgentExists
+        | Code::GenesisExists
+        | Code::NodeIdUsed => RefusedKind::Conflict,
         Code::TenantUnknown | Code::AgentUnknown => RefusedKind::NotFound,
         Code::NoGenesis => RefusedKind::NoLeader,
-        Code::KeyNotValid | Code::AgentOfOtherTenant | Code::AgentRevoked | Code::TenantWithoutKey => RefusedKind::Forbidden,
+        Code::KeyNotValid | Code::AgentOfOtherTenant | Code::AgentRevoked | Code::TenantWithoutKey => {
+            RefusedKind::Forbidden
+        }
         _ => RefusedKind::Invalid,
     };
     Refused {
         field: rejection.field.clone(),
-        ..Refused::new(kind, &rejection.code.as_str().to_ascii_uppercase(), rejection.message.clone(), &rejection.fix)
+        ..Refused::new(
+            kind,
+            &rejection.code.as_str().to_ascii_uppercase(),
+            rejection.message.clone(),
+            &rejection.fix,
+        )
     }
 }

@@ -110,15 +110,32 @@ impl Refused {
             RefusedKind::ReadOnly => 5_000,
             _ => 0,
         };
-        Self { kind, code: code.into(), field: String::new(), message: message.into(), fix: fix.into(), retry_after_ms }
+        Self {
+            kind,
+            code: code.into(),
+            field: String::new(),
+            message: message.into(),
+            fix: fix.into(),
+            retry_after_ms,
+        }
     }
 
     pub(crate) fn busy() -> Self {
-        Self::new(RefusedKind::Busy, "BUSY", "too many records are waiting to be sequenced", "send the same record again after the hint")
+        Self::new(
+            RefusedKind::Busy,
+            "BUSY",
+            "too many records are waiting to be sequenced",
+            "send the same record again after the hint",
+        )
     }
 
     pub(crate) fn no_leader(why: impl Into<String>) -> Self {
-        Self::new(RefusedKind::NoLeader, "NO_LEADER", why, "send the same record again, to this node or another one")
+        Self::new(
+            RefusedKind::NoLeader,
+            "NO_LEADER",
+            why,
+            "send the same record again, to this node or another one",
+        )
     }
 
     pub(crate) fn timeout() -> Self {
@@ -131,7 +148,12 @@ impl Refused {
     }
 
     pub(crate) fn read_only(why: impl Into<String>) -> Self {
-        Self::new(RefusedKind::ReadOnly, "READ_ONLY", why, "see the node's alarms; records are safe with you until this clears")
+        Self::new(
+            RefusedKind::ReadOnly,
+            "READ_ONLY",
+            why,
+            "see the node's alarms; records are safe with you until this clears",
+        )
     }
 }
 

@@ -7,8 +7,8 @@ use ledger_format::push_bundle_entry;
 use ledger_state::{Applied, Command, Outcome};
 use ledger_store::{Batch, Space};
 
-use super::{LedgerError, 
-    AppliedMark, Ledger, PublishedCheckpoint, RaftMark, STATE_CACHE_KEYS_MAX, meta,
+use super::{
+    AppliedMark, Ledger, LedgerError, PublishedCheckpoint, RaftMark, STATE_CACHE_KEYS_MAX, meta,
     view::{LedgerView, Overlay, space_of},
 };
 use crate::{
@@ -103,12 +103,18 @@ impl Ledger {
         }
         pending.overlay.extend(writes);
         if let Some(published) = published {
-            pending.published = Some(Arc::new(PublishedCheckpoint::read(&published.note).map_err(Halt::Command)?));
+            pending.published =
+                Some(Arc::new(PublishedCheckpoint::read(&published.note).map_err(Halt::Command)?));
         }
         Ok(outcomes)
     }
 
-    fn commit(&self, last: LogId, membership: Option<StoredMembership>, pending: Pending) -> Result<(), Halt> {
+    fn commit(
+        &self,
+        last: LogId,
+        membership: Option<StoredMembership>,
+        pending: Pending,
+    ) -> Result<(), Halt> {
         let Pending { overlay, mut chunks, published, .. } = pending;
         for (key, value) in &overlay {
             match value {

@@ -14,6 +14,9 @@ use std::{collections::BTreeMap, collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 use ledger_format::{Hash, TILE_WIDTH, tile_root};
 
+/// Level and index of a full tile, and its hashes.
+pub(crate) type FullTile = ((u8, u64), Arc<[Hash]>);
+
 /// Entries and tiles that have no durable file yet.
 #[derive(Default)]
 pub(crate) struct Edge {
@@ -93,11 +96,18 @@ impl Edge {
     }
 
     /// The full tiles that entries below `until` complete.
-    pub(crate) fn full_tiles_until(&self, until: u64) -> Vec<((u8, u64), Arc<[Hash]>)> {
+    pub(crate) fn full_tiles_until(&self, until: u64) -> Vec<FullTile> {
         let covered = |level: u8, index: u64| {
-            TILE_WIDTH.checked_pow(u32::from(level) + 1).and_then(|span| (index + 1).checked_mul(span)).is_some_and(|end| end <= until)
+            TILE_WIDTH
+                .checked_pow(u32::from(level) + 1)
+                .and_then(|span| (index + 1).checked_mul(span))
+                .is_some_and(|end| end <= until)
         };
-        self.full.iter().filter(|((level, index), _)| covered(*level, *index)).map(|(id, tile)| (*id, tile.clone())).collect()
+        self.full
+            .iter()
+            .filter(|((level, index), _)| covered(*level, *index))
+            .map(|(id, tile)| (*id, tile.clone()))
+            .collect()
     }
 
     /// Forgets what files now hold: all entries and full tiles below `until`, a multiple of 256.
@@ -159,8 +169,8 @@ mod tests {
         }
         let roots = vec![tile_root(&leaves[..256]), tile_root(&leaves[256..512])];
         let mut edge = Edge::behind_files(512, vec![Vec::new(), roots]);
-        for i in 512..600 {
-            edge.push(leaves[i], entry(i as u64));
+        for (i, leaf) in leaves.iter().enumerate().skip(512) {
+            edge.push(*leaf, entry(i as u64));
         }
         for level in 0..2 {
             for index in 0..4 {

@@ -12,7 +12,9 @@ pub enum LedgerError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Stored or received bytes are not what they must be.
-    #[error("{what} is damaged: {reason}; stop this node and run `maip log fsck`, or let it rejoin under a new id")]
+    #[error(
+        "{what} is damaged: {reason}; stop this node and run `maip log fsck`, or let it rejoin under a new id"
+    )]
     Corrupt {
         /// What is damaged.
         what: String,

@@ -11,7 +11,7 @@ use std::{
 use ledger_format::{BundleId, TILE_WIDTH, TileId, encode_tile, push_bundle_entry};
 use ledger_store::{Batch, Space};
 
-use super::{LedgerError, Ledger, meta};
+use super::{Ledger, LedgerError, meta};
 use crate::alarm::AlarmKind;
 
 /// Bundles written and made durable together.
@@ -111,7 +111,9 @@ impl Ledger {
             }
             self.write_files(&self.new_files(from, until))?;
             let mut batch = Batch::default();
-            for (key, _) in self.engine.scan(Space::Meta, meta::EDGE, Some(&meta::edge_key(until)), usize::MAX)? {
+            for (key, _) in
+                self.engine.scan(Space::Meta, meta::EDGE, Some(&meta::edge_key(until)), usize::MAX)?
+            {
                 // The chunk across the border stays until all of it is in files.
                 if self.chunk_end(&key)? <= until {
                     batch.delete(Space::Meta, key);
@@ -125,7 +127,8 @@ impl Ledger {
 
     /// Writes files that must not exist with other bytes; all durable on return.
     pub(super) fn write_files(&self, files: &[(String, Vec<u8>)]) -> Result<(), LedgerError> {
-        let files: Vec<(&str, &[u8])> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+        let files: Vec<(&str, &[u8])> =
+            files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
         Ok(self.files.write_many(&files)?)
     }
 
@@ -135,7 +138,8 @@ impl Ledger {
         for index in from / TILE_WIDTH..until / TILE_WIDTH {
             let mut bundle = Vec::new();
             for entry in index * TILE_WIDTH..(index + 1) * TILE_WIDTH {
-                let entry = edge.entry(entry).expect("entries behind `first` are held until their files are durable");
+                let entry =
+                    edge.entry(entry).expect("entries behind `first` are held until their files are durable");
                 push_bundle_entry(&mut bundle, entry).expect("apply refused entries that are too long");
             }
             files.push((BundleId { index, width: TILE_WIDTH as u16 }.path(), bundle));

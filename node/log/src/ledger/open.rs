@@ -11,8 +11,8 @@ use ledger_format::{Hash, TILE_WIDTH, leaf_hash, tile_root};
 use ledger_store::{Engine, Files, Space};
 use tokio::sync::watch;
 
-use super::{LedgerError, 
-    AppliedMark, Edge, Ledger, PublishedCheckpoint, RaftMark, TileCache, TileWriter, meta,
+use super::{
+    AppliedMark, Edge, Ledger, LedgerError, PublishedCheckpoint, RaftMark, TileCache, TileWriter, meta,
     view::{LedgerView, Overlay},
 };
 use crate::{
@@ -26,7 +26,11 @@ impl Ledger {
     /// # Errors
     /// Storage that cannot be read, or does not fit together: the root computed from tiles must be the one that the
     /// state remembers.
-    pub(crate) fn open(dir: &Path, engine: Arc<dyn Engine>, alarms: Arc<Alarms>) -> Result<Arc<Self>, LedgerError> {
+    pub(crate) fn open(
+        dir: &Path,
+        engine: Arc<dyn Engine>,
+        alarms: Arc<Alarms>,
+    ) -> Result<Arc<Self>, LedgerError> {
         let ledger = Self::open_unloaded(dir, engine, alarms)?;
         ledger.finish_import()?;
         ledger.load()?;
@@ -35,7 +39,11 @@ impl Ledger {
     }
 
     /// The parts, before anything is read.
-    pub(crate) fn open_unloaded(dir: &Path, engine: Arc<dyn Engine>, alarms: Arc<Alarms>) -> Result<Arc<Self>, LedgerError> {
+    pub(crate) fn open_unloaded(
+        dir: &Path,
+        engine: Arc<dyn Engine>,
+        alarms: Arc<Alarms>,
+    ) -> Result<Arc<Self>, LedgerError> {
         let files = Files::open(&dir.join("tiles"))?;
         Ok(Arc::new(Self {
             engine,
@@ -67,7 +75,8 @@ impl Ledger {
         let published = self.with_view(|view| ledger_state::status(view))?.published;
         let published = match published {
             Some(published) => Some(Arc::new(
-                PublishedCheckpoint::read(&published.note).map_err(|e| LedgerError::corrupt("published checkpoint", e))?,
+                PublishedCheckpoint::read(&published.note)
+                    .map_err(|e| LedgerError::corrupt("published checkpoint", e))?,
             )),
             None => None,
         };
@@ -76,7 +85,8 @@ impl Ledger {
     }
 
     fn load_raft_mark(&self) -> Result<RaftMark, LedgerError> {
-        let corrupt = |e: crate::bytes_codec::Malformed| LedgerError::corrupt("raft bookkeeping", e.to_string());
+        let corrupt =
+            |e: crate::bytes_codec::Malformed| LedgerError::corrupt("raft bookkeeping", e.to_string());
         let applied = match self.engine.get(Space::Meta, meta::APPLIED)? {
             Some(bytes) => codec::decode_log_id(Bytes::from(bytes)).map_err(corrupt)?,
             None => None,
@@ -100,14 +110,16 @@ impl Ledger {
         let mut edge = Edge::behind_files(filed, self.partial_tiles_behind(filed)?);
         for (key, chunk) in self.engine.scan(Space::Meta, meta::EDGE, Some(b"edge0"), usize::MAX)? {
             let first = key.strip_prefix(meta::EDGE).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes);
-            let mut index = first.ok_or_else(|| LedgerError::corrupt("edge", "a key is malformed"))?;
-            for entry in bundle_entries(&Bytes::from(chunk))? {
+            let first = first.ok_or_else(|| LedgerError::corrupt("edge", "a key is malformed"))?;
+            for (index, entry) in (first..).zip(bundle_entries(&Bytes::from(chunk))?) {
                 if index == edge.size() {
                     edge.push(leaf_hash(&entry), entry);
                 } else if index > edge.size() {
-                    return Err(LedgerError::corrupt("edge", format!("entries {} to {index} are missing", edge.size())));
+                    return Err(LedgerError::corrupt(
+                        "edge",
+                        format!("entries {} to {index} are missing", edge.size()),
+                    ));
                 }
-                index += 1;
             }
         }
         Ok(edge)
@@ -123,7 +135,9 @@ impl Ledger {
             let mut row: Vec<Hash> = Vec::with_capacity(TILE_WIDTH as usize);
             for index in first..full_below {
                 let tile = self.read_full_tile(level, index)?;
-                let tile = tile.ok_or_else(|| LedgerError::corrupt(format!("tile/{level}/{index}"), "the tile is missing"))?;
+                let tile = tile.ok_or_else(|| {
+                    LedgerError::corrupt(format!("tile/{level}/{index}"), "the tile is missing")
+                })?;
                 row.push(tile_root(&tile));
             }
             partial.push(row);
@@ -141,7 +155,10 @@ impl Ledger {
             return Err(error);
         }
         if status.size != size {
-            return Err(LedgerError::corrupt("state", format!("the state has {} entries, the tiles have {size}", status.size)));
+            return Err(LedgerError::corrupt(
+                "state",
+                format!("the state has {} entries, the tiles have {size}", status.size),
+            ));
         }
         if size > 0 && self.root_at(size)? != status.root {
             let text = format!("the root of {size} entries computed from tiles is not the one in the state");

@@ -7,10 +7,9 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use ledger_format::{
-    BundleId, Hash, HashReader, TILE_WIDTH, TileId, leaf_hash, node_hash, parse_bundle, parse_tile, push_bundle_entry, tile_root,
-    tree_root,
+    BundleId, Hash, HashReader, TILE_WIDTH, TileId, leaf_hash, node_hash, parse_bundle, parse_tile,
+    push_bundle_entry, tile_root, tree_root,
 };
-
 
 use super::{Ledger, LedgerError};
 use crate::alarm::AlarmKind;
@@ -80,10 +79,13 @@ impl Ledger {
     fn checked_bundle(&self, index: u64) -> Result<Option<Bytes>, LedgerError> {
         let id = BundleId { index, width: TILE_WIDTH as u16 };
         let Some(bytes) = self.files.read(&id.path())? else { return Ok(None) };
-        let entries = parse_bundle(&bytes, id.width).map_err(|e| LedgerError::corrupt(id.path(), e.to_string()))?;
+        let entries =
+            parse_bundle(&bytes, id.width).map_err(|e| LedgerError::corrupt(id.path(), e.to_string()))?;
         let tile = self.tile_hashes(0, index, TILE_WIDTH as usize)?;
-        if let Some(at) = entries.iter().zip(tile.iter()).position(|(entry, hash)| leaf_hash(entry) != *hash) {
-            let text = format!("entry {} does not hash to what its tile says", index * TILE_WIDTH + at as u64);
+        if let Some(at) = entries.iter().zip(tile.iter()).position(|(entry, hash)| leaf_hash(entry) != *hash)
+        {
+            let text =
+                format!("entry {} does not hash to what its tile says", index * TILE_WIDTH + at as u64);
             self.alarms.raise(AlarmKind::Corruption, text.clone());
             return Err(LedgerError::corrupt(id.path(), text));
         }
@@ -94,7 +96,8 @@ impl Ledger {
     pub(crate) fn read_full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<[Hash]>>, LedgerError> {
         let path = TileId { level, index, width: TILE_WIDTH as u16 }.path();
         let Some(bytes) = self.files.read(&path)? else { return Ok(None) };
-        let hashes = parse_tile(&bytes, TILE_WIDTH as u16).map_err(|e| LedgerError::corrupt(&path, e.to_string()))?;
+        let hashes =
+            parse_tile(&bytes, TILE_WIDTH as u16).map_err(|e| LedgerError::corrupt(&path, e.to_string()))?;
         Ok(Some(hashes.into()))
     }
 
@@ -118,13 +121,15 @@ impl Ledger {
                 let mut bundle = Vec::new();
                 for index in first..end {
                     let Some(entry) = edge.entry(index) else { return Ok(None) };
-                    push_bundle_entry(&mut bundle, entry).map_err(|e| LedgerError::corrupt("edge", e.to_string()))?;
+                    push_bundle_entry(&mut bundle, entry)
+                        .map_err(|e| LedgerError::corrupt("edge", e.to_string()))?;
                 }
                 return Ok(Some(bundle.into()));
             }
         }
         let Some(whole) = self.checked_bundle(id.index)? else { return Ok(None) };
-        let len = prefix_len(&whole, id.width).ok_or_else(|| LedgerError::corrupt(id.path(), "bundle is too short"))?;
+        let len = prefix_len(&whole, id.width)
+            .ok_or_else(|| LedgerError::corrupt(id.path(), "bundle is too short"))?;
         Ok(Some(whole.slice(..len)))
     }
 

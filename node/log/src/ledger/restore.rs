@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ledger_format::{Hash, TILE_WIDTH, leaf_hash, tile_root, verify_subtree};
 use ledger_store::{Batch, Space};
 
-use super::{LedgerError, Edge, Ledger, meta, open::bundle_entries, view::space_of};
+use super::{Edge, Ledger, LedgerError, meta, open::bundle_entries, view::space_of};
 use crate::{
     raft::codec,
     snapshot::{Manifest, SnapshotFile},
@@ -49,8 +49,15 @@ impl<'a> Imported<'a> {
             return Err(LedgerError::corrupt(what(), format!("{} entries instead of 256", entries.len())));
         }
         let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
-        verify_subtree(first, first + TILE_WIDTH, self.manifest.size, proof, tile_root(&leaves), self.manifest.root)
-            .map_err(|e| LedgerError::corrupt(what(), e.to_string()))?;
+        verify_subtree(
+            first,
+            first + TILE_WIDTH,
+            self.manifest.size,
+            proof,
+            tile_root(&leaves),
+            self.manifest.root,
+        )
+        .map_err(|e| LedgerError::corrupt(what(), e.to_string()))?;
         let mut index_batch = Batch::default();
         for (i, (leaf, entry)) in leaves.into_iter().zip(entries).enumerate() {
             if let Some((key, value)) = ledger_state::record_index(first + i as u64, &entry) {
@@ -59,9 +66,13 @@ impl<'a> Imported<'a> {
             self.edge.push(leaf, entry);
         }
         let until = self.edge.full_until();
-        let mut files = vec![(ledger_format::BundleId { index: first / TILE_WIDTH, width: 256 }.path(), bundle.to_vec())];
+        let mut files =
+            vec![(ledger_format::BundleId { index: first / TILE_WIDTH, width: 256 }.path(), bundle.to_vec())];
         for ((level, index), tile) in self.edge.full_tiles_until(until) {
-            files.push((ledger_format::TileId { level, index, width: 256 }.path(), ledger_format::encode_tile(&tile)));
+            files.push((
+                ledger_format::TileId { level, index, width: 256 }.path(),
+                ledger_format::encode_tile(&tile),
+            ));
         }
         self.ledger.write_files(&files)?;
         self.ledger.engine.commit(index_batch)?;
@@ -112,7 +123,9 @@ impl ledger_format::HashReader for EdgeHashes<'_> {
             }
         };
         let row = hashes.get(offset..offset + (1 << within));
-        let mut row = row.ok_or_else(|| LedgerError::corrupt("tiles", format!("tile {tile_level}/{tile} is too short")))?.to_vec();
+        let mut row = row
+            .ok_or_else(|| LedgerError::corrupt("tiles", format!("tile {tile_level}/{tile} is too short")))?
+            .to_vec();
         while row.len() > 1 {
             row = row.chunks_exact(2).map(|pair| ledger_format::node_hash(pair[0], pair[1])).collect();
         }
@@ -137,7 +150,10 @@ impl Ledger {
     pub(crate) fn index_files(&self, manifest: &Manifest) -> Result<(), LedgerError> {
         for index in 0..manifest.full_until() / TILE_WIDTH {
             let path = ledger_format::BundleId { index, width: 256 }.path();
-            let bundle = self.files.read(&path)?.ok_or_else(|| LedgerError::corrupt(&path, "the bundle is missing"))?;
+            let bundle = self
+                .files
+                .read(&path)?
+                .ok_or_else(|| LedgerError::corrupt(&path, "the bundle is missing"))?;
             let entries = bundle_entries(&Bytes::from(bundle))?;
             let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
             if self.read_full_tile(0, index)?.as_deref() != Some(leaves.as_slice()) {
@@ -187,7 +203,11 @@ impl Ledger {
         }
         batch.put(Space::Meta, meta::FILED, full_until.to_be_bytes());
         batch.put(Space::Meta, meta::APPLIED, codec::encode_log_id(&manifest.meta.last_log_id).to_vec());
-        batch.put(Space::Meta, meta::MEMBERSHIP, codec::encode_membership(&manifest.meta.last_membership).to_vec());
+        batch.put(
+            Space::Meta,
+            meta::MEMBERSHIP,
+            codec::encode_membership(&manifest.meta.last_membership).to_vec(),
+        );
         batch.delete(Space::Meta, INSTALLING);
         self.engine.commit(batch)?;
         Ok(self.engine.sync()?)

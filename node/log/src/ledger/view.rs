@@ -4,9 +4,9 @@ use std::{cell::RefCell, collections::BTreeMap};
 
 use ledger_format::{Hash, HashReader as _};
 use ledger_state::View;
-use ledger_store::{Space};
+use ledger_store::Space;
 
-use super::{LedgerError, Ledger, STATE_CACHE_KEYS_MAX};
+use super::{Ledger, LedgerError, STATE_CACHE_KEYS_MAX};
 
 /// Which space of the engine a key of the state lives in. Per-record keys are many and rebuilt from entries; the rest is
 /// small and goes into snapshots.

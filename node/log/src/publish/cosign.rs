@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use ledger_format::{
-    AddCheckpoint, Hash, Note, SignatureLine, Vkey, origin_path, prove_consistency, witness_wire::{parse_cosignature_lines, parse_size_answer},
+    AddCheckpoint, Hash, Note, SignatureLine, Vkey, origin_path, prove_consistency,
+    witness_wire::{parse_cosignature_lines, parse_size_answer},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -119,7 +120,8 @@ impl Worker {
             match answer.status {
                 200 => return self.check_lines(target, &answer.body).map(Some),
                 409 => {
-                    let known = parse_size_answer(&text_of_all(&answer.body)).map_err(|e| format!("409 without a size: {e}"))?;
+                    let known = parse_size_answer(&text_of_all(&answer.body))
+                        .map_err(|e| format!("409 without a size: {e}"))?;
                     self.state.send_modify(|state| state.size = known);
                     if known > target.size {
                         return self.witness_is_ahead(target, known).await;
@@ -129,7 +131,11 @@ impl Worker {
                 422 => {
                     self.core.alarms.raise(
                         AlarmKind::WitnessDisagrees,
-                        format!("witness {} holds another tree of {old} entries (422): {}", self.name(), text_of(&answer.body)),
+                        format!(
+                            "witness {} holds another tree of {old} entries (422): {}",
+                            self.name(),
+                            text_of(&answer.body)
+                        ),
                     );
                     self.keep_evidence(target).await;
                     return Err("422: it holds another tree".into());
@@ -166,7 +172,9 @@ impl Worker {
                 continue;
             }
             return match self.vkey.verify(target.note.text(), &line) {
-                Ok(Some(time_s)) if time_s > latest_s => Err(format!("its cosignature is of the future ({time_s})")),
+                Ok(Some(time_s)) if time_s > latest_s => {
+                    Err(format!("its cosignature is of the future ({time_s})"))
+                }
                 Ok(_) => Ok(line),
                 Err(error) => Err(format!("its cosignature is wrong: {error}")),
             };
@@ -176,10 +184,17 @@ impl Worker {
 
     /// Rule C4: a stale leader waits, a confirmed one has lost entries.
     async fn witness_is_ahead(&self, target: &Target, known: u64) -> Result<Option<SignatureLine>, String> {
-        if self.core.majority_confirms_leader().await && self.core.term() == target.term && known > self.core.ledger.size() {
+        if self.core.majority_confirms_leader().await
+            && self.core.term() == target.term
+            && known > self.core.ledger.size()
+        {
             self.core.alarms.raise(
                 AlarmKind::Fork,
-                format!("witness {} has cosigned {known} entries, this log has {}", self.name(), self.core.ledger.size()),
+                format!(
+                    "witness {} has cosigned {known} entries, this log has {}",
+                    self.name(),
+                    self.core.ledger.size()
+                ),
             );
             self.keep_evidence(target).await;
         }
@@ -188,7 +203,11 @@ impl Worker {
 
     /// Keeps the witness's own checkpoint beside ours, for a person and for `maip evidence check`.
     async fn keep_evidence(&self, target: &Target) {
-        let url = format!("{}/{}/checkpoint", self.state.borrow().url.trim_end_matches('/'), origin_path(&self.core.options.origin));
+        let url = format!(
+            "{}/{}/checkpoint",
+            self.state.borrow().url.trim_end_matches('/'),
+            origin_path(&self.core.options.origin)
+        );
         let timeout = Duration::from_millis(self.core.options.publish.witness_timeout_ms);
         let theirs = match self.core.world.witnesses.get(&url, timeout).await {
             Ok(answer) if answer.status == 200 => answer.body,

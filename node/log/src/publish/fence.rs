@@ -57,7 +57,8 @@ async fn check(core: &Arc<Core>) -> Result<(), Closed> {
         match ask(core, witness).await? {
             Ok(remembered) => {
                 if let Some(checkpoint) = remembered {
-                    compare(core, &format!("witness {}", witness.name), checkpoint.size, checkpoint.root).await?;
+                    compare(core, &format!("witness {}", witness.name), checkpoint.size, checkpoint.root)
+                        .await?;
                 }
                 reached.push(witness.name.as_str());
             }
@@ -67,11 +68,17 @@ async fn check(core: &Arc<Core>) -> Result<(), Closed> {
     if core.options.policy.quorum_met_by(&reached) {
         return Ok(());
     }
-    Err(Closed::Wait(format!("a quorum of witnesses cannot be asked what they have cosigned ({})", unreached.join("; "))))
+    Err(Closed::Wait(format!(
+        "a quorum of witnesses cannot be asked what they have cosigned ({})",
+        unreached.join("; ")
+    )))
 }
 
 /// What one witness remembers of this log; the inner error means that it cannot be asked now.
-async fn ask(core: &Arc<Core>, witness: &PolicyWitness) -> Result<Result<Option<Checkpoint>, String>, Closed> {
+async fn ask(
+    core: &Arc<Core>,
+    witness: &PolicyWitness,
+) -> Result<Result<Option<Checkpoint>, String>, Closed> {
     let Some(url) = &witness.url else { return Ok(Err("the policy has no URL for it".into())) };
     let url = format!("{}/{}/checkpoint", url.trim_end_matches('/'), origin_path(&core.options.origin));
     let timeout = Duration::from_millis(core.options.publish.witness_timeout_ms);
@@ -92,8 +99,10 @@ fn read(core: &Core, witness: &PolicyWitness, body: &[u8]) -> Result<Checkpoint,
     if checkpoint.origin != core.options.origin {
         return Err(format!("it answered with a checkpoint of {}", checkpoint.origin));
     }
-    let signed_by = |vkey: &ledger_format::Vkey| note.signatures().iter().any(|line| vkey.verify(note.text(), line).is_ok());
-    if !signed_by(&witness.vkey) || !signed_by(&core.options.signer.vkey()) {
+    let signed_by = |vkey: &ledger_format::Vkey| {
+        note.signatures().iter().any(|line| vkey.verify(note.text(), line).is_ok())
+    };
+    if !signed_by(&witness.vkey) || !signed_by(core.options.signer.vkey()) {
         return Err("its checkpoint is not signed by it and by this log".into());
     }
     Ok(checkpoint)
@@ -115,7 +124,9 @@ async fn compare(core: &Arc<Core>, who: &str, size: u64, root: ledger_format::Ha
     }
     match core.ledger.root_at(size) {
         Ok(own) if own == root => Ok(()),
-        Ok(_) => Err(Closed::Never(format!("{who} remembers another tree of {size} entries than this node has"))),
+        Ok(_) => {
+            Err(Closed::Never(format!("{who} remembers another tree of {size} entries than this node has")))
+        }
         Err(error) => Err(Closed::Wait(error.to_string())),
     }
 }

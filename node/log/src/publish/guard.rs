@@ -9,7 +9,6 @@ use ledger_store::Files;
 
 use crate::ledger::LedgerError;
 
-
 /// Name of the file, in the log's directory.
 pub(crate) const FILE: &str = "sign-guard";
 /// First line of the file.
@@ -19,13 +18,17 @@ const MAGIC: &str = "maip-sign-guard/1";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum GuardError {
-    #[error("asked to sign size {asked} after size {signed}: the log has shrunk; was it restored from a backup?")]
+    #[error(
+        "asked to sign size {asked} after size {signed}: the log has shrunk; was it restored from a backup?"
+    )]
     Shrinks { signed: u64, asked: u64 },
     #[error("asked to sign another root for size {size} than before")]
     OtherRoot { size: u64 },
     #[error("the tree of {asked} entries does not contain the signed tree of {signed}")]
     NotAPrefix { signed: u64, asked: u64 },
-    #[error("the sign guard {path} cannot be read: {reason}; restore it or follow the recovery procedure, never delete it")]
+    #[error(
+        "the sign guard {path} cannot be read: {reason}; restore it or follow the recovery procedure, never delete it"
+    )]
     Unreadable { path: String, reason: String },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -42,7 +45,8 @@ impl SignGuard {
     /// Reads the guard, or begins one for a key that has never signed here.
     pub(crate) fn open(dir: &Path, origin: &str) -> Result<Self, GuardError> {
         let files = Files::open(dir).map_err(LedgerError::from)?;
-        let unreadable = |reason: String| GuardError::Unreadable { path: dir.join(FILE).display().to_string(), reason };
+        let unreadable =
+            |reason: String| GuardError::Unreadable { path: dir.join(FILE).display().to_string(), reason };
         let last = match files.read(FILE).map_err(LedgerError::from)? {
             Some(bytes) => {
                 let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not text".into()))?;
@@ -126,10 +130,19 @@ mod tests {
 
         let mut again = guard(&dir);
         assert_eq!(again.last(), Some((9, root(9))));
-        assert!(matches!(again.advance(8, root(8), |n| Ok(root(n))), Err(GuardError::Shrinks { signed: 9, asked: 8 })));
+        assert!(matches!(
+            again.advance(8, root(8), |n| Ok(root(n))),
+            Err(GuardError::Shrinks { signed: 9, asked: 8 })
+        ));
         assert!(matches!(again.advance(9, root(1), |n| Ok(root(n))), Err(GuardError::OtherRoot { size: 9 })));
-        assert!(matches!(again.advance(12, root(12), |n| Ok(root(n + 1))), Err(GuardError::NotAPrefix { .. })));
-        assert!(matches!(again.advance(12, root(1), |n| Ok(root(n))), Err(GuardError::OtherRoot { size: 12 })));
+        assert!(matches!(
+            again.advance(12, root(12), |n| Ok(root(n + 1))),
+            Err(GuardError::NotAPrefix { .. })
+        ));
+        assert!(matches!(
+            again.advance(12, root(1), |n| Ok(root(n))),
+            Err(GuardError::OtherRoot { size: 12 })
+        ));
         assert_eq!(guard(&dir).last(), Some((9, root(9))), "a refusal changes nothing");
     }
 

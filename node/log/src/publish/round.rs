@@ -9,11 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::cosign::{Cosigned, Target, WitnessState, Worker, merge, nothing_to_sign};
 use crate::{
-    alarm::AlarmKind,
-    bytes_codec::Writer,
-    hosted::Core,
-    ledger::LedgerError,
-    peer::Kind,
+    alarm::AlarmKind, bytes_codec::Writer, hosted::Core, ledger::LedgerError, peer::Kind,
     publish::guard::GuardError,
 };
 
@@ -134,7 +130,13 @@ async fn root_vote(core: &Arc<Core>, size: u64, root: Hash) -> Result<(), RoundE
         .into_iter()
         .filter(|member| member.id != core.options.node_id)
         .map(|member| {
-            let call = core.world.peers.call(&member, &core.name, Kind::RootVote as u32, body.clone(), ROOT_VOTE_TIMEOUT);
+            let call = core.world.peers.call(
+                &member,
+                &core.name,
+                Kind::RootVote as u32,
+                body.clone(),
+                ROOT_VOTE_TIMEOUT,
+            );
             async move { (member.id, call.await) }
         })
         .collect();
@@ -148,7 +150,10 @@ async fn root_vote(core: &Arc<Core>, size: u64, root: Hash) -> Result<(), RoundE
         }
     }
     if !differ.is_empty() {
-        let text = format!("nodes {differ:?} computed another root for {size} entries than node {}", core.options.node_id);
+        let text = format!(
+            "nodes {differ:?} computed another root for {size} entries than node {}",
+            core.options.node_id
+        );
         if agree >= needed {
             // They halt by themselves as soon as they apply the checkpoint (rule S5).
             tracing::error!(log = %core.name, "{text}; the majority agrees with this node");
@@ -167,9 +172,8 @@ async fn root_vote(core: &Arc<Core>, size: u64, root: Hash) -> Result<(), RoundE
 /// G3, G1, G5: the guard moves, durably, before the signature exists; no extension lines.
 async fn sign(core: &Arc<Core>, size: u64, root: Hash) -> Result<Note, RoundError> {
     let mut guard = core.guard.lock().await;
-    guard.advance(size, root, |n| core.ledger.root_at(n)).map_err(|error| {
+    guard.advance(size, root, |n| core.ledger.root_at(n)).inspect_err(|error| {
         core.alarms.raise(AlarmKind::SignGuard, error.to_string());
-        error
     })?;
     let text = Checkpoint::new(core.options.origin.clone(), size, root).to_string();
     let line = core.options.signer.sign(&text);

@@ -252,7 +252,8 @@ mod tests {
     fn members() -> Membership {
         let member = |id| Member { id, peer: format!("127.0.0.1:{id}"), api: format!("https://n{id}") };
         let config = BTreeSet::from([1, 2]);
-        Membership::new(vec![config], BTreeMap::from([(1, member(1)), (2, member(2)), (3, member(3))])).unwrap()
+        Membership::new(vec![config], BTreeMap::from([(1, member(1)), (2, member(2)), (3, member(3))]))
+            .unwrap()
     }
 
     #[test]
@@ -277,7 +278,10 @@ mod tests {
             leader_commit: None,
         };
         let back = decode_append(encode_append(&request)).unwrap();
-        assert_eq!((back.vote, back.prev_log_id, back.leader_commit), (request.vote, request.prev_log_id, None));
+        assert_eq!(
+            (back.vote, back.prev_log_id, back.leader_commit),
+            (request.vote, request.prev_log_id, None)
+        );
         assert_eq!(back.entries, request.entries);
     }
 

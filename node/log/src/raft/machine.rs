@@ -38,11 +38,14 @@ impl Machine {
         let mut responders = Vec::with_capacity(some.len());
         for (entry, responder) in some.drain(..) {
             let id = entry.log_id();
-            work.push((id, match entry.payload {
-                EntryPayload::Blank => Work::Blank,
-                EntryPayload::Normal(proposal) => Work::Command(proposal.0),
-                EntryPayload::Membership(members) => Work::Membership(members),
-            }));
+            work.push((
+                id,
+                match entry.payload {
+                    EntryPayload::Blank => Work::Blank,
+                    EntryPayload::Normal(proposal) => Work::Command(proposal.0),
+                    EntryPayload::Membership(members) => Work::Membership(members),
+                },
+            ));
             responders.push(responder);
         }
         let replies = self.ledger.apply(work).map_err(|halt| {
@@ -83,20 +86,28 @@ impl RaftStateMachine<TypeConfig> for Machine {
 
     async fn get_snapshot_builder(&mut self) -> Builder {
         // Written here, between two applies, so that the copy is of one raft_entry; it is small, the log is not in it.
-        Builder { written: Some(self.ledger.write_snapshot().map_err(io::Error::other)), ledger: self.ledger.clone() }
+        Builder {
+            written: Some(self.ledger.write_snapshot().map_err(io::Error::other)),
+            ledger: self.ledger.clone(),
+        }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, data: SnapshotData) -> Result<(), io::Error> {
         self.ledger.install(&data).map_err(io::Error::other)?;
         let applied = self.ledger.raft_mark().applied;
         if applied != meta.last_log_id {
-            return Err(io::Error::other(format!("the snapshot ends at {applied:?}, not at {:?}", meta.last_log_id)));
+            return Err(io::Error::other(format!(
+                "the snapshot ends at {applied:?}, not at {:?}",
+                meta.last_log_id
+            )));
         }
         snapshot::prune(self.ledger.dir()).map_err(io::Error::other)
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<RaftSnapshot>, io::Error> {
-        let Some(path) = snapshot::newest(self.ledger.dir()).map_err(io::Error::other)? else { return Ok(None) };
+        let Some(path) = snapshot::newest(self.ledger.dir()).map_err(io::Error::other)? else {
+            return Ok(None);
+        };
         match SnapshotFile::read(&path) {
             Ok(file) => Ok(Some(Snapshot { meta: file.manifest().meta.clone(), snapshot: path })),
             // A damaged snapshot is as good as none: Raft writes a new one. The file is kept for a person to look at.
@@ -119,7 +130,10 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = SnapshotData;
 
     async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
-        let (manifest, path) = self.written.take().ok_or_else(|| io::Error::other("this snapshot was already handed over"))??;
+        let (manifest, path) = self
+            .written
+            .take()
+            .ok_or_else(|| io::Error::other("this snapshot was already handed over"))??;
         snapshot::prune(self.ledger.dir()).map_err(io::Error::other)?;
         Ok(Snapshot { meta: manifest.meta, snapshot: path })
     }

@@ -9,8 +9,8 @@ use openraft::{
     errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
     network::{Backoff, NetBackoff, NetSnapshot, NetStreamAppend, NetTransferLeader, NetVote, RPCOption},
     raft::{
-        AppendEntriesRequest, SnapshotResponse, StreamAppendResult, TransferLeaderRequest, TransferLeaderResponse,
-        VoteRequest, VoteResponse,
+        AppendEntriesRequest, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
+        TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
 use tokio::sync::mpsc;
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     bytes_codec::{Malformed, Writer},
     options::{Member, PeerError, PeerTransport},
-    peer::{Kind, install_answer, InstallAnswer},
+    peer::{InstallAnswer, Kind, install_answer},
 };
 
 /// One part of a snapshot file on the wire.
@@ -111,7 +111,8 @@ impl Client {
             }
         });
         let answers = stream::unfold(Some((due, rx)), |state| async move {
-            let (mut due, mut rx): (mpsc::UnboundedReceiver<()>, mpsc::Receiver<Result<Bytes, PeerError>>) = state?;
+            let (mut due, mut rx): (mpsc::UnboundedReceiver<()>, mpsc::Receiver<Result<Bytes, PeerError>>) =
+                state?;
             due.recv().await?;
             let answer = match rx.recv().await {
                 Some(Ok(body)) => codec::decode_append_result(body).map_err(malformed),
@@ -124,7 +125,11 @@ impl Client {
         Ok(answers.boxed())
     }
 
-    async fn one_by_one<'s, S>(&'s mut self, input: S, timeout: Duration) -> Result<AppendStream<'s>, RpcError>
+    async fn one_by_one<'s, S>(
+        &'s mut self,
+        input: S,
+        timeout: Duration,
+    ) -> Result<AppendStream<'s>, RpcError>
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
@@ -139,12 +144,21 @@ impl Client {
         Ok(answers.boxed())
     }
 
-    async fn vote_call(&self, kind: Kind, rpc: VoteRequest<TypeConfig>, option: RPCOption) -> Result<VoteResponse<TypeConfig>, RpcError> {
+    async fn vote_call(
+        &self,
+        kind: Kind,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
         let body = self.call(kind, codec::encode_vote_request(&rpc), option.hard_ttl()).await?;
         codec::decode_vote_response(body).map_err(malformed)
     }
 
-    async fn send_snapshot(&self, vote: Vote, path: SnapshotData) -> Result<SnapshotResponse<TypeConfig>, RpcError> {
+    async fn send_snapshot(
+        &self,
+        vote: Vote,
+        path: SnapshotData,
+    ) -> Result<SnapshotResponse<TypeConfig>, RpcError> {
         let unreadable = |e: std::io::Error| RPCError::Network(NetworkError::new(&e));
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let mut file = std::fs::File::open(&path).map_err(unreadable)?;
@@ -159,7 +173,8 @@ impl Client {
                 break;
             }
         }
-        let body = Writer::default().bytes(name.as_bytes()).u64(offset).bytes(&codec::encode_vote(&vote)).finish();
+        let body =
+            Writer::default().bytes(name.as_bytes()).u64(offset).bytes(&codec::encode_vote(&vote)).finish();
         loop {
             let answer = self.call(Kind::SnapshotInstall, body.clone(), SNAPSHOT_CALL).await?;
             match install_answer(answer).map_err(malformed)? {
@@ -174,20 +189,36 @@ impl Client {
 }
 
 impl NetStreamAppend<TypeConfig> for Client {
-    fn stream_append<'s, S>(&'s mut self, input: S, option: RPCOption) -> BoxFuture<'s, Result<AppendStream<'s>, RpcError>>
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, Result<AppendStream<'s>, RpcError>>
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
-        if self.unary { self.one_by_one(input, option.hard_ttl()).boxed() } else { self.pipelined(input).boxed() }
+        if self.unary {
+            self.one_by_one(input, option.hard_ttl()).boxed()
+        } else {
+            self.pipelined(input).boxed()
+        }
     }
 }
 
 impl NetVote<TypeConfig> for Client {
-    async fn vote(&mut self, rpc: VoteRequest<TypeConfig>, option: RPCOption) -> Result<VoteResponse<TypeConfig>, RpcError> {
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
         self.vote_call(Kind::Vote, rpc, option).await
     }
 
-    async fn pre_vote(&mut self, rpc: VoteRequest<TypeConfig>, option: RPCOption) -> Result<VoteResponse<TypeConfig>, RpcError> {
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
         self.vote_call(Kind::PreVote, rpc, option).await
     }
 }

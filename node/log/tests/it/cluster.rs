@@ -23,7 +23,8 @@ async fn a_record_becomes_a_proof_on_every_node() {
     }
     // V1: every replica serves the same bytes.
     cluster.all_published(5).await;
-    let notes: Vec<_> = cluster.nodes().iter().map(|(_, log)| log.reader().checkpoint().unwrap().note.clone()).collect();
+    let notes: Vec<_> =
+        cluster.nodes().iter().map(|(_, log)| log.reader().checkpoint().unwrap().note.clone()).collect();
     assert!(notes.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
@@ -37,7 +38,10 @@ async fn the_same_record_has_one_index_for_ever() {
     let first = submit(&cluster.node(leader), record.clone(), Ack::Sequenced).await;
     for id in 1..=3 {
         let again = submit(&cluster.node(id), record.clone(), Ack::Sequenced).await;
-        assert_eq!((again.index, again.leaf, again.log_ms, again.duplicate), (first.index, first.leaf, first.log_ms, true));
+        assert_eq!(
+            (again.index, again.leaf, again.log_ms, again.duplicate),
+            (first.index, first.leaf, first.log_ms, true)
+        );
     }
     cluster.stop(leader).await;
     let next = cluster.leader().await;
@@ -99,7 +103,8 @@ async fn a_new_node_fetches_the_log_and_becomes_a_voter() {
     assert!(used.is_ok(), "the same node again is no change: {used:?}");
     cluster.run(4).await;
     log.add_learner(member(4)).await.unwrap();
-    wait_for("the learner to catch up", || (cluster.node(4).status().published_size >= 602).then_some(())).await;
+    wait_for("the learner to catch up", || (cluster.node(4).status().published_size >= 602).then_some(()))
+        .await;
     log.promote(4).await.unwrap();
     log.remove(gone).await.unwrap();
     let reused = log.add_learner(ledger_log::Member { peer: "elsewhere:1".into(), ..member(gone) }).await;
@@ -120,7 +125,11 @@ async fn a_partitioned_leader_loses_nothing_and_heals() {
         cluster.net.cut(old, other);
     }
     let new = wait_for("another leader", || {
-        cluster.nodes().iter().find(|(id, log)| *id != old && log.status().raft_state == "leader").map(|(id, _)| *id)
+        cluster
+            .nodes()
+            .iter()
+            .find(|(id, log)| *id != old && log.status().raft_state == "leader")
+            .map(|(id, _)| *id)
     })
     .await;
     let record = tenant.agent();
@@ -140,14 +149,23 @@ async fn bad_records_are_refused_with_field_and_fix_and_do_not_stop_the_good() {
     let mut flipped = tenant.agent().to_vec();
     let at = flipped.windows(7).position(|w| w == b"\"name\":").unwrap() + 8;
     flipped[at] ^= 1;
-    let records = vec![good, Bytes::from(flipped), stranger.agent(), Bytes::from_static(b"{}"), Bytes::from(vec![b'x'; 70_000])];
+    let records = vec![
+        good,
+        Bytes::from(flipped),
+        stranger.agent(),
+        Bytes::from_static(b"{}"),
+        Bytes::from(vec![b'x'; 70_000]),
+    ];
     let answers = cluster.node(1).submit(records, Ack::Sequenced, LIMIT, Credential::Admin).await;
     assert_eq!(answers[0].as_ref().unwrap().index, 1);
     for answer in &answers[1..] {
         let refused = answer.as_ref().unwrap_err();
         assert!(!refused.fix.is_empty() && !refused.message.is_empty(), "{refused:?}");
     }
-    let anonymous = cluster.node(1).submit(vec![Tenant::new(9).register()], Ack::Sequenced, LIMIT, Credential::Anonymous).await;
+    let anonymous = cluster
+        .node(1)
+        .submit(vec![Tenant::new(9).register()], Ack::Sequenced, LIMIT, Credential::Anonymous)
+        .await;
     assert_eq!(anonymous[0].as_ref().unwrap_err().kind, RefusedKind::Unauthenticated);
     assert_eq!(cluster.node(1).status().size, 2);
     let conflict = try_submit(&cluster.node(1), Tenant::new(7).register(), Ack::Sequenced).await.unwrap();

@@ -15,8 +15,8 @@ use ledger_format::{
     verify,
 };
 use ledger_log::{
-    Ack, Clock, Credential, HostedLog, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport, PublishOptions,
-    RaftOptions, Refused, Submitted, World,
+    Ack, Clock, Credential, HostedLog, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport,
+    PublishOptions, RaftOptions, Refused, Submitted, World,
 };
 use ledger_store::EngineKind;
 use tempfile::TempDir;
@@ -67,7 +67,14 @@ impl Net {
 }
 
 impl PeerTransport for Port {
-    fn call(&self, to: &Member, _: &str, kind: u32, body: Bytes, timeout: Duration) -> BoxFuture<'static, Result<Bytes, PeerError>> {
+    fn call(
+        &self,
+        to: &Member,
+        _: &str,
+        kind: u32,
+        body: Bytes,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, PeerError>> {
         let target = self.net.target(self.id, to.id);
         let call = async move {
             let target = target?;
@@ -83,23 +90,26 @@ impl PeerTransport for Port {
 
     fn append_stream(&self, to: &Member, _: &str) -> BoxFuture<'static, Result<PeerStream, PeerError>> {
         let (net, from, to) = (self.net.clone(), self.id, to.id);
-        let open = async move {
-            let target = net.target(from, to)?;
-            let (tx, input) = mpsc::channel::<Bytes>(64);
-            let (answers, rx) = mpsc::channel(64);
-            let gate = net.clone();
-            let input = futures::stream::unfold(input, |mut input| async move { input.recv().await.map(|b| (b, input)) });
-            let input = input.take_while(move |_| futures::future::ready(gate.target(from, to).is_ok()));
-            let mut output = target.peer_append(input.boxed());
-            tokio::spawn(async move {
-                while let Some(answer) = output.next().await {
-                    if net.target(from, to).is_err() || answers.send(answer).await.is_err() {
-                        return;
+        let open =
+            async move {
+                let target = net.target(from, to)?;
+                let (tx, input) = mpsc::channel::<Bytes>(64);
+                let (answers, rx) = mpsc::channel(64);
+                let gate = net.clone();
+                let input = futures::stream::unfold(input, |mut input| async move {
+                    input.recv().await.map(|b| (b, input))
+                });
+                let input = input.take_while(move |_| futures::future::ready(gate.target(from, to).is_ok()));
+                let mut output = target.peer_append(input.boxed());
+                tokio::spawn(async move {
+                    while let Some(answer) = output.next().await {
+                        if net.target(from, to).is_err() || answers.send(answer).await.is_err() {
+                            return;
+                        }
                     }
-                }
-            });
-            Ok(PeerStream { tx, rx })
-        };
+                });
+                Ok(PeerStream { tx, rx })
+            };
         open.boxed()
     }
 }
@@ -144,7 +154,10 @@ impl Cluster {
 
     /// Every node that runs says that it can serve.
     pub(crate) async fn ready(&self) {
-        wait_for("all nodes to be ready", || self.nodes().iter().all(|(_, log)| log.ready().is_ok()).then_some(())).await;
+        wait_for("all nodes to be ready", || {
+            self.nodes().iter().all(|(_, log)| log.ready().is_ok()).then_some(())
+        })
+        .await;
     }
 
     pub(crate) fn prepare(nodes: u64) -> Self {
@@ -188,7 +201,11 @@ impl Cluster {
             fail_open: false,
             publish: PublishOptions { interval_ms: 50, min_interval_ms: 5, ..PublishOptions::default() },
             bootstrap: self.members.iter().any(|m| m.id == id).then(|| self.members.clone()),
-            limits: LogLimits { reserve_bytes: self.reserve_bytes, scrub_pause_ms: 1, ..LogLimits::default() },
+            limits: LogLimits {
+                reserve_bytes: self.reserve_bytes,
+                scrub_pause_ms: 1,
+                ..LogLimits::default()
+            },
             raft: RaftOptions { snapshot_after: 50, keep_entries: 10, ..RaftOptions::default() },
         }
     }
@@ -213,7 +230,9 @@ impl Cluster {
         let log = loop {
             match HostedLog::open(options.take().unwrap_or_else(|| self.options(id)), world.clone()).await {
                 Ok(log) => break log,
-                Err(error) if error.to_string().contains("in use") && tokio::time::Instant::now() < deadline => {
+                Err(error)
+                    if error.to_string().contains("in use") && tokio::time::Instant::now() < deadline =>
+                {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Err(error) => return Err(error.to_string()),
@@ -228,7 +247,8 @@ impl Cluster {
     }
 
     pub(crate) fn nodes(&self) -> Vec<(u64, HostedLog)> {
-        let mut nodes: Vec<_> = self.net.nodes.lock().unwrap().iter().map(|(id, log)| (*id, log.clone())).collect();
+        let mut nodes: Vec<_> =
+            self.net.nodes.lock().unwrap().iter().map(|(id, log)| (*id, log.clone())).collect();
         nodes.sort_by_key(|(id, _)| *id);
         nodes
     }
@@ -246,7 +266,8 @@ impl Cluster {
         wait_for("a leader", || {
             let nodes = self.nodes();
             let statuses: Vec<_> = nodes.iter().map(|(id, log)| (*id, log.status())).collect();
-            let leader = statuses.iter().filter(|(_, s)| s.raft_state == "leader").max_by_key(|(_, s)| s.term)?.0;
+            let leader =
+                statuses.iter().filter(|(_, s)| s.raft_state == "leader").max_by_key(|(_, s)| s.term)?.0;
             let followed = statuses.iter().filter(|(_, s)| s.leader_id == leader).count();
             (followed * 2 > self.members.len()).then_some(leader)
         })
@@ -294,7 +315,12 @@ impl Tenant {
 
     pub(crate) fn register(&mut self) -> Bytes {
         let key = self.key.public();
-        self.record(Body::TenantRegister(TenantRegister { key: Some(key), name: "Tenant".into(), on_behalf_of: None, plan: None }))
+        self.record(Body::TenantRegister(TenantRegister {
+            key: Some(key),
+            name: "Tenant".into(),
+            on_behalf_of: None,
+            plan: None,
+        }))
     }
 
     /// Any number of distinct valid records: agents of this tenant.

@@ -80,7 +80,10 @@ async fn c5_a_checkpoint_lost_with_its_leader_does_no_harm() {
     let answer = submit(&cluster.node(leader), tenant.agent(), Ack::Sequenced).await;
     wait_for("witnesses to be ahead of what is published", || {
         let witnesses = cluster.witnesses.by_url.lock().unwrap();
-        witnesses.values().all(|w| w.last.as_ref().is_some_and(|(size, ..)| *size > answer.index)).then_some(())
+        witnesses
+            .values()
+            .all(|w| w.last.as_ref().is_some_and(|(size, ..)| *size > answer.index))
+            .then_some(())
     })
     .await;
     cluster.stop(leader).await;
@@ -133,7 +136,10 @@ async fn r2_a_restored_or_emptied_log_does_not_pass_the_fence() {
     assert_eq!(refused.kind, RefusedKind::ReadOnly);
     let signed = cluster.witnesses.by_url.lock().unwrap().values().map(|w| w.signed.len()).sum::<usize>();
     assert!(cluster.node(1).reader().checkpoint().is_some(), "what was published is still served");
-    assert_eq!(cluster.witnesses.by_url.lock().unwrap().values().map(|w| w.signed.len()).sum::<usize>(), signed);
+    assert_eq!(
+        cluster.witnesses.by_url.lock().unwrap().values().map(|w| w.signed.len()).sum::<usize>(),
+        signed
+    );
 }
 
 /// R2: who cannot ask a quorum of witnesses does not begin to sign.
@@ -164,20 +170,22 @@ async fn r3_a_flipped_bit_is_found_not_served_and_repaired() {
     log_some(&cluster, &mut tenant, 560).await;
     cluster.all_published(562).await;
     let victim = (1..=3).find(|id| *id != leader).unwrap();
-    wait_for("tile files", || cluster.dirs[&victim].join("tiles/tile/entries/001").exists().then_some(())).await;
+    wait_for("tile files", || cluster.dirs[&victim].join("tiles/tile/entries/001").exists().then_some(()))
+        .await;
     cluster.stop(victim).await;
     flip(&cluster.dirs[&victim].join("tiles/tile/entries/000"), 5_000);
     cluster.run(victim).await;
     let good = cluster.node(leader).reader().entry(3).unwrap().unwrap();
-    wait_for("the repair", || {
-        match cluster.node(victim).reader().entry(3) {
-            Ok(Some(entry)) => {
-                assert_eq!(entry, good, "a damaged bundle was served");
-                let repaired = cluster.node(victim).metrics_text();
-                repaired.lines().any(|l| l.starts_with("maip_repaired_files_total") && !l.ends_with(" 0")).then_some(())
-            }
-            _ => None,
+    wait_for("the repair", || match cluster.node(victim).reader().entry(3) {
+        Ok(Some(entry)) => {
+            assert_eq!(entry, good, "a damaged bundle was served");
+            let repaired = cluster.node(victim).metrics_text();
+            repaired
+                .lines()
+                .any(|l| l.starts_with("maip_repaired_files_total") && !l.ends_with(" 0"))
+                .then_some(())
         }
+        _ => None,
     })
     .await;
     assert!(!has_alarm(&cluster, victim, "corruption"));

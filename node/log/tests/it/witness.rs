@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, atomic::{AtomicU64, Ordering}},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -86,7 +89,9 @@ impl Witnesses {
         }
         let time_s = 1_700_000_000 + self.time_s.fetch_add(1, Ordering::Relaxed);
         let line = match witness.mood {
-            Mood::WrongKey => NoteSigner::new("nobody", SignatureType::CosignatureV1, [9; 32]).unwrap().cosign(request.note.text(), time_s),
+            Mood::WrongKey => NoteSigner::new("nobody", SignatureType::CosignatureV1, [9; 32])
+                .unwrap()
+                .cosign(request.note.text(), time_s),
             Mood::WrongText => witness.signer.cosign("another text\n", time_s),
             _ => witness.signer.cosign(request.note.text(), time_s),
         };
@@ -102,14 +107,19 @@ impl Witnesses {
 
     fn read(&self, url: &str) -> Result<HttpAnswer, String> {
         let witnesses = self.by_url.lock().unwrap();
-        let (base, witness) = witnesses.iter().find(|(base, _)| url.starts_with(base.as_str())).ok_or("no such host")?;
+        let (base, witness) =
+            witnesses.iter().find(|(base, _)| url.starts_with(base.as_str())).ok_or("no such host")?;
         if witness.mood == Mood::Silent {
             return Err("timed out".into());
         }
         let Some((_, _, note)) = &witness.last else { return Ok(answer(404, "", Vec::new())) };
         let origin = note.lines().next().unwrap_or_default();
         let expected = format!("{base}/{}/checkpoint", origin_path(origin));
-        Ok(if url == expected { answer(200, "text/plain", note.clone().into_bytes()) } else { answer(404, "", Vec::new()) })
+        Ok(if url == expected {
+            answer(200, "text/plain", note.clone().into_bytes())
+        } else {
+            answer(404, "", Vec::new())
+        })
     }
 }
 
@@ -118,7 +128,12 @@ fn answer(status: u16, content_type: &str, body: Vec<u8>) -> HttpAnswer {
 }
 
 impl WitnessTransport for Witnesses {
-    fn add_checkpoint(&self, url: &str, body: Vec<u8>, _: Duration) -> BoxFuture<'static, Result<HttpAnswer, String>> {
+    fn add_checkpoint(
+        &self,
+        url: &str,
+        body: Vec<u8>,
+        _: Duration,
+    ) -> BoxFuture<'static, Result<HttpAnswer, String>> {
         let result = self.post(url, &body);
         async move { result }.boxed()
     }

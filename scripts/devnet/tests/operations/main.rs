@@ -1,0 +1,8 @@
+//! The procedures of `docs/operating.md`, each done as the manual tells it: the same commands, on real processes.
+
+mod care;
+mod keys;
+mod lifecycle;
+mod manual;
+mod recovery;
+mod site;

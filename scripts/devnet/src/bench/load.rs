@@ -22,12 +22,19 @@ pub(crate) struct Measured {
     pub(crate) elapsed: Duration,
     /// Latency of each answered request in microseconds, ascending.
     pub(crate) latencies_us: Vec<u64>,
+    /// Processor time in seconds: leader, the other nodes, witnesses, this program. Zero where nobody looked.
+    pub(crate) cpu_s: [f64; 4],
 }
 
 impl Measured {
     /// Requests a second.
     pub(crate) fn rate(&self) -> f64 {
         self.requests as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// Cores that were busy: leader, the other nodes, witnesses, this program.
+    pub(crate) fn cores(&self) -> [f64; 4] {
+        self.cpu_s.map(|seconds| seconds / self.elapsed.as_secs_f64())
     }
 
     /// The latency that `percent` of the requests did not exceed, in milliseconds.
@@ -99,7 +106,7 @@ where
         failed + requests,
         first.map_or_else(String::new, |error| format!("{error:#}"))
     );
-    Ok(Measured { requests, elapsed, latencies_us })
+    Ok(Measured { requests, elapsed, latencies_us, cpu_s: [0.0; 4] })
 }
 
 #[test]

@@ -12,6 +12,9 @@ const FSYNCS: usize = 200;
 /// Bytes of each of them.
 const FSYNC_BYTES: usize = 4_096;
 
+/// The unit of processor time in `/proc`, the same on every Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 /// The machine a bench ran on.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
@@ -61,6 +64,15 @@ impl Machine {
 /// Resident memory of a process in KiB.
 pub(crate) fn resident_kib(pid: u32) -> Option<u64> {
     field(&format!("/proc/{pid}/status"), "VmRSS")?.split(' ').next()?.parse().ok()
+}
+
+/// Processor time that a process has used so far, in seconds; 0 when it is gone.
+pub(crate) fn cpu_seconds(pid: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The second field, the program's name in parentheses, may hold spaces: count from behind it.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / TICKS_PER_SECOND
 }
 
 /// The value after `name` and a colon in a file of `/proc`.

@@ -21,7 +21,7 @@ use crate::{
     load::Measured,
     machine::Machine,
     ours::{BATCH_RECORDS, Ours},
-    report::{Figures, Report, etcd_name},
+    report::{CORES, Figures, Report, cores_name, etcd_name},
 };
 
 /// Numbers of clients for `sequenced` and for etcd; the last figure bounds the records signed for a second.
@@ -135,15 +135,18 @@ async fn measure_ours(options: Options, plan: Plan, figures: &mut Figures) -> Re
         let measured =
             ours.submit(Ack::Sequenced, clients, rate * plan.seconds, limit).await.context(name.clone())?;
         note(figures, &name, &measured);
+        add_cores(figures, &name, &measured);
     }
     let batches = BATCHES_PER_SECOND * plan.seconds;
     let measured = ours.batch(BATCH_CLIENTS, batches, limit).await.context("batch")?;
     add(figures, "batch of 256", measured.rate() * BATCH_RECORDS as f64);
+    add_cores(figures, "batch of 256", &measured);
     for (clients, rate) in WITNESSED {
         let name = format!("witnessed {}", clients_text(clients));
         let measured =
             ours.submit(Ack::Witnessed, clients, rate * plan.seconds, limit).await.context(name.clone())?;
         note(figures, &name, &measured);
+        add_cores(figures, &name, &measured);
     }
     let tick = ours.tick(plan.tick_samples).await.context("tick")?;
     add(figures, "tick alone p50", tick.percentile_ms(50));
@@ -177,6 +180,12 @@ fn note_as(figures: &mut Figures, measured: &Measured, name: impl Fn(&str) -> St
     add(figures, &name(""), measured.rate());
     add(figures, &name(" p50"), measured.percentile_ms(50));
     add(figures, &name(" p99"), measured.percentile_ms(99));
+}
+
+fn add_cores(figures: &mut Figures, name: &str, measured: &Measured) {
+    for (part, cores) in CORES.iter().zip(measured.cores()) {
+        add(figures, &cores_name(name, part), cores);
+    }
 }
 
 fn add(figures: &mut Figures, name: &str, value: f64) {

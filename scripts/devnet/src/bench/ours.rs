@@ -17,7 +17,10 @@ use ledger_proto::v1::{
 };
 use tonic::{codegen::Bytes, transport::Channel};
 
-use crate::load::{Measured, closed_loop, percentile};
+use crate::{
+    load::{Measured, closed_loop, percentile},
+    machine,
+};
 
 /// TCP connections of the load generator: more clients share them, as they would share a proxy's.
 pub(crate) const CONNECTIONS_MAX: usize = 8;
@@ -83,7 +86,8 @@ impl Ours {
     ) -> Result<Measured> {
         let records = self.sign(work)?;
         let channels = self.channels(clients).await?;
-        closed_loop(clients, work, limit, |number| {
+        let before = self.cpu();
+        let mut measured = closed_loop(clients, work, limit, |number| {
             let client = LedgerClient::new(channels[number % channels.len()].clone());
             let records = Arc::clone(&records);
             move |place| {
@@ -97,7 +101,9 @@ impl Ours {
                 }
             }
         })
-        .await
+        .await?;
+        measured.cpu_s = since(before, self.cpu());
+        Ok(measured)
     }
 
     /// SubmitBatch of [`BATCH_RECORDS`] to the leader; `requests` of the result are batches.
@@ -109,7 +115,8 @@ impl Ours {
     ) -> Result<Measured> {
         let records = self.sign(batches * BATCH_RECORDS)?;
         let channels = self.channels(clients).await?;
-        closed_loop(clients, batches, limit, |number| {
+        let before = self.cpu();
+        let mut measured = closed_loop(clients, batches, limit, |number| {
             let client = LedgerClient::new(channels[number % channels.len()].clone());
             let records = Arc::clone(&records);
             move |place| {
@@ -133,7 +140,9 @@ impl Ours {
                 }
             }
         })
-        .await
+        .await?;
+        measured.cpu_s = since(before, self.cpu());
+        Ok(measured)
     }
 
     /// From submitting to a published, witnessed checkpoint that covers the entry, while nobody waits for it: the
@@ -159,7 +168,7 @@ impl Ours {
             tokio::time::sleep(Duration::from_millis((number as u64 * 389) % 997)).await;
         }
         latencies_us.sort_unstable();
-        Ok(Measured { requests: samples, elapsed: start.elapsed(), latencies_us })
+        Ok(Measured { requests: samples, elapsed: start.elapsed(), latencies_us, cpu_s: [0.0; 4] })
     }
 
     /// Parses and verifies one witnessed proof many times, in this process; p50 in microseconds.
@@ -201,10 +210,23 @@ impl Ours {
         Ok(pause)
     }
 
+    /// Processor time used so far, in seconds: leader, the other nodes, witnesses, this program.
+    pub(crate) fn cpu(&self) -> [f64; 4] {
+        let manifest = self.devnet.manifest();
+        let sum = |pids: &mut dyn Iterator<Item = u32>| pids.map(machine::cpu_seconds).sum();
+        let nodes = || manifest.nodes.iter();
+        [
+            sum(&mut nodes().filter(|node| node.id == self.leader).map(|node| node.pid)),
+            sum(&mut nodes().filter(|node| node.id != self.leader).map(|node| node.pid)),
+            sum(&mut manifest.witnesses.iter().map(|witness| witness.pid)),
+            machine::cpu_seconds(std::process::id()),
+        ]
+    }
+
     /// Largest resident memory of a node now, in MiB.
     pub(crate) fn memory_mib(&self) -> u64 {
         let nodes = &self.devnet.manifest().nodes;
-        nodes.iter().filter_map(|node| crate::machine::resident_kib(node.pid)).max().unwrap_or(0) / 1024
+        nodes.iter().filter_map(|node| machine::resident_kib(node.pid)).max().unwrap_or(0) / 1024
     }
 
     /// Entries in the main log.
@@ -212,6 +234,10 @@ impl Ours {
         let manifest = self.devnet.manifest();
         Ok(grpc::log_status(manifest, manifest.node(self.leader)?, "main").await?.size)
     }
+}
+
+fn since(before: [f64; 4], now: [f64; 4]) -> [f64; 4] {
+    std::array::from_fn(|place| now[place] - before[place])
 }
 
 fn published_size(url: &str) -> Result<u64> {

@@ -30,6 +30,7 @@ const FIGURES: &[(&str, &str, &[Aim])] = &[
     ("sequenced 1024 clients", "records/s", &[]),
     ("sequenced 1024 clients p99", "ms", &[]),
     ("batch of 256", "records/s", &[Aim::AtLeast(25_000.0)]),
+    ("witnessed 1 client", "records/s", &[]),
     ("witnessed 1 client p50", "ms", &[Aim::AtMost(25.0)]),
     ("witnessed 1 client p99", "ms", &[]),
     ("witnessed 32 clients", "records/s", &[]),
@@ -41,6 +42,9 @@ const FIGURES: &[(&str, &str, &[Aim])] = &[
     ("writes paused by kill -9", "ms", &[Aim::AtMost(2_000.0)]),
     ("memory of a node", "MiB", &[]),
 ];
+
+/// Who uses the processor, in the order of [`Measured::cpu_s`](crate::load::Measured::cpu_s).
+pub(crate) const CORES: [&str; 4] = ["leader", "followers", "witnesses", "load generator"];
 
 /// What a bench prints and writes.
 #[derive(Debug, Serialize)]
@@ -107,6 +111,28 @@ impl Report {
                 aims.join("; ")
             );
         }
+        out += &self.cores_table();
+        out
+    }
+}
+
+impl Report {
+    /// Where the processor's time goes: busy cores for each load.
+    fn cores_table(&self) -> String {
+        let mut out = format!("\n{:<28}", "busy cores");
+        for part in CORES {
+            out += &format!(" {part:>14}");
+        }
+        out.push('\n');
+        for (name, _, _) in FIGURES {
+            let cores: Vec<_> =
+                CORES.iter().filter_map(|part| self.medians.get(&cores_name(name, part))).collect();
+            if cores.len() == CORES.len() {
+                out += &format!("{name:<28}");
+                cores.iter().for_each(|value| out += &format!(" {value:>14.2}"));
+                out.push('\n');
+            }
+        }
         out
     }
 }
@@ -116,6 +142,11 @@ impl AimResult {
         let verdict = if self.reached { "reached" } else { "NOT reached" };
         format!("{}: {verdict}, at {:.2} of it", self.aim, self.distance)
     }
+}
+
+/// The name of the figure for the cores that `part` keeps busy under a load.
+pub(crate) fn cores_name(name: &str, part: &str) -> String {
+    format!("{name} cores {part}")
 }
 
 /// The name of etcd's figure for one of ours.

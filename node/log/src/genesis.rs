@@ -60,6 +60,7 @@ fn genesis(core: &Core) -> Vec<u8> {
         operator_key: options.operator.public(),
         origin: options.origin.clone(),
         policy: options.policy_text.clone(),
+        predecessor: None,
         trust_algorithm: TRUST_ALGORITHM.into(),
     }));
     let now_ms = core.world.clock.now_ms();

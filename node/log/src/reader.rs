@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use ledger_format::{
-    BundleId, Hash, Note, TILE_WIDTH, TileId, TlogProof, prove_consistency, prove_inclusion, record::Ulid,
+    BundleId, Hash, TILE_WIDTH, TileId, TlogProof, prove_consistency, prove_inclusion, record::Ulid,
 };
 
 use crate::{
@@ -180,8 +180,7 @@ pub(crate) fn proof_under(
     }
     let Some(entry) = ledger.entry(index)? else { return Ok(None) };
     let hashes = prove_inclusion(&ledger.hashes(), index, size)?;
-    let note = Note::parse(&published.note)
-        .map_err(|e| LedgerError::corrupt("published checkpoint", e.to_string()))?;
+    let note = published.parsed.clone();
     Ok(Some(TlogProof { extra: Some(entry.to_vec()), index, hashes, note }.to_bytes()))
 }
 

@@ -35,7 +35,7 @@ const NO: u8 = 1;
 const CANNOT: u8 = 2;
 
 /// Least number of worker threads, whatever the number of cores.
-const WORKERS_MIN: usize = 4;
+const WORKERS_MIN: usize = 3;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

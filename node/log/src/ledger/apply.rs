@@ -161,6 +161,6 @@ impl PublishedCheckpoint {
             .map(|time| u64::from_be_bytes(*time).saturating_mul(1_000))
             .max()
             .unwrap_or(0);
-        Ok(Self { note: note.into(), checkpoint, at_ms })
+        Ok(Self { note: note.into(), parsed, checkpoint, at_ms })
     }
 }

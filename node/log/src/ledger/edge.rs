@@ -12,10 +12,12 @@
 use std::{collections::BTreeMap, collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
-use ledger_format::{Hash, TILE_WIDTH, tile_root};
+use ledger_format::{Hash, TILE_WIDTH};
+
+use super::tile_tree::TileTree;
 
 /// Level and index of a full tile, and its hashes.
-pub(crate) type FullTile = ((u8, u64), Arc<[Hash]>);
+pub(crate) type FullTile = ((u8, u64), Arc<TileTree>);
 
 /// Entries and tiles that have no durable file yet.
 #[derive(Default)]
@@ -24,9 +26,9 @@ pub(crate) struct Edge {
     first: u64,
     entries: VecDeque<Bytes>,
     /// The partial tile at the right of each level; never 256 wide.
-    partial: Vec<Vec<Hash>>,
+    partial: Vec<TileTree>,
     /// Full tiles without a durable file, by level and index.
-    full: BTreeMap<(u8, u64), Arc<[Hash]>>,
+    full: BTreeMap<(u8, u64), Arc<TileTree>>,
 }
 
 impl Edge {
@@ -34,6 +36,7 @@ impl Edge {
     /// tile of level `l` covers. `first` must be a multiple of 256 and `partial[0]` empty.
     pub(crate) fn behind_files(first: u64, partial: Vec<Vec<Hash>>) -> Self {
         debug_assert!(first.is_multiple_of(TILE_WIDTH) && partial.first().is_none_or(Vec::is_empty));
+        let partial = partial.iter().map(|row| TileTree::of(row)).collect();
         Self { first, entries: VecDeque::new(), partial, full: BTreeMap::new() }
     }
 
@@ -54,15 +57,13 @@ impl Edge {
         let mut hash = leaf;
         for level in 0_u8.. {
             if self.partial.len() == usize::from(level) {
-                self.partial.push(Vec::with_capacity(TILE_WIDTH as usize));
+                self.partial.push(TileTree::default());
             }
             let tile = &mut self.partial[usize::from(level)];
             tile.push(hash);
-            if (tile.len() as u64) < TILE_WIDTH {
-                return;
-            }
+            let Some(root) = tile.root() else { return };
             let tile = std::mem::take(tile);
-            hash = tile_root(&tile);
+            hash = root;
             index /= TILE_WIDTH;
             self.full.insert((level, index), tile.into());
         }
@@ -74,12 +75,12 @@ impl Edge {
     }
 
     /// The tile, as wide as it is, if it is held here.
-    pub(crate) fn tile(&self, level: u8, index: u64) -> Option<&[Hash]> {
+    pub(crate) fn tile(&self, level: u8, index: u64) -> Option<&TileTree> {
         if let Some(full) = self.full.get(&(level, index)) {
             return Some(full);
         }
         let partial = self.partial.get(usize::from(level))?;
-        (index == self.partial_index(level) && !partial.is_empty()).then_some(partial)
+        (index == self.partial_index(level) && partial.width() > 0).then_some(partial)
     }
 
     fn partial_index(&self, level: u8) -> u64 {
@@ -124,7 +125,7 @@ impl Edge {
 
 #[cfg(test)]
 mod tests {
-    use ledger_format::{Frontier, leaf_hash};
+    use ledger_format::{Frontier, leaf_hash, tile_root};
 
     use super::*;
 
@@ -143,21 +144,21 @@ mod tests {
             frontier.push(leaf);
         }
         assert_eq!(edge.size(), 65_836);
-        assert_eq!(edge.tile(0, 257).unwrap().len(), 44);
-        assert_eq!(edge.tile(1, 1).unwrap().len(), 1);
-        assert_eq!(edge.tile(2, 0).unwrap().len(), 1);
-        assert_eq!(edge.tile(1, 0).unwrap().len(), 256);
+        assert_eq!(edge.tile(0, 257).unwrap().width(), 44);
+        assert_eq!(edge.tile(1, 1).unwrap().width(), 1);
+        assert_eq!(edge.tile(2, 0).unwrap().width(), 1);
+        assert_eq!(edge.tile(1, 0).unwrap().width(), 256);
         assert_eq!(edge.full_until(), 65_792);
         let whole = edge.full_tiles_until(65_792);
         assert_eq!(whole.len(), 257 + 1);
-        assert_eq!(frontier.hashes()[0], tile_root(edge.tile(1, 0).unwrap()));
+        assert_eq!(frontier.hashes()[0], edge.tile(1, 0).unwrap().root().unwrap());
 
         edge.forget(65_792);
         assert_eq!(edge.first(), 65_792);
         assert!(edge.entry(65_791).is_none());
         assert_eq!(edge.entry(65_792), Some(&entry(65_792)));
         assert!(edge.tile(1, 0).is_none() && edge.tile(0, 256).is_none());
-        assert_eq!(edge.tile(0, 257).unwrap().len(), 44);
+        assert_eq!(edge.tile(0, 257).unwrap().width(), 44);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError, Weak},
     thread,
+    time::Duration,
 };
 
 use ledger_format::{BundleId, TILE_WIDTH, TileId, encode_tile, push_bundle_entry};
@@ -17,7 +18,9 @@ use crate::alarm::AlarmKind;
 /// Bundles written and made durable together.
 const BUNDLES_AT_ONCE: u64 = 64;
 /// Entries that may wait for their files before apply itself lends a hand: bounds memory.
-const ENTRIES_WAITING_MAX: u64 = 64 * TILE_WIDTH;
+const ENTRIES_WAITING_MAX: u64 = 256 * TILE_WIDTH;
+/// How long full tiles are gathered before they are written.
+const GATHER: Duration = Duration::from_millis(500);
 
 /// Wakes the thread that writes tile files.
 #[derive(Clone, Default)]
@@ -52,6 +55,14 @@ impl TileWriter {
                     return;
                 }
                 state.work = false;
+                // A moment more: files written together cost one sync of their directory, and fewer syncs leave the disk
+                // to the Raft log, which callers wait for.
+                let (state, _) = wake
+                    .wait_timeout_while(state, GATHER, |state| !state.stop)
+                    .unwrap_or_else(PoisonError::into_inner);
+                if state.stop {
+                    return;
+                }
             }
             let Some(ledger) = ledger.upgrade() else { return };
             if let Err(error) = ledger.write_full_tiles() {
@@ -145,7 +156,8 @@ impl Ledger {
             files.push((BundleId { index, width: TILE_WIDTH as u16 }.path(), bundle));
         }
         for ((level, index), tile) in edge.full_tiles_until(until) {
-            files.push((TileId { level, index, width: TILE_WIDTH as u16 }.path(), encode_tile(&tile)));
+            files
+                .push((TileId { level, index, width: TILE_WIDTH as u16 }.path(), encode_tile(tile.hashes())));
         }
         files
     }

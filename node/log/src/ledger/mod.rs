@@ -11,6 +11,7 @@ mod files;
 mod open;
 mod read;
 mod restore;
+mod tile_tree;
 mod view;
 
 use std::{
@@ -19,7 +20,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
 };
 
-use ledger_format::{Checkpoint, Hash};
+use ledger_format::{Checkpoint, Note};
 use ledger_store::{Engine, Files};
 use tokio::sync::watch;
 
@@ -28,6 +29,7 @@ pub(crate) use edge::Edge;
 pub use error::LedgerError;
 pub(crate) use files::TileWriter;
 pub(crate) use restore::Imported;
+use tile_tree::TileTree;
 
 use crate::{
     alarm::Alarms,
@@ -67,6 +69,8 @@ pub struct AppliedMark {
 pub struct PublishedCheckpoint {
     /// The signed note, byte for byte.
     pub note: Arc<[u8]>,
+    /// The same, taken apart.
+    pub parsed: Note,
     /// What it says.
     pub checkpoint: Checkpoint,
     /// The largest time among its cosignatures in milliseconds; 0 without any.
@@ -98,18 +102,18 @@ pub(crate) struct RaftMark {
 /// Full tiles read from files, kept because proofs read the same upper tiles again and again.
 #[derive(Default)]
 struct TileCache {
-    tiles: HashMap<(u8, u64), Arc<[Hash]>>,
+    tiles: HashMap<(u8, u64), Arc<TileTree>>,
 }
 
 impl TileCache {
-    /// 8 KiB each.
+    /// 16 KiB each.
     const TILES_MAX: usize = 1_024;
 
-    fn get(&self, id: (u8, u64)) -> Option<Arc<[Hash]>> {
+    fn get(&self, id: (u8, u64)) -> Option<Arc<TileTree>> {
         self.tiles.get(&id).cloned()
     }
 
-    fn put(&mut self, id: (u8, u64), tile: Arc<[Hash]>) {
+    fn put(&mut self, id: (u8, u64), tile: Arc<TileTree>) {
         if self.tiles.len() >= Self::TILES_MAX {
             // Refilling is one file read a tile; an exact order of use is not worth its bookkeeping.
             self.tiles.clear();

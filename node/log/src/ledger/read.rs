@@ -7,11 +7,11 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use ledger_format::{
-    BundleId, Hash, HashReader, TILE_WIDTH, TileId, leaf_hash, node_hash, parse_bundle, parse_tile,
-    push_bundle_entry, tile_root, tree_root,
+    BundleId, Hash, HashReader, TILE_WIDTH, TileId, leaf_hash, parse_bundle, parse_tile, push_bundle_entry,
+    tree_root,
 };
 
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, tile_tree::TileTree};
 use crate::alarm::AlarmKind;
 
 /// The tree of all applied entries.
@@ -25,13 +25,12 @@ impl HashReader for LogHashes<'_> {
         let (tile_level, within) = (level / 8, level % 8);
         let start = index << within;
         let (tile, offset) = (start / TILE_WIDTH, (start % TILE_WIDTH) as usize);
-        let width = 1_usize << within;
-        let hashes = self.0.tile_hashes(tile_level, tile, offset + width)?;
-        let mut row = hashes[offset..offset + width].to_vec();
-        while row.len() > 1 {
-            row = row.chunks_exact(2).map(|pair| node_hash(pair[0], pair[1])).collect();
+        let at = offset >> within;
+        let missing = || missing(tile_level, tile, (at + 1) << within);
+        if let Some(held) = self.0.edge().tile(tile_level, tile) {
+            return held.subtree(within, at).ok_or_else(missing);
         }
-        Ok(row[0])
+        self.0.checked_tile(tile_level, tile)?.and_then(|tile| tile.subtree(within, at)).ok_or_else(missing)
     }
 }
 
@@ -46,27 +45,21 @@ impl Ledger {
         tree_root(&self.hashes(), size)
     }
 
-    /// At least the first `width` hashes of a tile that holds that many.
-    fn tile_hashes(&self, level: u8, index: u64, width: usize) -> Result<Arc<[Hash]>, LedgerError> {
-        if let Some(tile) = self.edge().tile(level, index) {
-            if tile.len() >= width {
-                return Ok(tile.into());
-            }
-            return Err(missing(level, index, width));
-        }
-        self.checked_tile(level, index)?.ok_or_else(|| missing(level, index, width))
+    /// One hash of a tile that is as wide.
+    fn tile_hash(&self, level: u8, index: u64, at: usize) -> Result<Hash, LedgerError> {
+        LogHashes(self).subtree(8 * level, index * TILE_WIDTH + at as u64)
     }
 
     /// A full tile from its file, found to be what its parent says; `None` when there is no such file.
-    fn checked_tile(&self, level: u8, index: u64) -> Result<Option<Arc<[Hash]>>, LedgerError> {
+    fn checked_tile(&self, level: u8, index: u64) -> Result<Option<Arc<TileTree>>, LedgerError> {
         if let Some(tile) = self.tiles.lock().unwrap_or_else(PoisonError::into_inner).get((level, index)) {
             return Ok(Some(tile));
         }
-        let Some(tile) = self.read_full_tile(level, index)? else { return Ok(None) };
-        let offset = (index % TILE_WIDTH) as usize;
-        // A parent in a file is itself checked, up to the edge, whose root apply keeps.
-        let parent = self.tile_hashes(level + 1, index / TILE_WIDTH, offset + 1)?;
-        if parent[offset] != tile_root(&tile) {
+        let Some(hashes) = self.read_full_tile(level, index)? else { return Ok(None) };
+        let tile = Arc::new(TileTree::of(&hashes));
+        // A parent in a file is itself checked, up to the edge, whose root the state keeps too.
+        let expected = self.tile_hash(level + 1, index / TILE_WIDTH, (index % TILE_WIDTH) as usize)?;
+        if tile.root() != Some(expected) {
             let text = format!("tile {level}/{index} does not hash to what its parent says");
             self.alarms.raise(AlarmKind::Corruption, text.clone());
             return Err(LedgerError::corrupt(format!("tile/{level}/{index}"), text));
@@ -81,8 +74,15 @@ impl Ledger {
         let Some(bytes) = self.files.read(&id.path())? else { return Ok(None) };
         let entries =
             parse_bundle(&bytes, id.width).map_err(|e| LedgerError::corrupt(id.path(), e.to_string()))?;
-        let tile = self.tile_hashes(0, index, TILE_WIDTH as usize)?;
-        if let Some(at) = entries.iter().zip(tile.iter()).position(|(entry, hash)| leaf_hash(entry) != *hash)
+        // The edge may hold the tile a moment longer than the file has been there.
+        let held = self.edge().tile(0, index).cloned().map(Arc::new);
+        let tile = match held {
+            Some(tile) => Some(tile),
+            None => self.checked_tile(0, index)?,
+        };
+        let tile = tile.ok_or_else(|| missing(0, index, TILE_WIDTH as usize))?;
+        if let Some(at) =
+            entries.iter().zip(tile.hashes()).position(|(entry, hash)| leaf_hash(entry) != *hash)
         {
             let text =
                 format!("entry {} does not hash to what its tile says", index * TILE_WIDTH + at as u64);
@@ -105,10 +105,13 @@ impl Ledger {
     pub(crate) fn tile_bytes(&self, id: TileId) -> Result<Option<Bytes>, LedgerError> {
         let width = usize::from(id.width);
         if let Some(tile) = self.edge().tile(id.level, id.index) {
-            return Ok(tile.get(..width).map(|hashes| Bytes::from(ledger_format::encode_tile(hashes))));
+            return Ok(tile
+                .hashes()
+                .get(..width)
+                .map(|hashes| Bytes::from(ledger_format::encode_tile(hashes))));
         }
         let tile = self.checked_tile(id.level, id.index)?;
-        Ok(tile.map(|hashes| Bytes::from(ledger_format::encode_tile(&hashes[..width]))))
+        Ok(tile.map(|tile| Bytes::from(ledger_format::encode_tile(&tile.hashes()[..width]))))
     }
 
     /// The first `id.width` entries of a bundle, encoded; `None` when the log does not have them.

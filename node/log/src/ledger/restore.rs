@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ledger_format::{Hash, TILE_WIDTH, leaf_hash, tile_root, verify_subtree};
 use ledger_store::{Batch, Space};
 
-use super::{Edge, Ledger, LedgerError, meta, open::bundle_entries, view::space_of};
+use super::{Edge, Ledger, LedgerError, meta, open::bundle_entries, tile_tree::TileTree, view::space_of};
 use crate::{
     raft::codec,
     snapshot::{Manifest, SnapshotFile},
@@ -71,7 +71,7 @@ impl<'a> Imported<'a> {
         for ((level, index), tile) in self.edge.full_tiles_until(until) {
             files.push((
                 ledger_format::TileId { level, index, width: 256 }.path(),
-                ledger_format::encode_tile(&tile),
+                ledger_format::encode_tile(tile.hashes()),
             ));
         }
         self.ledger.write_files(&files)?;
@@ -114,22 +114,13 @@ impl ledger_format::HashReader for EdgeHashes<'_> {
         let (tile_level, within) = (level / 8, level % 8);
         let start = index << within;
         let (tile, offset) = (start / TILE_WIDTH, (start % TILE_WIDTH) as usize);
-        let from_file;
-        let hashes: &[Hash] = match self.edge.tile(tile_level, tile) {
-            Some(hashes) => hashes,
-            None => {
-                from_file = self.ledger.read_full_tile(tile_level, tile)?;
-                from_file.as_deref().unwrap_or_default()
-            }
-        };
-        let row = hashes.get(offset..offset + (1 << within));
-        let mut row = row
-            .ok_or_else(|| LedgerError::corrupt("tiles", format!("tile {tile_level}/{tile} is too short")))?
-            .to_vec();
-        while row.len() > 1 {
-            row = row.chunks_exact(2).map(|pair| ledger_format::node_hash(pair[0], pair[1])).collect();
+        let missing = || LedgerError::corrupt("tiles", format!("tile {tile_level}/{tile} is too short"));
+        let at = offset >> within;
+        if let Some(held) = self.edge.tile(tile_level, tile) {
+            return held.subtree(within, at).ok_or_else(missing);
         }
-        Ok(row[0])
+        let hashes = self.ledger.read_full_tile(tile_level, tile)?.ok_or_else(missing)?;
+        TileTree::of(&hashes).subtree(within, at).ok_or_else(missing)
     }
 }
 

@@ -171,6 +171,13 @@ async fn root_vote(core: &Arc<Core>, size: u64, root: Hash) -> Result<(), RoundE
 
 /// G3, G1, G5: the guard moves, durably, before the signature exists; no extension lines.
 async fn sign(core: &Arc<Core>, size: u64, root: Hash) -> Result<Note, RoundError> {
+    // Tiles and state keep the tree apart from each other; what they agree on is not a flipped bit.
+    let kept = core.ledger.with_view(|view| ledger_state::status(view))?;
+    if kept.size == size && kept.root != root {
+        let text = format!("the root of {size} entries from tiles is not the one in the state");
+        core.alarms.raise(AlarmKind::RootMismatch, text.clone());
+        return Err(LedgerError::corrupt("tiles or state", text).into());
+    }
     let mut guard = core.guard.lock().await;
     guard.advance(size, root, |n| core.ledger.root_at(n)).inspect_err(|error| {
         core.alarms.raise(AlarmKind::SignGuard, error.to_string());

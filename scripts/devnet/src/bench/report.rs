@@ -95,7 +95,7 @@ impl Report {
     pub(crate) fn table(&self) -> String {
         let mut out =
             format!("machine  {}\nbuild    {}\ncluster  {}\n", self.machine.line(), self.build, self.cluster);
-        out += &format!("etcd     {}\n\n", self.etcd.as_deref().unwrap_or("not installed, not compared"));
+        out += &format!("etcd     {}\n\n", self.etcd.as_deref().unwrap_or("not compared"));
         out +=
             &format!("{:<28} {:>12} {:<10} {:>12} {:>7}  {}\n", "median", "ours", "", "etcd", "ratio", "aim");
         for (name, unit, _) in FIGURES {

@@ -98,7 +98,8 @@ impl Policy {
         })
     }
 
-    fn check_cosigners(&self, note: &Note) -> Result<Vec<(String, u64)>, PolicyFailure> {
+    /// The witnesses that have cosigned, when they are a quorum. Does not look at the log's signature.
+    pub fn check_cosigners(&self, note: &Note) -> Result<Vec<(String, u64)>, PolicyFailure> {
         let mut cosigned = vec![false; self.witnesses.len()];
         let mut cosigners = Vec::new();
         for (witness, cosigned) in self.witnesses.iter().zip(&mut cosigned) {

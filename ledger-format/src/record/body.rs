@@ -1,8 +1,8 @@
 //! The body of a record: one variant per record type, and the table of types.
 
 use super::json::{JsonError, Reader, Writer};
-use super::{AgentKey, AgentRegister, AgentRevoke, LogGenesis, ReceiptAction, TenantRegister};
-use super::{agent, log_genesis, receipt, tenant};
+use super::{AgentKey, AgentRegister, AgentRevoke, LogGenesis, LogKey, ReceiptAction, TenantRegister};
+use super::{agent, log_genesis, log_key, receipt, tenant};
 
 /// Who may sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,8 +57,15 @@ impl FieldInfo {
 }
 
 /// Every record type that this version reads and writes.
-pub const TYPES: &[TypeInfo] =
-    &[log_genesis::INFO, tenant::REGISTER, agent::REGISTER, agent::KEY, agent::REVOKE, receipt::ACTION];
+pub const TYPES: &[TypeInfo] = &[
+    log_genesis::INFO,
+    log_key::INFO,
+    tenant::REGISTER,
+    agent::REGISTER,
+    agent::KEY,
+    agent::REVOKE,
+    receipt::ACTION,
+];
 
 /// What a record states, by type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +73,8 @@ pub const TYPES: &[TypeInfo] =
 pub enum Body {
     /// `log.genesis`
     LogGenesis(Box<LogGenesis>),
+    /// `log.key`
+    LogKey(LogKey),
     /// `tenant.register`
     TenantRegister(TenantRegister),
     /// `agent.register`
@@ -92,6 +101,7 @@ pub(super) fn reader_of(type_name: &str) -> Option<(&'static TypeInfo, ReadBody)
         "agent.revoke" => (&agent::REVOKE, |r| AgentRevoke::read(r).map(Body::AgentRevoke)),
         "tenant.register" => (&tenant::REGISTER, |r| TenantRegister::read(r).map(Body::TenantRegister)),
         "log.genesis" => (&log_genesis::INFO, |r| LogGenesis::read(r).map(|b| Body::LogGenesis(Box::new(b)))),
+        "log.key" => (&log_key::INFO, |r| LogKey::read(r).map(Body::LogKey)),
         _ => return None,
     };
     Some((info, read))
@@ -102,6 +112,7 @@ impl Body {
     pub fn info(&self) -> &'static TypeInfo {
         match self {
             Body::LogGenesis(_) => &log_genesis::INFO,
+            Body::LogKey(_) => &log_key::INFO,
             Body::TenantRegister(_) => &tenant::REGISTER,
             Body::AgentRegister(_) => &agent::REGISTER,
             Body::AgentKey(_) => &agent::KEY,
@@ -110,10 +121,15 @@ impl Body {
         }
     }
 
+    /// Whether the record is about the log itself: it belongs to no tenant, and the operator signs in its own name.
+    pub fn is_about_the_log(&self) -> bool {
+        matches!(self, Body::LogGenesis(_) | Body::LogKey(_))
+    }
+
     /// The credential that the operator acted for.
     pub fn on_behalf_of(&self) -> Option<&str> {
         match self {
-            Body::LogGenesis(_) => None,
+            Body::LogGenesis(_) | Body::LogKey(_) => None,
             Body::TenantRegister(b) => b.on_behalf_of.as_deref(),
             Body::AgentRegister(b) => b.on_behalf_of.as_deref(),
             Body::AgentKey(b) => b.on_behalf_of.as_deref(),
@@ -125,7 +141,7 @@ impl Body {
     /// The agent that the body is about.
     pub fn agent(&self) -> Option<super::AgentId> {
         match self {
-            Body::LogGenesis(_) | Body::TenantRegister(_) => None,
+            Body::LogGenesis(_) | Body::LogKey(_) | Body::TenantRegister(_) => None,
             Body::AgentRegister(b) => Some(b.agent),
             Body::AgentKey(b) => Some(b.agent),
             Body::AgentRevoke(b) => Some(b.agent),
@@ -136,6 +152,7 @@ impl Body {
     pub(super) fn write(&self, w: &mut Writer) {
         match self {
             Body::LogGenesis(b) => b.write(w),
+            Body::LogKey(b) => b.write(w),
             Body::TenantRegister(b) => b.write(w),
             Body::AgentRegister(b) => b.write(w),
             Body::AgentKey(b) => b.write(w),

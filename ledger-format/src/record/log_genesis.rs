@@ -4,8 +4,8 @@ use super::body::{ActorKind, FieldInfo, TypeInfo};
 use super::fields::{self, SCOPES_MAX};
 use super::json::{JsonError, Reader, Reason, Writer};
 use super::keys::PublicKey;
-use crate::checkpoint::ORIGIN_BYTES_MAX;
-use crate::note::{SignatureType, Vkey};
+use crate::checkpoint::{Checkpoint, ORIGIN_BYTES_MAX};
+use crate::note::{Note, SignatureType, Vkey};
 use crate::policy::Policy;
 
 /// Most log keys in one genesis.
@@ -13,6 +13,9 @@ pub const LOG_KEYS_MAX: usize = 8;
 
 /// Longest witness policy, in bytes.
 pub const POLICY_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest last checkpoint of a predecessor, in bytes: a dozen ML-DSA cosignatures do not fit, dozens of Ed25519 do.
+pub const PREDECESSOR_BYTES_MAX: usize = 8 * 1024;
 
 /// Deepest tree of agents that any log may allow.
 pub const AGENT_DEPTH_MAX: u64 = 8;
@@ -34,6 +37,7 @@ pub(super) const INFO: TypeInfo = TypeInfo {
         FieldInfo::required("operator_key"),
         FieldInfo::required("origin"),
         FieldInfo::required("policy"),
+        FieldInfo::optional("predecessor"),
         FieldInfo::required("trust_algorithm"),
     ],
 };
@@ -51,6 +55,9 @@ pub struct LogGenesis {
     pub origin: String,
     /// The witness policy in force from the beginning (tlog-policy text).
     pub policy: String,
+    /// The last good checkpoint of another log, which this one follows because entries of that one were lost: the
+    /// signed note, byte for byte.
+    pub predecessor: Option<String>,
     /// Which algorithm computes trust scores.
     pub trust_algorithm: String,
 }
@@ -82,7 +89,7 @@ impl Default for GenesisLimits {
 impl LogGenesis {
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, JsonError> {
         let (mut limits, mut log_keys, mut operator_key) = (None, None, None);
-        let (mut origin, mut policy, mut trust_algorithm) = (None, None, None);
+        let (mut origin, mut policy, mut predecessor, mut trust_algorithm) = (None, None, None, None);
         r.object(|r, key| {
             match key {
                 "limits" => limits = Some(GenesisLimits::read(r)?),
@@ -90,6 +97,7 @@ impl LogGenesis {
                 "operator_key" => operator_key = Some(fields::public_key(r)?),
                 "origin" => origin = Some(read_origin(r)?),
                 "policy" => policy = Some(read_policy(r)?),
+                "predecessor" => predecessor = Some(read_predecessor(r)?),
                 "trust_algorithm" => trust_algorithm = Some(fields::algorithm(r)?),
                 _ => return fields::unknown(r),
             }
@@ -101,9 +109,11 @@ impl LogGenesis {
             operator_key: r.required("operator_key", operator_key)?,
             origin: r.required("origin", origin)?,
             policy: r.required("policy", policy)?,
+            predecessor,
             trust_algorithm: r.required("trust_algorithm", trust_algorithm)?,
         };
         body.check_log_keys(r)?;
+        body.check_predecessor(r)?;
         Ok(body)
     }
 
@@ -118,6 +128,7 @@ impl LogGenesis {
         w.text_field("operator_key", &self.operator_key.to_string());
         w.text_field("origin", &self.origin);
         w.text_field("policy", &self.policy);
+        fields::write_optional(w, "predecessor", self.predecessor.as_deref());
         w.text_field("trust_algorithm", &self.trust_algorithm);
         w.close_object();
     }
@@ -129,6 +140,16 @@ impl LogGenesis {
                 let rule = "an ed25519 verifier key whose name is the origin";
                 return Err(r.field_error(&format!("log_keys[{i}]"), Reason::Invalid { rule }));
             }
+        }
+        Ok(())
+    }
+
+    /// A log does not follow itself: what has lost entries goes on under another origin.
+    fn check_predecessor(&self, r: &Reader<'_>) -> Result<(), JsonError> {
+        let origin = self.predecessor.as_deref().and_then(|note| note.lines().next());
+        if origin == Some(self.origin.as_str()) {
+            let rule = "a checkpoint of another origin";
+            return Err(r.field_error("predecessor", Reason::Invalid { rule }));
         }
         Ok(())
     }
@@ -209,6 +230,17 @@ fn read_policy(r: &mut Reader<'_>) -> Result<String, JsonError> {
     let rule = "a tlog-policy text of at most 16384 bytes";
     let text = fields::lines(r, POLICY_BYTES_MAX, rule)?;
     if Policy::parse(&text).is_ok() { Ok(text) } else { Err(r.error(start, Reason::Invalid { rule })) }
+}
+
+fn read_predecessor(r: &mut Reader<'_>) -> Result<String, JsonError> {
+    let start = r.offset();
+    let rule = "a signed checkpoint of at least one entry, at most 8192 bytes";
+    let text = fields::lines(r, PREDECESSOR_BYTES_MAX, rule)?;
+    let checkpoint = Note::parse(text.as_bytes()).ok().and_then(|note| Checkpoint::parse(note.text()).ok());
+    match checkpoint {
+        Some(checkpoint) if checkpoint.size > 0 => Ok(text),
+        _ => Err(r.error(start, Reason::Invalid { rule })),
+    }
 }
 
 fn is_log_key(text: &str, origin: &str) -> bool {

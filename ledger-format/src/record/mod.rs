@@ -19,6 +19,7 @@ mod ids;
 pub mod json;
 mod keys;
 mod log_genesis;
+mod log_key;
 mod receipt;
 mod scope;
 mod tenant;
@@ -39,7 +40,9 @@ pub use ids::{
 pub use keys::{BadSignature, KeyError, Kid, PUBLIC_KEY_CHARS, PublicKey, SEED_PREFIX, SigningKey};
 pub use log_genesis::{
     AGENT_DEPTH_MAX, AGENT_DESCENDANTS_MAX, GenesisLimits, LOG_KEYS_MAX, LogGenesis, POLICY_BYTES_MAX,
+    PREDECESSOR_BYTES_MAX,
 };
+pub use log_key::{LogKey, LogKeyAction};
 pub use receipt::{ActionOutcome, DETAIL_BYTES_MAX, DETAIL_MEMBERS_MAX, DetailValue, ReceiptAction};
 pub use scope::{SCOPE_PART_BYTES_MAX, Scope};
 pub use tenant::{Plan, TenantRegister};

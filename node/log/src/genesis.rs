@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ledger_format::record::{Actor, Body, Draft, GenesisLimits, LogGenesis, Ulid};
+use ledger_format::{Checkpoint, Note};
 use ledger_state::{Command, Outcome, Private};
 
 use crate::hosted::Core;
@@ -52,6 +53,18 @@ pub(crate) async fn register_node_id(core: &Arc<Core>, id: u64, incarnation: u12
     }
 }
 
+/// A new log may follow another one, not itself, and names a checkpoint of it (rule R4).
+pub(crate) fn check_predecessor(note: &str, origin: &str) -> Result<(), String> {
+    let note = Note::parse(note.as_bytes()).map_err(|e| format!("not a signed checkpoint: {e}"))?;
+    let checkpoint = Checkpoint::parse(note.text()).map_err(|e| format!("not a signed checkpoint: {e}"))?;
+    if checkpoint.origin == origin {
+        return Err(
+            "a log that has lost entries never goes on under its origin; give the new one another".into()
+        );
+    }
+    if checkpoint.size == 0 { Err("a checkpoint of no entries precedes nothing".into()) } else { Ok(()) }
+}
+
 fn genesis(core: &Core) -> Vec<u8> {
     let options = &core.options;
     let body = Body::LogGenesis(Box::new(LogGenesis {
@@ -60,7 +73,7 @@ fn genesis(core: &Core) -> Vec<u8> {
         operator_key: options.operator.public(),
         origin: options.origin.clone(),
         policy: options.policy_text.clone(),
-        predecessor: None,
+        predecessor: options.predecessor.clone(),
         trust_algorithm: TRUST_ALGORITHM.into(),
     }));
     let now_ms = core.world.clock.now_ms();

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use ledger_format::Vkey;
+use ledger_format::{NoteSigner, Vkey};
 use ledger_state::{Command, Outcome};
 use ledger_store::{EngineOptions, RaftLog, RaftLogOptions};
 use openraft::{
@@ -256,17 +256,18 @@ fn check_options(options: &LogOptions) -> Result<(), OpenError> {
     if options.node_id == 0 {
         return wrong("node_id", "ids begin at 1".into());
     }
-    if options.signer.vkey().name() != options.origin {
-        return wrong(
-            "log_key",
-            format!("it is the key of {}, not of {}", options.signer.vkey().name(), options.origin),
-        );
+    for vkey in options.signers().map(NoteSigner::vkey) {
+        if vkey.name() != options.origin {
+            return wrong("log_key", format!("it is the key of {}, not of {}", vkey.name(), options.origin));
+        }
+        if !options.policy.logs().iter().any(|log| log.vkey == *vkey) {
+            return wrong("policy", format!("add the line `log {vkey}`"));
+        }
     }
-    let listed = options.policy.logs().iter().any(|log| log.vkey == *options.signer.vkey());
-    if !listed {
-        return wrong("policy", format!("add the line `log {}`", options.signer.vkey()));
+    match &options.predecessor {
+        Some(note) => genesis::check_predecessor(note, &options.origin).or_else(|e| wrong("predecessor", e)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn raft_config(options: &LogOptions) -> Result<openraft::Config, String> {

@@ -35,12 +35,16 @@ pub struct LogOptions {
     pub engine_cache_bytes: usize,
     /// The log key. The same on every voter.
     pub signer: NoteSigner,
+    /// Further log keys, while one takes over from another (rule R5). Each signs while the log has it in force.
+    pub additional_signers: Vec<NoteSigner>,
     /// The operator key: signs the genesis record. The same on every voter.
     pub operator: SigningKey,
     /// Which witnesses, and how many of them, make a checkpoint witnessed.
     pub policy: Policy,
     /// The policy as text, as it is logged in `log.genesis` and served.
     pub policy_text: String,
+    /// For a new log that follows one which lost entries: the last good checkpoint of that one, a signed note (rule R4).
+    pub predecessor: Option<String>,
     /// Publish although the witness policy is not satisfied. Such a checkpoint shows it: it lacks the cosignatures.
     pub fail_open: bool,
     /// When to publish.
@@ -51,6 +55,13 @@ pub struct LogOptions {
     pub limits: LogLimits,
     /// Raft's timing.
     pub raft: RaftOptions,
+}
+
+impl LogOptions {
+    /// Every log key that this node holds, the first one first.
+    pub(crate) fn signers(&self) -> impl Iterator<Item = &NoteSigner> {
+        std::iter::once(&self.signer).chain(&self.additional_signers)
+    }
 }
 
 /// When checkpoints are published (rule G7).

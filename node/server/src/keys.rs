@@ -52,36 +52,43 @@ pub enum KeyFileError {
     },
 }
 
-/// The two keys of one hosted log.
+/// The keys of one hosted log.
 pub struct LogKeys {
     /// Signs checkpoints.
     pub signer: NoteSigner,
+    /// Signs checkpoints too, while it takes over.
+    pub next_signer: Option<NoteSigner>,
     /// Signs the genesis record.
     pub operator: SigningKey,
 }
 
 /// Loads and checks the keys of one log.
 pub fn load_log_keys(log: &Log) -> Result<LogKeys, KeyFileError> {
-    let content = |path: &Path, problem: String| KeyFileError::Content { path: path.to_owned(), problem };
-    let signer = NoteSigner::parse(&read_secret(&log.log_key)?).map_err(|error| {
-        content(&log.log_key, format!("not a log key: {error}; `maip-node init` writes one"))
-    })?;
-    let vkey = signer.vkey();
-    if vkey.signature_type() != SignatureType::Ed25519 {
-        return Err(content(&log.log_key, "not an Ed25519 key; checkpoints need one".to_owned()));
-    }
-    if vkey.name() != log.origin {
-        let problem = format!(
-            "its name is {:?} but the origin is {:?}; they must be the same",
-            vkey.name(),
-            log.origin
-        );
-        return Err(content(&log.log_key, problem));
-    }
+    let signer = load_log_key(&log.log_key, &log.origin)?;
+    let next_signer = log.next_log_key.as_deref().map(|path| load_log_key(path, &log.origin)).transpose()?;
     let operator = SigningKey::parse_seed_text(&read_secret(&log.operator_key)?).map_err(|error| {
         content(&log.operator_key, format!("not an operator key: {error}; `maip-node init` writes one"))
     })?;
-    Ok(LogKeys { signer, operator })
+    Ok(LogKeys { signer, next_signer, operator })
+}
+
+fn load_log_key(path: &Path, origin: &str) -> Result<NoteSigner, KeyFileError> {
+    let signer = NoteSigner::parse(&read_secret(path)?)
+        .map_err(|error| content(path, format!("not a log key: {error}; `maip-node init` writes one")))?;
+    let vkey = signer.vkey();
+    if vkey.signature_type() != SignatureType::Ed25519 {
+        return Err(content(path, "not an Ed25519 key; checkpoints need one".to_owned()));
+    }
+    if vkey.name() != origin {
+        let name = vkey.name();
+        let problem = format!("its name is {name:?} but the origin is {origin:?}; they must be the same");
+        return Err(content(path, problem));
+    }
+    Ok(signer)
+}
+
+fn content(path: &Path, problem: String) -> KeyFileError {
+    KeyFileError::Content { path: path.to_owned(), problem }
 }
 
 /// The admin key, kept as a keyed hash and compared in constant time.

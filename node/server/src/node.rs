@@ -1,11 +1,11 @@
 //! A running node: its hosted logs, and the three listeners in front of them.
 
-use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use axum::{Router, extract::Request, middleware};
 use ledger_api::{Logs, Options, trace};
-use ledger_format::Policy;
+use ledger_format::{NoteSigner, Policy};
 use ledger_log::{HostedLog, LogOptions, World};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tower::ServiceExt as _;
@@ -203,13 +203,16 @@ pub fn options(config: &Config, log: &config::Log) -> anyhow::Result<LogOptions>
         .with_context(|| format!("cannot read the witness policy {}", log.policy.display()))?;
     let policy =
         Policy::parse(&policy_text).with_context(|| format!("witness policy {}", log.policy.display()))?;
-    if !policy.logs().iter().any(|listed| listed.vkey == *keys.signer.vkey()) {
-        bail!(
-            "witness policy {} does not list this log; add the line `log {}`",
-            log.policy.display(),
-            keys.signer.vkey()
-        );
+    for vkey in [Some(&keys.signer), keys.next_signer.as_ref()].into_iter().flatten().map(NoteSigner::vkey) {
+        if !policy.logs().iter().any(|listed| listed.vkey == *vkey) {
+            let policy = log.policy.display();
+            bail!("witness policy {policy} does not list this log; add the line `log {vkey}`");
+        }
     }
+    let read = |path: &PathBuf| {
+        fs::read_to_string(path).with_context(|| format!("cannot read the predecessor {}", path.display()))
+    };
+    let predecessor = log.predecessor.as_ref().map(read).transpose()?;
     Ok(LogOptions {
         name: log.name.clone(),
         origin: log.origin.clone(),
@@ -218,9 +221,11 @@ pub fn options(config: &Config, log: &config::Log) -> anyhow::Result<LogOptions>
         engine: config.engine.into(),
         engine_cache_bytes: config.engine_cache_bytes,
         signer: keys.signer,
+        additional_signers: keys.next_signer.into_iter().collect(),
         operator: keys.operator,
         policy,
         policy_text,
+        predecessor,
         fail_open: log.fail_open,
         publish: (&log.publish).into(),
         bootstrap: config.bootstrap_members(),

@@ -10,7 +10,7 @@ use crate::command::{Command, Private};
 use crate::rejection::{Code, Rejection};
 use crate::values::{Flags, RecordAt};
 use crate::view::View;
-use crate::{agents, genesis, nodes, publish, receipts, signer, tenants};
+use crate::{agents, genesis, log_keys, nodes, publish, receipts, signer, tenants};
 
 /// Applies one command to the state that `view` shows. Pure and total: it reads nothing else, and whatever is wrong with the
 /// command is an answer, the same on every replica (rule S1).
@@ -103,6 +103,7 @@ impl<V: View + ?Sized> Batch<'_, V> {
     fn family(&mut self, record: &Record, hash: RecordHash, flags: Flags) -> Result<Flags, Stop> {
         match &record.body {
             Body::LogGenesis(body) => genesis::register(self, body)?,
+            Body::LogKey(body) => log_keys::change(self, body)?,
             Body::TenantRegister(body) => tenants::register(self, record, body)?,
             Body::AgentRegister(body) => agents::register(self, record, body)?,
             Body::AgentKey(body) => agents::rotate_key(self, record, body)?,

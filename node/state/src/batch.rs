@@ -11,7 +11,7 @@ use ledger_format::record::{AgentId, Kid, Ulid};
 use crate::applied::{Alarm, NewEntry, Write};
 use crate::keys;
 use crate::rejection::{Code, Rejection};
-use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, RecordAt, Service, Tenant, Tree, Value};
+use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, LogKeys, RecordAt, Service, Tenant, Tree, Value};
 use crate::view::{View, load};
 
 /// New values by key; `None` deletes.
@@ -142,6 +142,22 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
     pub(crate) fn put_genesis(&mut self, genesis: Genesis) {
         self.writes.insert(keys::GENESIS.to_vec(), Some(genesis.encode()));
         self.genesis = Some(Rc::new(genesis));
+    }
+
+    /// The log's verifier keys. Written by [`Batch::put_log_keys`] and nowhere else.
+    pub(crate) fn log_keys(&self) -> Result<LogKeys, Alarm> {
+        let Some(Some(written)) = self.writes.get(keys::LOG_KEYS) else {
+            return Ok(load(self.view, keys::LOG_KEYS)?.unwrap_or_default());
+        };
+        let corrupt = |e: crate::DecodeError| Alarm::CorruptState {
+            key: keys::LOG_KEYS.to_vec(),
+            reason: e.to_string(),
+        };
+        LogKeys::decode(written).map_err(corrupt)
+    }
+
+    pub(crate) fn put_log_keys(&mut self, log_keys: &LogKeys) {
+        self.writes.insert(keys::LOG_KEYS.to_vec(), Some(log_keys.encode()));
     }
 
     pub(crate) fn find_tenant(&mut self, id: Ulid) -> Result<Option<Rc<Tenant>>, Alarm> {

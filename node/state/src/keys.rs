@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `m` | tree: size, time of the last entry, frontier | entries |
 //! | `g` | genesis | entries |
+//! | `l` | verifier keys of the log and the indices between which each was in force | entries |
 //! | `t` tenant | tenant | entries |
 //! | `a` agent | agent | entries |
 //! | `k` agent, kid | validity of one key of an agent | entries |
@@ -33,6 +34,8 @@ pub const TENANT_KEY_PREFIX: u8 = b't';
 pub const TREE: &[u8] = b"m";
 /// Key of the genesis.
 pub const GENESIS: &[u8] = b"g";
+/// Key of the log's verifier keys.
+pub const LOG_KEYS: &[u8] = b"l";
 /// Key of the log's time and counters.
 pub const SERVICE: &[u8] = b"s";
 /// Key of the published checkpoint.

@@ -24,6 +24,7 @@ mod codec;
 mod command;
 mod genesis;
 pub mod keys;
+mod log_keys;
 mod memory;
 mod nodes;
 mod publish;
@@ -46,9 +47,11 @@ pub use rejection::{Code, Rejection};
 pub use replay::{ReplayError, ReplayFault, ReplayState, Replayer, StepError};
 pub use signer::{SignatureChecker, SignatureFault, check_signature, signer_key};
 pub use status::{
-    LogStatus, agent, agent_key, chain, children, flags, genesis, record_at, record_index, status, tenant,
+    LogStatus, agent, agent_key, chain, children, flags, genesis, log_keys, record_at, record_index, status,
+    tenant,
 };
 pub use values::{
-    Agent, AgentStatus, Chain, Flags, Genesis, KeySpan, RecordAt, Service, SignerKey, Tenant, Tree, Value,
+    Agent, AgentStatus, Chain, Flags, Genesis, KeySpan, LOG_KEYS_EVER_MAX, LogKeySpan, LogKeys, RecordAt,
+    Service, SignerKey, Tenant, Tree, Value,
 };
 pub use view::View;

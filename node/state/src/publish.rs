@@ -4,7 +4,7 @@ use ledger_format::{Checkpoint, Hash, Note, Policy, Vkey, tree_root};
 
 use crate::applied::{Alarm, Applied, Ignored, Outcome, Published};
 use crate::keys;
-use crate::values::{Genesis, Service, Tree, Value};
+use crate::values::{Genesis, LogKeys, Service, Tree, Value};
 use crate::view::{View, ViewHashes, load};
 
 /// Publishes the note if it is the log's own, no larger than the log, no smaller than what is published, and says the root
@@ -32,7 +32,8 @@ pub(crate) fn apply(view: &(impl View + ?Sized), note: &[u8]) -> Result<Applied,
 
 fn judge(view: &(impl View + ?Sized), bytes: &[u8]) -> Result<Result<Published, Ignored>, Alarm> {
     let Some(genesis) = load::<Genesis>(view, keys::GENESIS)? else { return Ok(Err(Ignored::NoGenesis)) };
-    let (note, checkpoint) = match signed_by_log(&genesis, bytes) {
+    let log_keys: LogKeys = load(view, keys::LOG_KEYS)?.unwrap_or_default();
+    let (note, checkpoint) = match signed_by_log(&genesis.origin, &log_keys, bytes) {
         Ok(signed) => signed,
         Err(ignored) => return Ok(Err(ignored)),
     };
@@ -51,29 +52,29 @@ fn judge(view: &(impl View + ?Sized), bytes: &[u8]) -> Result<Result<Published, 
     let service: Service = load(view, keys::SERVICE)?.unwrap_or_default();
     // The publisher decides whether an unwitnessed checkpoint may be published (it fails closed by default); the state
     // says which kind it was.
-    let witnessed = Policy::parse(&genesis.policy).is_ok_and(|policy| policy.check(&note).is_ok());
+    let witnessed = Policy::parse(&genesis.policy).is_ok_and(|policy| policy.check_cosigners(&note).is_ok());
     let Checkpoint { size, root, .. } = checkpoint;
     Ok(Ok(Published { size, root, log_ms: service.log_ms, witnessed, note: bytes.to_vec() }))
 }
 
-/// Reads the note and checks that one of the log's keys signed it, for this origin. A line of a known key that does not verify
-/// voids the note, as it does for every verifier.
-fn signed_by_log(genesis: &Genesis, bytes: &[u8]) -> Result<(Note, Checkpoint), Ignored> {
+/// Reads the note and checks that a key in force signed it, for this origin. A line of a key that the log has or had and that
+/// does not verify voids the note, as it does for every verifier (R5: during a rotation there are two lines).
+fn signed_by_log(origin: &str, keys: &LogKeys, bytes: &[u8]) -> Result<(Note, Checkpoint), Ignored> {
     let note = Note::parse(bytes).map_err(|_| Ignored::Malformed)?;
     let checkpoint = Checkpoint::parse(note.text()).map_err(|_| Ignored::Malformed)?;
     let mut signed = false;
-    for text in &genesis.log_keys {
-        // Keys were parsed when the genesis was read; one that no longer parses signs nothing.
-        let Ok(vkey) = Vkey::parse(text) else { continue };
+    for key in &keys.0 {
+        // Keys were parsed when their record was read; one that no longer parses signs nothing.
+        let Ok(vkey) = Vkey::parse(&key.vkey) else { continue };
         if let Some(line) = note.signature_of(&vkey) {
             vkey.verify(note.text(), line).map_err(|_| Ignored::Signature)?;
-            signed = true;
+            signed |= key.until.is_none();
         }
     }
     if !signed {
         return Err(Ignored::Signature);
     }
-    if checkpoint.origin != genesis.origin {
+    if checkpoint.origin != origin {
         return Err(Ignored::Origin);
     }
     if !checkpoint.extensions.is_empty() {

@@ -63,6 +63,16 @@ codes! {
     NoGenesis = "no_genesis",
     /// The log has its genesis already.
     GenesisExists = "genesis_exists",
+    /// The verifier key is named after another origin.
+    LogKeyOfOtherLog = "log_key_of_other_log",
+    /// The log has or had this verifier key.
+    LogKeyReused = "log_key_reused",
+    /// The verifier key is not in force.
+    LogKeyUnknown = "log_key_unknown",
+    /// Without this key nobody could sign for the log.
+    LastLogKey = "last_log_key",
+    /// More verifier keys than a log may have.
+    TooManyLogKeys = "too_many_log_keys",
     /// The tenant has used this id for another record.
     IdConflict = "id_conflict",
     /// The anchor is a size that the log has not reached.

@@ -7,7 +7,7 @@ use ledger_format::record::{AgentId, Entry, Kid, Record, Ulid, record_hash};
 
 use crate::applied::Published;
 use crate::keys;
-use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, RecordAt, Service, Tenant, Tree, Value};
+use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, LogKeys, RecordAt, Service, Tenant, Tree, Value};
 use crate::view::{View, load};
 
 /// Where the log stands.
@@ -47,6 +47,11 @@ pub fn status(view: &(impl View + ?Sized)) -> LogStatus {
 /// What entry 0 says.
 pub fn genesis(view: &(impl View + ?Sized)) -> Option<Genesis> {
     find(view, keys::GENESIS)
+}
+
+/// The log's verifier keys, retired ones included; none before the genesis.
+pub fn log_keys(view: &(impl View + ?Sized)) -> LogKeys {
+    find(view, keys::LOG_KEYS).unwrap_or_default()
 }
 
 /// A tenant.

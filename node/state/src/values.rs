@@ -2,10 +2,12 @@
 
 mod agent;
 mod log;
+mod log_keys;
 mod tenant;
 
 pub use agent::{Agent, AgentStatus, Chain, KeySpan, SignerKey};
 pub use log::{Flags, Genesis, RecordAt, Service, Tree};
+pub use log_keys::{LOG_KEYS_EVER_MAX, LogKeySpan, LogKeys};
 pub use tenant::Tenant;
 
 use crate::applied::Published;

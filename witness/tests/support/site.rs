@@ -29,6 +29,7 @@ impl MaipLog {
         let body = LogGenesis {
             limits: GenesisLimits::default(),
             log_keys: vec![log.tree.vkey()],
+            predecessor: None,
             operator_key: operator.public(),
             origin: ORIGIN.into(),
             policy: format!("log {}\nquorum none\n", log.tree.vkey()),

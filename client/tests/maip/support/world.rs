@@ -56,6 +56,7 @@ impl World {
         let genesis = LogGenesis {
             limits: GenesisLimits::default(),
             log_keys: vec![world.log.vkey().to_string()],
+            predecessor: None,
             operator_key: operator_key().public(),
             origin: ORIGIN.into(),
             policy: world.policy_text(),

@@ -34,13 +34,13 @@ fn check_actor(record: &Record, info: &TypeInfo) -> Result<(), RecordError> {
     }
     let fault =
         |path: &str, reason| Err(RecordError::Json(JsonError { offset: 0, path: path.into(), reason }));
-    let is_genesis = matches!(record.body, Body::LogGenesis(_));
-    if is_genesis != (record.tenant == Ulid::NIL) {
-        let rule = "all zeros in log.genesis and nowhere else";
+    let is_about_the_log = record.body.is_about_the_log();
+    if is_about_the_log != (record.tenant == Ulid::NIL) {
+        let rule = "all zeros in log.genesis and log.key, and nowhere else";
         return fault("tenant", Reason::Invalid { rule });
     }
     match (record.actor, record.body.on_behalf_of()) {
-        (Actor::Operator, None) if !is_genesis => return fault("body.on_behalf_of", Reason::Missing),
+        (Actor::Operator, None) if !is_about_the_log => return fault("body.on_behalf_of", Reason::Missing),
         (Actor::Agent(_) | Actor::Tenant, Some(_)) => {
             let rule = "only the operator acts on behalf of others";
             return fault("body.on_behalf_of", Reason::NotAllowed { rule });

@@ -80,6 +80,15 @@ fn admit(body: &Body, credential: Credential) -> Result<(), Refused> {
                 "submit another record type",
             )
         }),
+        Body::LogKey(_) if credential != Credential::Admin => Err(Refused {
+            field: "type".into(),
+            ..Refused::new(
+                RefusedKind::Unauthenticated,
+                "UNAUTHENTICATED",
+                "changing the log's keys needs the admin key, too",
+                "send it as `authorization: ApiKey <key>`",
+            )
+        }),
         Body::TenantRegister(_) if credential != Credential::Admin => Err(Refused {
             field: "type".into(),
             ..Refused::new(
@@ -102,8 +111,10 @@ pub(super) fn refused(rejection: &Rejection) -> Refused {
         | Code::TenantExists
         | Code::AgentExists
         | Code::GenesisExists
+        | Code::LogKeyReused
+        | Code::LastLogKey
         | Code::NodeIdUsed => RefusedKind::Conflict,
-        Code::TenantUnknown | Code::AgentUnknown => RefusedKind::NotFound,
+        Code::TenantUnknown | Code::AgentUnknown | Code::LogKeyUnknown => RefusedKind::NotFound,
         Code::NoGenesis => RefusedKind::NoLeader,
         Code::KeyNotValid | Code::AgentOfOtherTenant | Code::AgentRevoked | Code::TenantWithoutKey => {
             RefusedKind::Forbidden

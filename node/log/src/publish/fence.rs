@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ledger_format::{Checkpoint, Note, PolicyWitness, origin_path};
+use ledger_format::{Checkpoint, Note, PolicyWitness, Vkey, origin_path};
 
 use crate::{alarm::AlarmKind, hosted::Core};
 
@@ -99,13 +99,19 @@ fn read(core: &Core, witness: &PolicyWitness, body: &[u8]) -> Result<Checkpoint,
     if checkpoint.origin != core.options.origin {
         return Err(format!("it answered with a checkpoint of {}", checkpoint.origin));
     }
-    let signed_by = |vkey: &ledger_format::Vkey| {
-        note.signatures().iter().any(|line| vkey.verify(note.text(), line).is_ok())
-    };
-    if !signed_by(&witness.vkey) || !signed_by(core.options.signer.vkey()) {
+    let signed_by = |vkey: &Vkey| note.signatures().iter().any(|line| vkey.verify(note.text(), line).is_ok());
+    if !signed_by(&witness.vkey) || !log_keys(core)?.iter().any(signed_by) {
         return Err("its checkpoint is not signed by it and by this log".into());
     }
     Ok(checkpoint)
+}
+
+/// The keys that this log has or had, and those that this node holds: what a witness remembers may be older than the last
+/// rotation, or newer than what this node has applied so far.
+fn log_keys(core: &Core) -> Result<Vec<Vkey>, String> {
+    let known = core.ledger.with_view(|view| ledger_state::log_keys(view)).map_err(|e| e.to_string())?;
+    let known = known.0.iter().filter_map(|key| Vkey::parse(&key.vkey).ok());
+    Ok(known.chain(core.options.signers().map(|key| key.vkey().clone())).collect())
 }
 
 async fn compare(core: &Arc<Core>, who: &str, size: u64, root: ledger_format::Hash) -> Result<(), Closed> {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream::FuturesUnordered};
-use ledger_format::{Checkpoint, Hash, Note};
+use ledger_format::{Checkpoint, Hash, Note, NoteSigner};
 use ledger_state::{Command, Outcome};
 use tokio::sync::{mpsc, watch};
 
@@ -32,6 +32,8 @@ pub(crate) enum RoundError {
     Guard(#[from] GuardError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error("no log key of this node is in force: the configuration names retired keys only")]
+    NoKey,
     #[error("the witness policy was not satisfied in time: {0}")]
     Witnesses(String),
     #[error("the checkpoint could not be committed: {0}")]
@@ -178,15 +180,26 @@ async fn sign(core: &Arc<Core>, size: u64, root: Hash) -> Result<Note, RoundErro
         core.alarms.raise(AlarmKind::RootMismatch, text.clone());
         return Err(LedgerError::corrupt("tiles or state", text).into());
     }
+    let signers = signers_in_force(core)?;
     let mut guard = core.guard.lock().await;
     guard.advance(size, root, |n| core.ledger.root_at(n)).inspect_err(|error| {
         core.alarms.raise(AlarmKind::SignGuard, error.to_string());
     })?;
     let text = Checkpoint::new(core.options.origin.clone(), size, root).to_string();
-    let line = core.options.signer.sign(&text);
     let mut note = Note::new(text);
-    note.push(line);
+    for signer in signers {
+        let line = signer.sign(note.text());
+        note.push(line);
+    }
     Ok(note)
+}
+
+/// R5: during a rotation more than one key is in force, and this node may hold more than one.
+fn signers_in_force(core: &Core) -> Result<Vec<&NoteSigner>, RoundError> {
+    let in_force = core.ledger.with_view(|view| ledger_state::log_keys(view))?;
+    let in_force = |key: &&NoteSigner| in_force.is_in_force(&key.vkey().to_string());
+    let signers: Vec<&NoteSigner> = core.options.signers().filter(in_force).collect();
+    if signers.is_empty() { Err(RoundError::NoKey) } else { Ok(signers) }
 }
 
 /// Makes the checkpoint durable on a majority before anybody serves it.

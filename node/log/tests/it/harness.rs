@@ -25,6 +25,8 @@ use tokio::sync::mpsc;
 use crate::witness::Witnesses;
 
 pub(crate) const ORIGIN: &str = "log.example/test";
+/// Seed of the key that the log begins with.
+pub(crate) const FIRST_LOG_KEY: u8 = 1;
 /// Longest any wait of these tests may take before it counts as "never".
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
@@ -122,6 +124,9 @@ pub(crate) struct Cluster {
     pub(crate) engine: EngineKind,
     pub(crate) dirs: HashMap<u64, PathBuf>,
     pub(crate) reserve_bytes: u64,
+    /// Seeds of the log keys that the nodes hold.
+    pub(crate) log_seeds: Vec<u8>,
+    pub(crate) predecessor: Option<String>,
     members: Vec<Member>,
     root: TempDir,
 }
@@ -130,8 +135,8 @@ pub(crate) fn member(id: u64) -> Member {
     Member { id, peer: format!("peer-{id}:1"), api: format!("https://api-{id}") }
 }
 
-pub(crate) fn log_signer() -> NoteSigner {
-    NoteSigner::new(ORIGIN, SignatureType::Ed25519, [1; 32]).unwrap()
+pub(crate) fn log_signer(seed: u8) -> NoteSigner {
+    NoteSigner::new(ORIGIN, SignatureType::Ed25519, [seed; 32]).unwrap()
 }
 
 impl Cluster {
@@ -162,7 +167,7 @@ impl Cluster {
 
     pub(crate) fn prepare(nodes: u64) -> Self {
         let witnesses = Arc::new(Witnesses::default());
-        let mut policy_text = format!("log {}\n", log_signer().vkey());
+        let mut policy_text = format!("log {}\n", log_signer(FIRST_LOG_KEY).vkey());
         for (i, name) in ["w1", "w2", "w3"].into_iter().enumerate() {
             let vkey = witnesses.add(name, 20 + i as u8);
             policy_text += &format!("witness {name} {vkey} http://{name}\n");
@@ -176,6 +181,8 @@ impl Cluster {
             engine: EngineKind::Fjall,
             dirs: HashMap::new(),
             reserve_bytes: 1 << 20,
+            log_seeds: vec![FIRST_LOG_KEY],
+            predecessor: None,
             members,
             root: tempfile::tempdir().unwrap(),
         }
@@ -194,8 +201,10 @@ impl Cluster {
             dir,
             engine: self.engine,
             engine_cache_bytes: 8 << 20,
-            signer: log_signer(),
+            signer: log_signer(self.log_seeds[0]),
             operator: SigningKey::from_seed([2; 32]),
+            additional_signers: self.log_seeds[1..].iter().map(|seed| log_signer(*seed)).collect(),
+            predecessor: self.predecessor.clone(),
             policy: self.policy(),
             policy_text: self.policy_text.clone(),
             fail_open: false,

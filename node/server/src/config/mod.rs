@@ -151,10 +151,14 @@ pub struct Log {
     pub origin: String,
     /// File of the log key, the same key on every node.
     pub log_key: PathBuf,
+    /// File of a second log key, while one takes over from the other (rule R5). Signs once `log.key` has added it.
+    pub next_log_key: Option<PathBuf>,
     /// File of the operator key, the same key on every node.
     pub operator_key: PathBuf,
     /// File of the tlog-policy: which witnesses, how many.
     pub policy: PathBuf,
+    /// For a new log that follows one which lost entries: file with the last good checkpoint of that one (rule R4).
+    pub predecessor: Option<PathBuf>,
     /// Publish although the policy is not satisfied. Verifiers see it: cosignatures are missing.
     #[serde(default)]
     pub fail_open: bool,
@@ -238,6 +242,8 @@ impl Config {
             join(&mut log.log_key);
             join(&mut log.operator_key);
             join(&mut log.policy);
+            log.next_log_key.iter_mut().for_each(join);
+            log.predecessor.iter_mut().for_each(join);
         }
     }
 }

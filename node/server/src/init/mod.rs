@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use ledger_api::is_log_name;
-use ledger_format::{NoteSigner, SignatureType, record::SigningKey};
+use ledger_format::{Checkpoint, Note, NoteSigner, SignatureType, record::SigningKey};
 
 use crate::{
     config::{self, MemberEntry, Overrides},
@@ -40,6 +40,9 @@ pub struct Init {
     /// Take over an operator key from another node instead of making one.
     #[arg(long, value_name = "NAME=FILE", value_parser = pair)]
     operator_key: Vec<(String, String)>,
+    /// For a new log that follows one which lost entries: file with the last good checkpoint of that one.
+    #[arg(long, value_name = "NAME=FILE", value_parser = pair)]
+    predecessor: Vec<(String, String)>,
     /// Take over the admin key from another node instead of making one.
     #[arg(long, value_name = "FILE")]
     admin_key: Option<PathBuf>,
@@ -71,6 +74,8 @@ struct NewLog {
     name: String,
     origin: String,
     vkey: String,
+    /// File name of the predecessor's checkpoint, when there is one.
+    predecessor: Option<String>,
 }
 
 /// Writes keys (mode 0600), certificates, policies and a commented configuration, then loads it to be sure.
@@ -111,7 +116,12 @@ fn check_names(args: &Init) -> anyhow::Result<()> {
             "--origin {name}=… is given twice"
         );
     }
-    for (flag, given) in [("--log-key", &args.log_key), ("--operator-key", &args.operator_key)] {
+    let by_log = [
+        ("--log-key", &args.log_key),
+        ("--operator-key", &args.operator_key),
+        ("--predecessor", &args.predecessor),
+    ];
+    for (flag, given) in by_log {
         for (name, _) in given {
             ensure!(
                 args.origin.iter().any(|(known, _)| known == name),
@@ -154,7 +164,26 @@ fn new_log(args: &Init, keys: &Path, name: &str, origin: &str) -> anyhow::Result
     };
     write_secret(&keys.join(format!("{name}.log.key")), &format!("{}\n", signer.to_private_text()))?;
     write_secret(&keys.join(format!("{name}.operator.key")), &operator.to_seed_text())?;
-    Ok(NewLog { name: name.to_owned(), origin: origin.to_owned(), vkey: signer.vkey().to_string() })
+    let predecessor =
+        given(&args.predecessor).map(|from| predecessor(args, name, origin, &from)).transpose()?;
+    let vkey = signer.vkey().to_string();
+    Ok(NewLog { name: name.to_owned(), origin: origin.to_owned(), vkey, predecessor })
+}
+
+/// Copies the last good checkpoint of the log that this one follows; its file name.
+fn predecessor(args: &Init, name: &str, origin: &str, from: &Path) -> anyhow::Result<String> {
+    let wrong = || format!("--predecessor {name}={}", from.display());
+    let text = fs::read_to_string(from).with_context(wrong)?;
+    let note = Note::parse(text.as_bytes()).with_context(wrong)?;
+    let checkpoint = Checkpoint::parse(note.text()).with_context(wrong)?;
+    ensure!(
+        checkpoint.origin != origin,
+        "{}: a log that has lost entries never goes on under its origin {origin:?}; choose another",
+        wrong()
+    );
+    let file = format!("predecessor-{name}.txt");
+    fs::write(args.dir.join(&file), text)?;
+    Ok(file)
 }
 
 fn report(args: &Init, logs: &[NewLog], config: &Path) {

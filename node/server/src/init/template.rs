@@ -77,7 +77,13 @@ fn cluster(args: &Init) -> String {
 }
 
 fn hosted(log: &NewLog) -> String {
-    let NewLog { name, origin, vkey } = log;
+    let NewLog { name, origin, vkey, .. } = log;
+    let predecessor = match &log.predecessor {
+        Some(file) => format!(
+            "# The last good checkpoint of the log that this one follows.\npredecessor = \"{file}\"\n"
+        ),
+        None => String::new(),
+    };
     let Publish { interval_ms, min_interval_ms, republish_s, witness_timeout_ms, witness_requests_per_day } =
         Publish::default();
     format!(
@@ -88,9 +94,11 @@ origin = "{origin}"
 # The same two keys on every node.
 log_key = "keys/{name}.log.key"
 operator_key = "keys/{name}.operator.key"
+# A second log key, while one takes over from the other.
+#next_log_key = "keys/{name}.next.log.key"
 # Which witnesses must cosign.
 policy = "policy-{name}.txt"
-# true: publish although witnesses are missing. Verifiers see it.
+{predecessor}# true: publish although witnesses are missing. Verifiers see it.
 fail_open = false
 [logs.publish]
 # A growing log is published at least this often; at once while somebody waits, but not more often than the minimum.

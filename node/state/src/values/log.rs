@@ -64,12 +64,14 @@ impl Value for Service {
 pub struct Genesis {
     /// First line of every checkpoint.
     pub origin: String,
-    /// Verifier keys of the log.
+    /// Verifier keys of the log at its beginning; see [`super::LogKeys`] for those in force.
     pub log_keys: Vec<String>,
     /// The key that signs for clients which cannot.
     pub operator: SignerKey,
     /// The witness policy (tlog-policy text).
     pub policy: String,
+    /// The last good checkpoint of the log that this one follows, as a signed note.
+    pub predecessor: Option<String>,
     /// Which algorithm computes trust scores.
     pub trust_algorithm: String,
     /// Bounds of this log.
@@ -86,6 +88,9 @@ impl Value for Genesis {
         self.operator.write(&mut e);
         let limits = &self.limits;
         e.text(&self.policy).text(&self.trust_algorithm);
+        e.optional(self.predecessor.as_deref(), |e, note| {
+            e.text(note);
+        });
         e.integer(limits.agent_depth).integer(limits.agent_descendants);
         e.integer(limits.agent_scopes).integer(limits.record_bytes);
         e.finish()
@@ -98,11 +103,12 @@ impl Value for Genesis {
         let log_keys = (0..count).map(|_| d.text()).collect::<Result<_, _>>()?;
         let operator = SignerKey::read(&mut d)?;
         let (policy, trust_algorithm) = (d.text()?, d.text()?);
+        let predecessor = d.optional(Decoder::text)?;
         let (agent_depth, agent_descendants) = (d.integer()?, d.integer()?);
         let (agent_scopes, record_bytes) = (d.integer()?, d.integer()?);
         d.finish()?;
         let limits = GenesisLimits { agent_depth, agent_descendants, agent_scopes, record_bytes };
-        Ok(Self { origin, log_keys, operator, policy, trust_algorithm, limits })
+        Ok(Self { origin, log_keys, operator, policy, predecessor, trust_algorithm, limits })
     }
 }
 

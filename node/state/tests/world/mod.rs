@@ -63,6 +63,7 @@ pub(crate) fn genesis_with(limits: GenesisLimits) -> Record {
         operator_key: operator().public(),
         origin: ORIGIN.into(),
         policy: format!("log {}\nquorum none\n", log_key().vkey()),
+        predecessor: None,
         trust_algorithm: "maip-trust/1".into(),
     };
     Draft::new(Ulid::NIL, id(0), Actor::Operator, START_MS, Body::LogGenesis(Box::new(body)))

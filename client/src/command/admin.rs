@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Done, Exit, Failure, Global, Out,
     global::{AdminKey, block_on},
+    log_key::LogKey,
 };
 
 /// `maip status`.
@@ -52,6 +53,9 @@ pub(crate) enum Admin {
         #[command(flatten)]
         key: AdminKey,
     },
+    /// Rotate the log's own key.
+    #[command(subcommand)]
+    LogKey(LogKey),
     /// Write a consistent backup of the log, a tar file.
     Backup {
         #[command(flatten)]
@@ -125,6 +129,7 @@ impl Admin {
                 );
                 Ok(Exit::Ok)
             }),
+            Self::LogKey(change) => change.run(global, out),
             Self::Backup { key, out: file } => block_on(backup(key, global, out, file)),
         }
     }

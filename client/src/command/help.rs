@@ -91,7 +91,9 @@ Examples:
   maip admin promote 4
   maip admin remove 2
   maip admin transfer 3
-  maip admin backup --out main.tar --log main";
+  maip admin backup --out main.tar --log main
+  maip admin log-key add \"$NEXT_VKEY\" --operator-key main.operator.key
+  maip admin log-key retire \"$OLD_VKEY\" --operator-key main.operator.key";
 
 pub(crate) const LOG: &str = "\
 Example:

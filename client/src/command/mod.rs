@@ -8,6 +8,7 @@ mod fsck;
 mod global;
 mod help;
 mod key;
+mod log_key;
 mod monitor;
 mod multi;
 mod out;

@@ -25,6 +25,8 @@ use tokio::sync::mpsc;
 use crate::witness::Witnesses;
 
 pub(crate) const ORIGIN: &str = "log.example/test";
+/// Seed of the log's operator.
+pub(crate) const OPERATOR_SEED: [u8; 32] = [2; 32];
 /// Seed of the key that the log begins with.
 pub(crate) const FIRST_LOG_KEY: u8 = 1;
 /// Longest any wait of these tests may take before it counts as "never".
@@ -202,7 +204,7 @@ impl Cluster {
             engine: self.engine,
             engine_cache_bytes: 8 << 20,
             signer: log_signer(self.log_seeds[0]),
-            operator: SigningKey::from_seed([2; 32]),
+            operator: SigningKey::from_seed(OPERATOR_SEED),
             additional_signers: self.log_seeds[1..].iter().map(|seed| log_signer(*seed)).collect(),
             predecessor: self.predecessor.clone(),
             policy: self.policy(),

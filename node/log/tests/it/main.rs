@@ -3,5 +3,6 @@
 
 mod cluster;
 mod harness;
+mod rotation;
 mod rules;
 mod witness;

@@ -55,7 +55,7 @@ pub(crate) enum Admin {
     },
     /// Rotate the log's own key.
     #[command(subcommand)]
-    LogKey(LogKey),
+    LogKey(Box<LogKey>),
     /// Write a consistent backup of the log, a tar file.
     Backup {
         #[command(flatten)]

@@ -34,6 +34,7 @@ mod replay;
 mod signer;
 mod status;
 mod tenants;
+pub mod trust;
 mod values;
 mod view;
 

@@ -3,11 +3,12 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use devnet::{wait_until, wait_until_async};
+use devnet::{LogInfo, wait_until, wait_until_async};
+use ledger_format::{Note, NoteSigner, Vkey};
 use rustix::process::Signal;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
-use crate::site::{LIMIT, ORIGIN, Site, text};
+use crate::site::{LIMIT, ORIGIN, Site, edit, text};
 
 /// How often "certificates reloaded" is said for one SIGHUP: clients, peers, and calls to peers.
 const RELOADS: usize = 3;
@@ -77,6 +78,69 @@ async fn rotating_the_admin_key() -> Result<()> {
     new.trim_end().clone_into(&mut site.manifest.admin_key);
     site.receipts(&[1, 2, 3], 3).await?;
     site.check().await
+}
+
+/// R5: policies and witnesses learn the new key, nodes hold both, the log adds one and retires the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn rotating_the_log_key() -> Result<()> {
+    let mut site = Site::start(3, 1).await?;
+    let before = site.receipts(&[1, 2, 3], 3).await?;
+    let old = site.manifest.log("main")?.clone();
+    let fresh = new_node(&site, 1, None, "unused.example")?.join("keys/main.log.key");
+    let vkey = NoteSigner::parse(fs::read_to_string(&fresh)?.trim_end())?.vkey().to_string();
+
+    // 1: witnesses and policies know both keys.
+    let more = format!("[[logs]]\nvkey = \"{vkey}\"\n");
+    fs::write(site.dir().join("witness-1/logs.d/main-next.toml"), more)?;
+    site.signal_named("w1", Signal::HUP)?;
+    let out = site.dir().join("witness-1/witness.out");
+    wait_until("the witness to read its logs again", LIMIT, || {
+        ensure!(fs::read_to_string(&out)?.contains("the logs were read again"), "not yet");
+        Ok(())
+    })?;
+    site.manifest.logs.push(LogInfo { vkey: vkey.clone(), ..old.clone() });
+    site.write_policy()?;
+    // 2: every node holds both keys.
+    for id in site.ids() {
+        fs::copy(&fresh, site.home(id).join("keys/main.next.log.key"))?;
+        edit(&site.config(id), "#next_log_key =", "next_log_key =")?;
+    }
+    site.restart_one_by_one()?;
+    // 3: the log adds one, and later retires the other.
+    let operator = text(&site.home(1).join("keys/main.operator.key"));
+    site.maip(&format!("admin log-key add {vkey} --operator-key {operator} {}", site.policy()))?;
+    ensure!(signers(&site)? == (true, true), "both keys sign meanwhile");
+    site.maip(&format!("admin log-key retire {} --operator-key {operator} {}", old.vkey, site.policy()))?;
+    site.receipts(&[1, 2, 3], 1).await?;
+    ensure!(signers(&site)? == (false, true), "the new key signs alone");
+    let last = site.maip_output(&format!("admin log-key retire {vkey} --operator-key {operator}"))?;
+    ensure!(last.status.code() == Some(1), "the last key was retired");
+    // 4: the old key goes from the nodes and from the policies.
+    for id in site.ids() {
+        fs::rename(site.home(id).join("keys/main.next.log.key"), site.home(id).join("keys/main.log.key"))?;
+        edit(&site.config(id), "next_log_key =", "#next_log_key =")?;
+    }
+    site.manifest.logs.remove(0);
+    site.write_policy()?;
+    site.restart_one_by_one()?;
+    let after = site.receipts(&[1, 2, 3], 3).await?;
+    // The origin is the same: what was logged before is proven under the new key, too.
+    let proof = site.dir().join("old.tlog-proof");
+    site.maip(&format!("proof get {} --out {} {}", before.index, text(&proof), site.policy()))?;
+    site.maip(&format!("verify {} {}", text(&proof), site.policy()))?;
+    ensure!(after.index > before.index, "the log began again");
+    site.check().await
+}
+
+/// Whether the published checkpoint carries lines of the first and of the second log key.
+fn signers(site: &Site) -> Result<(bool, bool)> {
+    let note = Note::parse(site.get(1, "/main/checkpoint")?.as_bytes())?;
+    let signed = |place: usize| {
+        let log = site.manifest.logs.get(place).context("there are two keys")?;
+        let vkey = Vkey::parse(&log.vkey)?;
+        Ok::<_, anyhow::Error>(note.signature_of(&vkey).is_some())
+    };
+    Ok((signed(0)?, signed(1)?))
 }
 
 /// The `tls` directory of a throw-away `maip-node init` for this node.

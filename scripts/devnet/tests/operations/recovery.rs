@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use ledger_proto::v1::Ack;
 
-use crate::site::{Site, text};
+use crate::site::{Site, text, words};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn backing_up() -> Result<()> {
@@ -69,6 +69,53 @@ async fn restoring_an_old_backup_raises_the_fork_alarm() -> Result<()> {
     let ready = site.get(leader, "/health/ready");
     ensure!(ready.is_err(), "it says that it is ready");
     Ok(())
+}
+
+/// R4: what was lost is lost. The old log stays readable as it was last published; a new one, under another origin, says in its
+/// first entry which one it follows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_log_after_entries_were_lost() -> Result<()> {
+    let mut site = Site::start(1, 1).await?;
+    let last_words = site.receipts(&[1], 3).await?;
+    let kept = site.dir().join("old-log");
+    let (code, said) = site.maip_node(1, &format!("export --log main --to {}", text(&kept)))?;
+    ensure!(code == 0, "{said}");
+    let old_policy = fs::read_to_string(&site.manifest.policy)?;
+    site.kill_node(1)?;
+
+    let predecessor = kept.join("checkpoint");
+    let refused =
+        site.programs.run("maip-node", &init_after(&site, "never", crate::site::ORIGIN, &predecessor));
+    let complaint = format!("{:#}", refused.map(drop).err().context("the same origin was accepted")?);
+    ensure!(complaint.contains("never goes on under its origin"), "{complaint}");
+
+    site.begin_again("log.example/main-2", &init_after(&site, "node-2", "log.example/main-2", &predecessor))?;
+    site.register().await?;
+    let answer = site.receipts(&[2], 2).await?;
+    ensure!(answer.index == 4, "genesis, tenant, agent, two receipts: {}", answer.index);
+    let first = site.maip("entry 0")?;
+    ensure!(first.contains("log.example/main-2") && first.contains("predecessor"), "{first}");
+    ensure!(first.contains(crate::site::ORIGIN), "it does not name the log that it follows: {first}");
+    // Proofs of the old log hold as long as anybody trusts its witnesses; so does its export.
+    let (proof, policy) = (site.dir().join("old.tlog-proof"), site.dir().join("old-policy.txt"));
+    fs::write(&proof, &last_words.proof)?;
+    fs::write(&policy, old_policy)?;
+    site.maip(&format!("verify {} --policy {}", text(&proof), text(&policy)))?;
+    site.maip(&format!("log fsck {} --policy {}", text(&kept), text(&policy)))?;
+    site.check().await
+}
+
+/// The arguments of `init` for a node whose log follows another one.
+fn init_after(site: &Site, dir: &str, origin: &str, predecessor: &std::path::Path) -> Vec<String> {
+    let mut args = words("init --node-id 2");
+    for (flag, value) in [
+        ("--dir", text(&site.dir().join(dir))),
+        ("--origin", format!("main={origin}")),
+        ("--predecessor", format!("main={}", text(predecessor))),
+    ] {
+        args.extend([flag.to_owned(), value]);
+    }
+    args
 }
 
 fn back_up(site: &Site, name: &str) -> Result<std::path::PathBuf> {

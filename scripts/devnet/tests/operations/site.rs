@@ -103,10 +103,8 @@ impl Site {
         for id in site.ids() {
             site.init_node(id, &members)?;
         }
-        let key = fs::read_to_string(site.home(1).join("keys/main.log.key"))?;
-        let vkey = ledger_format::NoteSigner::parse(key.trim_end())?.vkey().to_string();
-        let url = format!("http://{}/main", site.seats[&1].http);
-        site.manifest.logs.push(LogInfo { name: "main".into(), origin: ORIGIN.into(), vkey, url });
+        let log = site.log_info(&site.seats[&1], ORIGIN)?;
+        site.manifest.logs.push(log);
         site.manifest.admin_key =
             fs::read_to_string(site.home(1).join("keys/admin.key"))?.trim_end().to_owned();
         Ok(site)
@@ -139,17 +137,28 @@ impl Site {
         }
         args.extend_from_slice(further);
         self.programs.run("maip-node", &args)?;
-        self.manifest.nodes.push(NodeInfo {
-            id,
+        self.manifest.nodes.push(self.node_info(&seat));
+        Ok(())
+    }
+
+    fn node_info(&self, seat: &Seat) -> NodeInfo {
+        NodeInfo {
+            id: seat.id,
             url: format!("https://{}", seat.listen),
             grpc_url: format!("https://{}", seat.listen),
             pid: 0,
             http_url: format!("http://{}", seat.http),
-            peer: seat.peer,
-            config: self.config(id),
-            log: self.home(id).join("node.out"),
-        });
-        Ok(())
+            peer: seat.peer.clone(),
+            config: self.config(seat.id),
+            log: self.home(seat.id).join("node.out"),
+        }
+    }
+
+    fn log_info(&self, seat: &Seat, origin: &str) -> Result<LogInfo> {
+        let key = fs::read_to_string(self.home(seat.id).join("keys/main.log.key"))?;
+        let vkey = ledger_format::NoteSigner::parse(key.trim_end())?.vkey().to_string();
+        let url = format!("http://{}/main", seat.http);
+        Ok(LogInfo { name: "main".into(), origin: origin.into(), vkey, url })
     }
 
     /// "Growing", first half: the directory of a node that joins, and its process. It has no vote yet.
@@ -205,6 +214,33 @@ impl Site {
             fs::write(self.home(id).join("policy-main.txt"), &policy)?;
         }
         Ok(())
+    }
+
+    /// "A new log": one node, in the directory `node-2`, with `init`'s own authority and keys; the witness takes the log on.
+    pub(crate) fn begin_again(&mut self, origin: &str, init: &[String]) -> Result<()> {
+        let seat = seat(&mut self.ports, 2)?;
+        let mut args = init.to_vec();
+        for (flag, value) in
+            [("--listen", &seat.listen), ("--peer-listen", &seat.peer), ("--http-listen", &seat.http)]
+        {
+            args.extend([flag.to_owned(), value.clone()]);
+        }
+        self.programs.run("maip-node", &args)?;
+        self.acknowledged.clear();
+        self.forget(1);
+        self.seats.insert(2, seat.clone());
+        self.manifest.ca = self.home(2).join("tls/ca.pem");
+        self.manifest.admin_key =
+            fs::read_to_string(self.home(2).join("keys/admin.key"))?.trim_end().to_owned();
+        self.manifest.nodes.push(self.node_info(&seat));
+        self.manifest.logs = vec![self.log_info(&seat, origin)?];
+        let vkey = &self.manifest.logs[0].vkey;
+        let taken = self.dir.path().join("witness-1/logs.d/main-2.toml");
+        fs::write(taken, format!("[[logs]]\nvkey = \"{vkey}\"\n"))?;
+        self.signal_named("w1", Signal::HUP)?;
+        self.write_policy()?;
+        self.check_config(2)?;
+        self.start_node(2)
     }
 
     /// `maip-node check`.
@@ -386,7 +422,7 @@ impl Site {
         Submitter::connect(&manifest, "main")
     }
 
-    async fn register(&mut self) -> Result<()> {
+    pub(crate) async fn register(&mut self) -> Result<()> {
         let mut submitter = self.submitter(&self.ids())?;
         let tenant = submitter.submit_as_operator(self.tenant.register()?, Ack::Sequenced).await?;
         let agent = submitter.submit(self.tenant.register_agent(&self.agent)?, Ack::Sequenced).await?;

@@ -117,7 +117,7 @@ impl Default for LogLimits {
             queue_bytes: 32 << 20,
             batch_records: 512,
             batch_bytes: 1 << 20,
-            batches_in_flight: 4,
+            batches_in_flight: 1,
             reserve_bytes: 64 << 20,
             scrub_pause_ms: 20,
         }

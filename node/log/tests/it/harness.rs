@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,8 +18,8 @@ use ledger_format::{
     verify,
 };
 use ledger_log::{
-    Ack, Clock, Credential, HostedLog, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport,
-    PublishOptions, RaftOptions, Refused, Submitted, World,
+    Ack, Clock, Credential, HostedLog, Kind, LogLimits, LogOptions, Member, PeerError, PeerStream,
+    PeerTransport, PublishOptions, RaftOptions, Refused, Submitted, World,
 };
 use ledger_store::EngineKind;
 use tempfile::TempDir;
@@ -45,6 +48,8 @@ impl Clock for SystemClock {
 pub(crate) struct Net {
     nodes: Mutex<HashMap<u64, HostedLog>>,
     cut: Mutex<HashSet<(u64, u64)>>,
+    lies: Mutex<HashSet<(u64, u32)>>,
+    lied: AtomicBool,
 }
 
 /// One node's side of the network.
@@ -68,6 +73,30 @@ impl Net {
     pub(crate) fn heal(&self) {
         self.cut.lock().unwrap().clear();
     }
+
+    /// From now on what node `id` answers to calls of this kind has a flipped bit, as from a machine with bad memory.
+    pub(crate) fn lie(&self, id: u64, kind: Kind) {
+        self.lies.lock().unwrap().insert((id, kind as u32));
+    }
+
+    pub(crate) fn tell_the_truth(&self) {
+        self.lies.lock().unwrap().clear();
+    }
+
+    /// Whether anybody was told anything wrong.
+    pub(crate) fn has_lied(&self) -> bool {
+        self.lied.load(Ordering::SeqCst)
+    }
+
+    fn heard(&self, from: u64, kind: u32, answer: Bytes) -> Bytes {
+        if answer.is_empty() || !self.lies.lock().unwrap().contains(&(from, kind)) {
+            return answer;
+        }
+        self.lied.store(true, Ordering::SeqCst);
+        let mut bytes = answer.to_vec();
+        bytes[answer.len() / 2] ^= 1;
+        bytes.into()
+    }
 }
 
 impl PeerTransport for Port {
@@ -80,12 +109,16 @@ impl PeerTransport for Port {
         timeout: Duration,
     ) -> BoxFuture<'static, Result<Bytes, PeerError>> {
         let target = self.net.target(self.id, to.id);
+        let (net, from) = (self.net.clone(), to.id);
         let call = async move {
             let target = target?;
             // Spawned: a caller that gives up does not stop the callee, as with a real network.
             let answer = tokio::spawn(async move { target.peer_call(kind, body).await });
             match tokio::time::timeout(timeout, answer).await {
-                Ok(answer) => answer.map_err(|e| PeerError::Unreachable(e.to_string()))?,
+                Ok(answer) => {
+                    let answer = answer.map_err(|e| PeerError::Unreachable(e.to_string()))??;
+                    Ok(net.heard(from, kind, answer))
+                }
                 Err(_) => Err(PeerError::Timeout),
             }
         };
@@ -129,7 +162,8 @@ pub(crate) struct Cluster {
     /// Seeds of the log keys that the nodes hold.
     pub(crate) log_seeds: Vec<u8>,
     pub(crate) predecessor: Option<String>,
-    members: Vec<Member>,
+    pub(crate) publish: PublishOptions,
+    pub(crate) members: Vec<Member>,
     root: TempDir,
 }
 
@@ -185,6 +219,7 @@ impl Cluster {
             reserve_bytes: 1 << 20,
             log_seeds: vec![FIRST_LOG_KEY],
             predecessor: None,
+            publish: PublishOptions { interval_ms: 50, min_interval_ms: 5, ..PublishOptions::default() },
             members,
             root: tempfile::tempdir().unwrap(),
         }
@@ -210,7 +245,7 @@ impl Cluster {
             policy: self.policy(),
             policy_text: self.policy_text.clone(),
             fail_open: false,
-            publish: PublishOptions { interval_ms: 50, min_interval_ms: 5, ..PublishOptions::default() },
+            publish: self.publish.clone(),
             bootstrap: self.members.iter().any(|m| m.id == id).then(|| self.members.clone()),
             limits: LogLimits {
                 reserve_bytes: self.reserve_bytes,
@@ -251,6 +286,11 @@ impl Cluster {
         };
         self.net.nodes.lock().unwrap().insert(id, log);
         Ok(())
+    }
+
+    /// The first members but one.
+    pub(crate) fn others(&self, id: u64) -> Vec<u64> {
+        self.members.iter().map(|member| member.id).filter(|other| *other != id).collect()
     }
 
     pub(crate) fn node(&self, id: u64) -> HostedLog {

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod harness;
+mod limits;
 mod rotation;
 mod rules;
 mod witness;

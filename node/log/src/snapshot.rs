@@ -244,3 +244,80 @@ fn check_hash(path: &Path) -> Result<(), LedgerError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use ledger_store::{Batch, Engine, EngineKind, EngineOptions, StoreError};
+
+    use super::*;
+    use crate::alarm::Alarms;
+
+    /// An engine that knows whether everything in it is durable.
+    struct Watched {
+        engine: Arc<dyn Engine>,
+        durable: AtomicBool,
+    }
+
+    impl Engine for Watched {
+        fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+            self.engine.get(space, key)
+        }
+
+        fn scan(
+            &self,
+            space: Space,
+            from: &[u8],
+            to: Option<&[u8]>,
+            limit: usize,
+        ) -> Result<Vec<Pair>, StoreError> {
+            self.engine.scan(space, from, to, limit)
+        }
+
+        fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+            self.durable.store(false, Ordering::SeqCst);
+            self.engine.commit(batch)
+        }
+
+        fn sync(&self) -> Result<(), StoreError> {
+            self.durable.store(true, Ordering::SeqCst);
+            self.engine.sync()
+        }
+
+        fn clear(&self, space: Space) -> Result<(), StoreError> {
+            self.engine.clear(space)
+        }
+
+        fn disk_bytes(&self) -> u64 {
+            self.engine.disk_bytes()
+        }
+
+        fn name(&self) -> &'static str {
+            self.engine.name()
+        }
+    }
+
+    /// S4: Raft purges its log behind a snapshot, so what the snapshot says must be on disk before it is reported.
+    #[test]
+    fn s4_the_state_is_durable_before_a_snapshot_is_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = ledger_store::open(EngineKind::Memory, dir.path(), &EngineOptions::default()).unwrap();
+        let watched = Arc::new(Watched { engine, durable: AtomicBool::new(true) });
+        let ledger = Ledger::open(dir.path(), watched.clone(), Arc::new(Alarms::default())).unwrap();
+        let mut batch = Batch::default();
+        batch.put(Space::State, *b"x", *b"applied and not yet synced");
+        ledger.engine().commit(batch).unwrap();
+        assert!(!watched.durable.load(Ordering::SeqCst));
+
+        let (manifest, path) = ledger.write_snapshot().unwrap();
+        assert!(watched.durable.load(Ordering::SeqCst), "a snapshot of state that a power cut takes");
+        let mut file = SnapshotFile::read(&path).unwrap();
+        assert_eq!(file.manifest(), &manifest);
+        assert_eq!(file.next_pair().unwrap().unwrap().0, b"x");
+        ledger.stop();
+    }
+}

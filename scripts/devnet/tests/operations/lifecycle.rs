@@ -73,18 +73,19 @@ async fn a_first_cluster_from_configuration_files() -> Result<()> {
 async fn growing_by_a_node() -> Result<()> {
     let mut site = Site::start(3, 1).await?;
     site.receipts(&[1, 2, 3], 20).await?;
-    add_node(&mut site, 4)?;
+    add_node(&mut site, 4).await?;
     site.receipts(&[1, 2, 3, 4], 8).await?;
     let members = site.status(1).await?.members;
     ensure!(members.len() == 4 && members.iter().all(|member| member.voter), "{members:?}");
     site.check().await
 }
 
-/// The manual's "growing": directory, process, learner, vote.
-fn add_node(site: &mut Site, id: u64) -> Result<()> {
+/// The manual's "growing": directory, process, learner, and a vote when it has caught up.
+async fn add_node(site: &mut Site, id: u64) -> Result<()> {
     site.start_joining(id)?;
     let seat = site.seats[&id].clone();
     site.maip(&format!("admin add-learner {id} --peer {} --api https://{}", seat.peer, seat.listen))?;
+    caught_up(site, id).await?;
     site.maip(&format!("admin promote {id}"))?;
     site.ready(id)
 }
@@ -100,7 +101,7 @@ async fn replacing_a_dead_machine() -> Result<()> {
     let gone = site.seats[&dead].clone();
     site.forget(dead);
 
-    add_node(&mut site, 4)?;
+    add_node(&mut site, 4).await?;
     site.maip(&format!("admin remove {dead}"))?;
     // L3: nobody may take the dead node's id, from whatever address.
     let again = site

@@ -4,8 +4,10 @@
 use std::{
     collections::BTreeMap,
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::{LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -43,7 +45,6 @@ pub(crate) struct Site {
     tenant: Tenant,
     running: BTreeMap<String, Child>,
     acknowledged: BTreeMap<u64, SubmitResponse>,
-    ports: Ports,
     // Last: the directory goes after the processes that write to it.
     dir: tempfile::TempDir,
 }
@@ -69,10 +70,9 @@ impl Site {
 
     fn prepare(nodes: u64) -> Result<Site> {
         let dir = tempfile::tempdir()?;
-        let mut ports = Ports::default();
         let mut seats = BTreeMap::new();
         for id in 1..=nodes {
-            seats.insert(id, seat(&mut ports, id)?);
+            seats.insert(id, seat(id)?);
         }
         let tenant = Tenant::new("Example")?;
         let manifest = Manifest {
@@ -91,7 +91,6 @@ impl Site {
             tenant,
             running: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
-            ports,
             seats,
             dir,
         };
@@ -163,7 +162,7 @@ impl Site {
 
     /// "Growing", first half: the directory of a node that joins, and its process. It has no vote yet.
     pub(crate) fn start_joining(&mut self, id: u64) -> Result<()> {
-        let seat = seat(&mut self.ports, id)?;
+        let seat = seat(id)?;
         self.seats.insert(id, seat);
         self.init_node(id, &words("--join"))?;
         self.write_policy()?;
@@ -174,7 +173,7 @@ impl Site {
     /// `maip-witness init`, and its process.
     pub(crate) fn add_witness(&mut self, number: u32) -> Result<()> {
         let home = self.dir.path().join(format!("witness-{number}"));
-        let listen = self.ports.take()?;
+        let listen = port()?;
         let log = self.manifest.log("main")?;
         let args = [
             "init".to_owned(),
@@ -218,7 +217,7 @@ impl Site {
 
     /// "A new log": one node, in the directory `node-2`, with `init`'s own authority and keys; the witness takes the log on.
     pub(crate) fn begin_again(&mut self, origin: &str, init: &[String]) -> Result<()> {
-        let seat = seat(&mut self.ports, 2)?;
+        let seat = seat(2)?;
         let mut args = init.to_vec();
         for (flag, value) in
             [("--listen", &seat.listen), ("--peer-listen", &seat.peer), ("--http-listen", &seat.http)]
@@ -516,9 +515,14 @@ pub(crate) fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn seat(ports: &mut Ports, id: u64) -> Result<Seat> {
-    let mut take = || Ok::<_, anyhow::Error>(ports.take()?.to_string());
-    Ok(Seat { id, listen: take()?, peer: take()?, http: take()? })
+fn seat(id: u64) -> Result<Seat> {
+    Ok(Seat { id, listen: port()?.to_string(), peer: port()?.to_string(), http: port()?.to_string() })
+}
+
+/// A free port that no other test of this process gets.
+fn port() -> Result<SocketAddr> {
+    static PORTS: LazyLock<Mutex<Ports>> = LazyLock::new(Mutex::default);
+    PORTS.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 fn answers(url: &str) -> Result<()> {

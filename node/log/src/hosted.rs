@@ -227,10 +227,14 @@ impl HostedLog {
         &self.core.options.origin
     }
 
-    /// The log's key.
+    /// The log's key: the first of this node's that is in force, or, before the log has begun, the first.
     #[must_use]
     pub fn vkey(&self) -> Vkey {
-        self.core.options.signer.vkey().clone()
+        let options = &self.core.options;
+        let in_force = self.core.ledger.with_view(|view| ledger_state::log_keys(view)).unwrap_or_default();
+        let mut signers = options.signers().map(NoteSigner::vkey);
+        let vkey = signers.find(|vkey| in_force.is_in_force(&vkey.to_string()));
+        vkey.unwrap_or_else(|| options.signer.vkey()).clone()
     }
 
     /// The witness policy, as text.

@@ -32,12 +32,14 @@ async fn r5_a_log_key_takes_over_from_another() {
         cluster.ready().await;
     }
     assert_eq!(signers_of_next(&cluster, tenant.agent()).await, [old.vkey().clone()], "not added yet");
+    assert_eq!(cluster.node(1).vkey(), *old.vkey());
 
     let leader = cluster.leader().await;
     submit(&cluster.node(leader), log_key(1, LogKeyAction::Add, &new), Ack::Witnessed).await;
     assert_eq!(signers_of_next(&cluster, tenant.agent()).await, [old.vkey().clone(), new.vkey().clone()]);
     submit(&cluster.node(leader), log_key(2, LogKeyAction::Retire, &old), Ack::Witnessed).await;
     assert_eq!(signers_of_next(&cluster, tenant.agent()).await, [new.vkey().clone()]);
+    assert_eq!(cluster.node(leader).vkey(), *new.vkey(), "what a node tells is what signs");
     let stolen = vec![log_key(3, LogKeyAction::Retire, &new)];
     let anonymous = cluster.node(leader).submit(stolen, Ack::Sequenced, LIMIT, Credential::Anonymous).await;
     assert_eq!(anonymous[0].as_ref().unwrap_err().kind, RefusedKind::Unauthenticated);

@@ -93,6 +93,7 @@ mod tests {
         }
         assert_eq!(log2_q8(COUNT_CAP), (32 << 8) - 1);
         assert_eq!(log2_q8(81), 1622, "one below the true value, as the algorithm rounds");
+        assert_eq!(log2_q8(46_341), (15 << 8) + 128, "a square that is 2^16 exactly");
     }
 
     #[test]

@@ -35,6 +35,7 @@ use crate::{
         demand::Demand,
         guard::{GuardError, SignGuard},
     },
+    purge,
     raft::{
         log_store::LogStore,
         machine::Machine,
@@ -109,6 +110,7 @@ pub(crate) struct Core {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) alarms: Arc<Alarms>,
     pub(crate) raft: Raft,
+    pub(crate) log_store: LogStore,
     pub(crate) queue: Queue,
     pub(crate) demand: Demand,
     pub(crate) guard: Mutex<SignGuard>,
@@ -144,7 +146,7 @@ impl HostedLog {
         let network = Network { log: name.clone(), peers: world.peers.clone() };
         let config = raft_config(&options).map_err(OpenError::Raft)?;
         let machine = Machine::new(ledger.clone());
-        let raft = Raft::new(options.node_id, Arc::new(config), network, log_store, machine).await;
+        let raft = Raft::new(options.node_id, Arc::new(config), network, log_store.clone(), machine).await;
         let raft = raft.map_err(|e| OpenError::Raft(e.to_string()))?;
 
         let witness_states = options.policy.witnesses().iter().map(|_| watch::Sender::default()).collect();
@@ -166,12 +168,14 @@ impl HostedLog {
             ledger,
             alarms,
             raft,
+            log_store,
         });
         core.bootstrap().await?;
         core.spawn(ingest::run(core.clone()));
         core.spawn(publish::run(core.clone()));
         core.spawn(genesis::run(core.clone()));
         core.spawn(housekeeping::run(core.clone()));
+        core.spawn(purge::run(core.clone()));
         if core.ledger.size() > 0 && crate::snapshot::newest(core.ledger.dir())?.is_none() {
             // A restored log begins behind its Raft log: without a snapshot no new node could join it.
             core.raft.trigger().snapshot().await.map_err(|e| OpenError::Raft(e.to_string()))?;

@@ -29,6 +29,7 @@ mod metrics;
 mod options;
 mod peer;
 mod publish;
+mod purge;
 mod raft;
 mod reader;
 mod scrub;

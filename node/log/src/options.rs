@@ -106,6 +106,8 @@ pub struct LogLimits {
     pub batches_in_flight: usize,
     /// Below this much free disk space writes are refused (rule R6).
     pub reserve_bytes: u64,
+    /// The Raft log may take this much before a snapshot is taken for its sake.
+    pub raft_log_bytes: u64,
     /// Pause between two files that the background scrub reads; 0 switches it off.
     pub scrub_pause_ms: u64,
 }
@@ -119,6 +121,7 @@ impl Default for LogLimits {
             batch_bytes: 1 << 20,
             batches_in_flight: 1,
             reserve_bytes: 64 << 20,
+            raft_log_bytes: 256 << 20,
             scrub_pause_ms: 20,
         }
     }

@@ -29,6 +29,10 @@ use ledger_node::{
     telemetry,
 };
 
+/// Chosen by measurement: see `docs/performance.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The answer is no: the configuration has mistakes, the destination holds another log.
 const NO: u8 = 1;
 /// It could not be done: usage, environment.

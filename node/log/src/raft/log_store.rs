@@ -74,6 +74,11 @@ impl LogStore {
         Ok(Self { log: Arc::new(log), ends: Arc::new(Mutex::new(ends)) })
     }
 
+    /// Bytes that the Raft log takes on disk.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.log.disk_bytes()
+    }
+
     fn read(&self, from: u64, to: u64, max_bytes: usize) -> io::Result<Vec<RaftEntry>> {
         let frames = self.log.read(from..to, max_bytes).map_err(io::Error::other)?;
         frames.into_iter().map(|(_, frame)| codec::decode_entry(frame).map_err(io::Error::other)).collect()

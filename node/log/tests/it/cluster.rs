@@ -190,3 +190,27 @@ async fn a_node_that_lags_catches_up_before_it_refuses() {
         answer.unwrap();
     }
 }
+
+/// S4: the Raft log is purged for its size too, only behind a durable snapshot, and nothing is lost by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_raft_log_that_has_grown_large_is_purged_behind_a_snapshot() {
+    let mut cluster = Cluster::prepare(1);
+    cluster.raft_log_bytes = 1;
+    cluster.snapshot_after = 1_000_000;
+    let mut cluster = cluster.begin().await;
+    let mut tenant = Tenant::new(7);
+    submit(&cluster.node(1), tenant.register(), Ack::Sequenced).await;
+    for _ in 0..400 {
+        submit(&cluster.node(1), tenant.agent(), Ack::Sequenced).await;
+    }
+    wait_for("a snapshot for the sake of size", || {
+        (cluster.node(1).status().raft_snapshot_index > 300).then_some(())
+    })
+    .await;
+    cluster.stop(1).await;
+    cluster.run(1).await;
+    cluster.all_published(402).await;
+    let record = tenant.agent();
+    let answer = submit(&cluster.node(1), record.clone(), Ack::Witnessed).await;
+    check_proof(&cluster.policy(), answer.proof.as_deref().unwrap(), &record);
+}

@@ -50,6 +50,7 @@ pub(crate) struct Net {
     cut: Mutex<HashSet<(u64, u64)>>,
     lies: Mutex<HashSet<(u64, u32)>>,
     lied: AtomicBool,
+    mute: Mutex<HashSet<u64>>,
 }
 
 /// One node's side of the network.
@@ -72,6 +73,19 @@ impl Net {
 
     pub(crate) fn heal(&self) {
         self.cut.lock().unwrap().clear();
+    }
+
+    /// From now on nobody hears what node `id` appends: it can win votes and cannot commit anything.
+    pub(crate) fn mute(&self, id: u64) {
+        self.mute.lock().unwrap().insert(id);
+    }
+
+    pub(crate) fn unmute(&self) {
+        self.mute.lock().unwrap().clear();
+    }
+
+    fn is_mute(&self, id: u64) -> bool {
+        self.mute.lock().unwrap().contains(&id)
     }
 
     /// From now on what node `id` answers to calls of this kind has a flipped bit, as from a machine with bad memory.
@@ -108,7 +122,8 @@ impl PeerTransport for Port {
         body: Bytes,
         timeout: Duration,
     ) -> BoxFuture<'static, Result<Bytes, PeerError>> {
-        let target = self.net.target(self.id, to.id);
+        let muted = kind == Kind::Append as u32 && self.net.is_mute(self.id);
+        let target = if muted { Err(PeerError::Timeout) } else { self.net.target(self.id, to.id) };
         let (net, from) = (self.net.clone(), to.id);
         let call = async move {
             let target = target?;
@@ -159,6 +174,8 @@ pub(crate) struct Cluster {
     pub(crate) engine: EngineKind,
     pub(crate) dirs: HashMap<u64, PathBuf>,
     pub(crate) reserve_bytes: u64,
+    pub(crate) raft_log_bytes: u64,
+    pub(crate) snapshot_after: u64,
     /// Seeds of the log keys that the nodes hold.
     pub(crate) log_seeds: Vec<u8>,
     pub(crate) predecessor: Option<String>,
@@ -217,6 +234,8 @@ impl Cluster {
             engine: EngineKind::Fjall,
             dirs: HashMap::new(),
             reserve_bytes: 1 << 20,
+            raft_log_bytes: 256 << 20,
+            snapshot_after: 50,
             log_seeds: vec![FIRST_LOG_KEY],
             predecessor: None,
             publish: PublishOptions { interval_ms: 50, min_interval_ms: 5, ..PublishOptions::default() },
@@ -249,10 +268,15 @@ impl Cluster {
             bootstrap: self.members.iter().any(|m| m.id == id).then(|| self.members.clone()),
             limits: LogLimits {
                 reserve_bytes: self.reserve_bytes,
+                raft_log_bytes: self.raft_log_bytes,
                 scrub_pause_ms: 1,
                 ..LogLimits::default()
             },
-            raft: RaftOptions { snapshot_after: 50, keep_entries: 10, ..RaftOptions::default() },
+            raft: RaftOptions {
+                snapshot_after: self.snapshot_after,
+                keep_entries: 10,
+                ..RaftOptions::default()
+            },
         }
     }
 

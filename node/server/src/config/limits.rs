@@ -49,6 +49,8 @@ pub struct Limits {
     pub batches_in_flight: usize,
     /// Below this much free disk space writes are refused (rule R6).
     pub reserve_bytes: u64,
+    /// The Raft log of one log may take this much before a snapshot is taken for its sake.
+    pub raft_log_bytes: u64,
     /// Pause between two files that the background scrub reads; 0 switches it off.
     pub scrub_pause_ms: u64,
 }
@@ -78,6 +80,7 @@ impl Default for Limits {
             batch_bytes: log.batch_bytes,
             batches_in_flight: log.batches_in_flight,
             reserve_bytes: log.reserve_bytes,
+            raft_log_bytes: log.raft_log_bytes,
             scrub_pause_ms: log.scrub_pause_ms,
         }
     }
@@ -92,6 +95,7 @@ impl From<&Limits> for LogLimits {
             batch_bytes: limits.batch_bytes,
             batches_in_flight: limits.batches_in_flight,
             reserve_bytes: limits.reserve_bytes,
+            raft_log_bytes: limits.raft_log_bytes,
             scrub_pause_ms: limits.scrub_pause_ms,
         }
     }
@@ -116,6 +120,7 @@ impl Limits {
             ("queue_records", self.queue_records == 0),
             ("batch_records", self.batch_records == 0),
             ("batches_in_flight", self.batches_in_flight == 0),
+            ("raft_log_bytes", self.raft_log_bytes == 0),
         ];
         bounds.into_iter().find_map(|(name, zero)| zero.then_some(name))
     }

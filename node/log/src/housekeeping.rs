@@ -1,21 +1,32 @@
 //! What a hosted log does on the side: watch the disk, watch consensus, scrub.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use openraft::async_runtime::WatchReceiver as _;
+use openraft::{Instant as _, async_runtime::WatchReceiver as _};
 
 use crate::{alarm::AlarmKind, hosted::Core, scrub};
 
 /// Between two looks at disk and consensus.
 const LOOK: Duration = Duration::from_millis(500);
+/// Between two attempts of a leader without room to hand leadership over. Longer than an election, so that nodes that are
+/// all short of space do not keep the log from publishing by passing leadership round.
+const BETWEEN_HANDOVERS: Duration = Duration::from_secs(5);
 
 /// Runs until consensus stops on this node; reads go on after that.
 pub(crate) async fn run(core: Arc<Core>) {
     if core.options.limits.scrub_pause_ms > 0 {
         core.spawn(scrub::run(core.clone()));
     }
+    let mut handed_over: Option<Instant> = None;
     loop {
         look_at_disk(&core);
+        let due = handed_over.is_none_or(|at| at.elapsed() >= BETWEEN_HANDOVERS);
+        if due && *core.low_space.borrow() && hand_over(&core).await {
+            handed_over = Some(Instant::now());
+        }
         if let Err(fatal) = &core.raft.metrics().borrow_watched().running_state {
             core.note_stopped(&fatal.to_string());
         }
@@ -47,4 +58,32 @@ fn look_at_disk(core: &Core) {
             core.alarms.raise(AlarmKind::Corruption, format!("the data directory cannot be read: {error}"))
         }
     }
+}
+
+/// R6: all records pass through the leader, so one without room would refuse them for the whole cluster. It hands
+/// leadership to the voter that is furthest among those that answer. True when it tried.
+async fn hand_over(core: &Core) -> bool {
+    if !core.is_leader() {
+        return false;
+    }
+    let Some(to) = furthest_voter(core) else { return false };
+    tracing::warn!(log = %core.name, "free disk space is below the reserve: node {to} is asked to lead");
+    if let Err(fatal) = core.raft.trigger().transfer_leader(to).await {
+        core.note_stopped(&fatal.to_string());
+    }
+    true
+}
+
+/// The other voter that holds most of the Raft log and has lately answered a heartbeat; known to a leader only.
+fn furthest_voter(core: &Core) -> Option<u64> {
+    let metrics = core.raft.metrics().borrow_watched().clone();
+    let (heartbeat, replication) = (metrics.heartbeat.as_ref()?, metrics.replication.as_ref()?);
+    let fresh = Duration::from_millis(core.options.raft.election_max_ms);
+    let answers =
+        |id: &u64| heartbeat.get(id).is_some_and(|at| at.as_ref().is_some_and(|at| at.elapsed() <= fresh));
+    let voters = metrics.membership_config.voter_ids();
+    let others = voters.filter(|id| *id != core.options.node_id && answers(id));
+    others.max_by_key(|id| {
+        replication.get(id).and_then(|matched| matched.as_ref()).map(|matched| matched.index)
+    })
 }

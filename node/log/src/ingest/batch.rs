@@ -162,6 +162,12 @@ impl Batch {
 
 /// One try: as the leader, or through it.
 async fn attempt(core: &Arc<Core>, records: &[Bytes], want_published: bool) -> Result<Vec<Fate>, Refused> {
+    // R6: a node without room says so whoever leads; its callers go to a node that has room.
+    if *core.low_space.borrow()
+        && let Some(reason) = core.read_only_reason()
+    {
+        return Err(Refused::read_only(reason));
+    }
     if core.is_leader() {
         return propose(core, records, want_published).await;
     }

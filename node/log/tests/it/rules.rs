@@ -204,7 +204,7 @@ async fn s5_a_damaged_tree_does_not_open() {
     cluster.stop(victim).await;
     flip(&cluster.dirs[&victim].join("tiles/tile/0/000"), 100);
     let error = cluster.try_run(victim).await.unwrap_err();
-    assert!(error.contains("damaged"), "{error}");
+    assert!(error.contains("tile/0/000 is damaged"), "{error}");
 }
 
 /// R6: below the reserve no records are taken, and reads go on.
@@ -221,6 +221,35 @@ async fn r6_a_nearly_full_disk_refuses_writes_and_serves_reads() {
     assert_eq!((refused.kind, refused.code.as_str()), (RefusedKind::ReadOnly, "READ_ONLY"));
     assert!(refused.retry_after_ms > 0);
     assert!(cluster.node(1).reader().entry(first.index).unwrap().is_some());
+}
+
+/// R6: a leader without room hands leadership over: it refuses records, its cluster does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_a_leader_without_room_hands_leadership_over() {
+    let mut cluster = Cluster::start(3).await;
+    let mut tenant = Tenant::new(7);
+    let full = cluster.leader().await;
+    submit(&cluster.node(full), tenant.register(), Ack::Sequenced).await;
+    cluster.stop(full).await;
+    let reserve = std::mem::replace(&mut cluster.reserve_bytes, u64::MAX / 2);
+    cluster.run(full).await;
+    cluster.reserve_bytes = reserve;
+    wait_for("the disk alarm", || has_alarm(&cluster, full, "disk_full").then_some(())).await;
+    // It is given leadership, as an operator may do by mistake, and passes it on.
+    let leader = cluster.leader().await;
+    let term = cluster.node(leader).status().term;
+    if leader != full {
+        let _ = cluster.node(leader).transfer(full).await;
+    }
+    wait_for("another leader", || {
+        let full = cluster.node(full).status();
+        (full.term > term && full.raft_state == "follower" && full.leader_id != 0).then_some(())
+    })
+    .await;
+    let other = cluster.others(full)[0];
+    submit(&cluster.node(other), tenant.agent(), Ack::Witnessed).await;
+    let refused = try_submit(&cluster.node(full), tenant.agent(), Ack::Sequenced).await.unwrap_err();
+    assert_eq!((refused.kind, refused.code.as_str()), (RefusedKind::ReadOnly, "READ_ONLY"));
 }
 
 /// G4: a leader that has not applied an entry of its own term signs nothing; with three nodes and leaders taking turns every

@@ -19,15 +19,33 @@ use crate::{
 
 /// Between two passes over everything.
 const BETWEEN_PASSES: Duration = Duration::from_secs(60);
+/// The same while something is known to be damaged: a reader found it, or nobody could repair it yet.
+const BETWEEN_PASSES_DAMAGED: Duration = Duration::from_secs(5);
+/// How often it is looked whether a reader found damage.
+const LOOK: Duration = Duration::from_millis(500);
 const WIDTH: u16 = TILE_WIDTH as u16;
 
 /// Scrubs for ever.
 pub(crate) async fn run(core: Arc<Core>) {
     loop {
         pass(&core).await;
-        tokio::time::sleep(BETWEEN_PASSES).await;
-        if core.stopped.get().is_some() {
+        if !rest(&core).await {
             return;
+        }
+    }
+}
+
+/// Waits for the next pass; false when consensus has stopped and nothing is to be scrubbed any more.
+async fn rest(core: &Core) -> bool {
+    let start = tokio::time::Instant::now();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if core.stopped.get().is_some() {
+            return false;
+        }
+        let damaged = core.alarms.is_standing(AlarmKind::Corruption);
+        if start.elapsed() >= if damaged { BETWEEN_PASSES_DAMAGED } else { BETWEEN_PASSES } {
+            return true;
         }
     }
 }
@@ -105,6 +123,26 @@ fn from_children(ledger: &Ledger, level: u8, index: u64) -> Result<Option<Vec<Ha
 fn parent_fits(ledger: &Ledger, level: u8, index: u64) -> Result<bool, LedgerError> {
     let computed = from_children(ledger, level, index)?;
     Ok(computed.is_some() && computed == file_tile(ledger, level, index)?)
+}
+
+/// The first full tile of a log of `size` entries that does not fit what lies below it; what a node that does not open says.
+/// Looks only where opening reads: the right edge of each level.
+pub(crate) fn damaged_at_edge(ledger: &Ledger, size: u64) -> Option<String> {
+    let mut count = size / TILE_WIDTH;
+    for level in 0_u8.. {
+        if count == 0 {
+            break;
+        }
+        for index in count / TILE_WIDTH * TILE_WIDTH..count {
+            let fits =
+                if level == 0 { bundle_fits(ledger, index) } else { parent_fits(ledger, level, index) };
+            if !matches!(fits, Ok(true)) {
+                return Some(TileId { level, index, width: WIDTH }.path());
+            }
+        }
+        count /= TILE_WIDTH;
+    }
+    None
 }
 
 fn repair_parent(ledger: &Ledger, level: u8, index: u64) -> Result<(), String> {

@@ -163,7 +163,8 @@ impl Ledger {
         if size > 0 && self.root_at(size)? != status.root {
             let text = format!("the root of {size} entries computed from tiles is not the one in the state");
             self.alarms.raise(AlarmKind::Corruption, text.clone());
-            return Err(LedgerError::corrupt("tiles", text));
+            let what = crate::scrub::damaged_at_edge(self, self.filed_until()?);
+            return Err(LedgerError::corrupt(what.unwrap_or_else(|| "the tree".into()), text));
         }
         Ok(())
     }

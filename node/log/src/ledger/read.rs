@@ -72,8 +72,11 @@ impl Ledger {
     fn checked_bundle(&self, index: u64) -> Result<Option<Bytes>, LedgerError> {
         let id = BundleId { index, width: TILE_WIDTH as u16 };
         let Some(bytes) = self.files.read(&id.path())? else { return Ok(None) };
-        let entries =
-            parse_bundle(&bytes, id.width).map_err(|e| LedgerError::corrupt(id.path(), e.to_string()))?;
+        let damaged = |text: String| {
+            self.alarms.raise(AlarmKind::Corruption, format!("{}: {text}", id.path()));
+            LedgerError::corrupt(id.path(), text)
+        };
+        let entries = parse_bundle(&bytes, id.width).map_err(|e| damaged(e.to_string()))?;
         // The edge may hold the tile a moment longer than the file has been there.
         let held = self.edge().tile(0, index).cloned().map(Arc::new);
         let tile = match held {
@@ -84,10 +87,8 @@ impl Ledger {
         if let Some(at) =
             entries.iter().zip(tile.hashes()).position(|(entry, hash)| leaf_hash(entry) != *hash)
         {
-            let text =
-                format!("entry {} does not hash to what its tile says", index * TILE_WIDTH + at as u64);
-            self.alarms.raise(AlarmKind::Corruption, text.clone());
-            return Err(LedgerError::corrupt(id.path(), text));
+            let entry = index * TILE_WIDTH + at as u64;
+            return Err(damaged(format!("entry {entry} does not hash to what its tile says")));
         }
         Ok(Some(bytes.into()))
     }

@@ -84,6 +84,10 @@ impl Net {
         self.mute.lock().unwrap().clear();
     }
 
+    fn stream_target(&self, from: u64, to: u64) -> Result<HostedLog, PeerError> {
+        if self.is_mute(from) { Err(PeerError::Timeout) } else { self.target(from, to) }
+    }
+
     fn is_mute(&self, id: u64) -> bool {
         self.mute.lock().unwrap().contains(&id)
     }
@@ -144,18 +148,19 @@ impl PeerTransport for Port {
         let (net, from, to) = (self.net.clone(), self.id, to.id);
         let open =
             async move {
-                let target = net.target(from, to)?;
+                let target = net.stream_target(from, to)?;
                 let (tx, input) = mpsc::channel::<Bytes>(64);
                 let (answers, rx) = mpsc::channel(64);
                 let gate = net.clone();
                 let input = futures::stream::unfold(input, |mut input| async move {
                     input.recv().await.map(|b| (b, input))
                 });
-                let input = input.take_while(move |_| futures::future::ready(gate.target(from, to).is_ok()));
+                let input =
+                    input.take_while(move |_| futures::future::ready(gate.stream_target(from, to).is_ok()));
                 let mut output = target.peer_append(input.boxed());
                 tokio::spawn(async move {
                     while let Some(answer) = output.next().await {
-                        if net.target(from, to).is_err() || answers.send(answer).await.is_err() {
+                        if net.stream_target(from, to).is_err() || answers.send(answer).await.is_err() {
                             return;
                         }
                     }

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use ledger_format::{Note, SignatureType, leaf_hash};
 use ledger_log::{Ack, Credential, Kind, PublishOptions, RefusedKind};
 
-use crate::harness::{
-    Cluster, FIRST_LOG_KEY, LIMIT, Tenant, log_signer, member, submit, try_submit, wait_for,
+use crate::{
+    harness::{Cluster, FIRST_LOG_KEY, LIMIT, Tenant, log_signer, member, submit, try_submit, wait_for},
+    witness::Mood,
 };
 
 fn has_alarm(cluster: &Cluster, id: u64, kind: &str) -> bool {
@@ -118,6 +119,33 @@ async fn g2_the_minority_halts() {
     assert!(cluster.node(leader).reader().checkpoint().is_some(), "reads go on");
 }
 
+/// G4: a leader that has been elected and could not yet commit an entry of its own term signs nothing, and no witness hears of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn g4_a_leader_without_an_entry_of_its_term_signs_nothing() {
+    let mut cluster = Cluster::start(3).await;
+    let old = cluster.leader().await;
+    let mut tenant = Tenant::new(7);
+    submit(&cluster.node(old), tenant.register(), Ack::Witnessed).await;
+    cluster.all_published(2).await;
+    // Whoever wins the next election gets the votes and is not heard after that.
+    for other in cluster.others(old) {
+        cluster.net.mute(other);
+    }
+    cluster.stop(old).await;
+    let before = signed(&cluster, "w1");
+    // The test's witnesses live in the past, so every tick is due; a round that ends is one that was refused.
+    wait_for("refused rounds of an unconfirmed leader", || {
+        let nodes = cluster.nodes();
+        let refused = nodes.iter().filter(|(_, log)| log.status().raft_state == "leader");
+        refused.map(|(id, _)| counter(&cluster, *id, "maip_publish_failures_total")).find(|n| *n > 1)
+    })
+    .await;
+    assert_eq!(signed(&cluster, "w1"), before, "an unconfirmed leader asked a witness");
+    cluster.net.unmute();
+    cluster.run(old).await;
+    submit(&cluster.node(old), tenant.agent(), Ack::Witnessed).await;
+}
+
 /// G5: no extension lines, and the same bytes from whoever signs.
 #[tokio::test(flavor = "multi_thread")]
 async fn g5_two_signers_of_one_checkpoint_sign_the_same_bytes() {
@@ -175,6 +203,41 @@ async fn g7_the_budget_of_a_witness_is_kept() {
     for name in ["w1", "w2", "w3"] {
         assert_eq!(signed(&cluster, name), 1, "{name} was asked beyond its budget");
     }
+}
+
+/// C1: a witness that knows another size than the leader thought is led on from there in the same round. With one request an
+/// hour a second round would never come.
+#[tokio::test(flavor = "multi_thread")]
+async fn c1_a_conflict_is_answered_in_the_same_round() {
+    let mut cluster = Cluster::prepare(1);
+    cluster.publish.witness_requests_per_day = 24;
+    let mut cluster = cluster.begin().await;
+    cluster.all_published(1).await;
+    wait_for("every witness", || {
+        ["w1", "w2", "w3"].iter().all(|name| signed(&cluster, name) == 1).then_some(())
+    })
+    .await;
+    cluster.stop(1).await;
+    // A node that has just started does not know what witnesses have cosigned: it begins at 0 and hears 409.
+    cluster.run(1).await;
+    wait_for("every witness again", || {
+        ["w1", "w2", "w3"].iter().all(|name| signed(&cluster, name) == 2).then_some(())
+    })
+    .await;
+}
+
+/// C2: the bad line of one witness costs no round: it is dropped, not merged and found out later.
+#[tokio::test(flavor = "multi_thread")]
+async fn c2_a_bad_line_costs_no_round() {
+    let cluster = Cluster::start(1).await;
+    let mut tenant = Tenant::new(7);
+    submit(&cluster.node(1), tenant.register(), Ack::Witnessed).await;
+    cluster.witnesses.set_mood("w1", Mood::WrongText);
+    let failures = counter(&cluster, 1, "maip_publish_failures_total");
+    for _ in 0..30 {
+        submit(&cluster.node(1), tenant.agent(), Ack::Witnessed).await;
+    }
+    assert_eq!(counter(&cluster, 1, "maip_publish_failures_total"), failures);
 }
 
 /// C4: a witness that has cosigned more than a confirmed leader holds: entries are lost. Signing stops, the evidence is kept.

@@ -106,13 +106,14 @@ async fn a_flipped_bit_in_the_state_is_found() -> Result<()> {
     let leader = world.devnet.leader("main").await?;
     let victim = if leader == 3 { 2 } else { 3 };
     let others: Vec<u64> = [1, 2, 3].into_iter().filter(|id| *id != victim).collect();
-    let engine = log_dir(&world, victim).join("engine");
+    let dir = log_dir(&world, victim);
     let journal: fn(&Path) -> bool = |file| file.extension().is_some_and(|e| e == "jnl");
     let table: fn(&Path) -> bool = |file| file.parent().is_some_and(|dir| dir.ends_with("tables"));
+    let raft_log: fn(&Path) -> bool = |file| file.extension().is_some_and(|e| e == "seg");
     let (mut flipped, mut refused) = (0, false);
-    for kind in [journal, table] {
+    for kind in [journal, table, raft_log] {
         world.devnet.kill(victim)?;
-        let Some(file) = files_below(&engine)?.into_iter().rfind(|file| kind(file)) else {
+        let Some(file) = files_below(&dir)?.into_iter().rfind(|file| kind(file)) else {
             world.devnet.restart(victim)?;
             continue;
         };
@@ -131,7 +132,8 @@ async fn a_flipped_bit_in_the_state_is_found() -> Result<()> {
                 println!("{}: the node refused to open", file.display());
                 ensure!(said.contains("ended by itself"), "neither refused nor served: {said}");
                 ensure!(!said.contains("panicked"), "a crash is no clear message: {said}");
-                ensure!(said.contains("engine"), "what is damaged is not named: {said}");
+                let part = if file.starts_with(dir.join("raft")) { "raft" } else { "engine" };
+                ensure!(said.contains(part), "what is damaged is not named: {said}");
                 refused = true;
                 world.receipts(&others, 3).await?;
                 fs::write(&file, &before)?;
@@ -139,7 +141,7 @@ async fn a_flipped_bit_in_the_state_is_found() -> Result<()> {
             }
         }
     }
-    ensure!(flipped > 0, "the engine has no files in {}", engine.display());
+    ensure!(flipped > 0, "there is no state in {}", dir.display());
     if refused {
         world.devnet.wipe(victim)?;
         let fresh = world.devnet.add_node().await?;

@@ -168,6 +168,10 @@ async fn attempt(core: &Arc<Core>, records: &[Bytes], want_published: bool) -> R
     {
         return Err(Refused::read_only(reason));
     }
+    if let Some(reason) = core.stopped.get() {
+        // What this node still believes of leaders is old: callers go to another node at once.
+        return Err(Refused::read_only(format!("consensus has stopped on this node: {reason}")));
+    }
     if core.is_leader() {
         return propose(core, records, want_published).await;
     }

@@ -1,0 +1,144 @@
+//! One caller's records: checked, sequenced, and followed to the level that the caller asked for (rule V4).
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::{
+    ingest::{self, Ack, Checked, Credential, Refused, Submitted},
+    peer::Kind,
+};
+
+use super::core::{CONFIRM_LIMIT, Core};
+
+impl Core {
+    pub(super) async fn submit(
+        self: &Arc<Self>,
+        records: Vec<Bytes>,
+        ack: Ack,
+        timeout: Duration,
+        credential: Credential,
+    ) -> Vec<Result<Submitted, Refused>> {
+        let started = Instant::now();
+        let deadline = started + timeout;
+        self.metrics.submitted.add(records.len() as u64);
+        let mut fates: Vec<Option<Result<Submitted, Refused>>> = Vec::with_capacity(records.len());
+        let mut good = Vec::with_capacity(records.len());
+        for (record, checked) in records.iter().zip(self.check(&records, credential, deadline).await) {
+            match checked {
+                Checked::Good => {
+                    good.push(record.clone());
+                    fates.push(None);
+                }
+                Checked::Refused(refused) | Checked::MaybeLag(refused) => fates.push(Some(Err(refused))),
+            }
+        }
+        let sequenced = self.sequence(good, ack, deadline).await;
+        self.metrics.ingest_seconds.observe(started.elapsed().as_secs_f64());
+        let mut sequenced = sequenced.into_iter();
+        let mut answers: Vec<Result<Submitted, Refused>> = Vec::with_capacity(fates.len());
+        for fate in fates {
+            answers.push(fate.or_else(|| sequenced.next()).unwrap_or_else(|| Err(Refused::timeout())));
+        }
+        if ack > Ack::Sequenced {
+            self.reach(&mut answers, ack, deadline).await;
+        }
+        self.metrics.refused.add(answers.iter().filter(|answer| answer.is_err()).count() as u64);
+        answers
+    }
+
+    /// Checks records; if this node may only be behind, catches up with the leader first.
+    async fn check(&self, records: &[Bytes], credential: Credential, deadline: Instant) -> Vec<Checked> {
+        let checked = ingest::check(&self.ledger, records, credential);
+        let maybe_lag = checked.iter().any(|checked| matches!(checked, Checked::MaybeLag(_)));
+        if maybe_lag && !self.is_leader() && self.catch_up(deadline).await {
+            return ingest::check(&self.ledger, records, credential);
+        }
+        checked
+    }
+
+    /// Waits until this node has applied what the leader has; false when that cannot be found out in time.
+    async fn catch_up(&self, deadline: Instant) -> bool {
+        let Some(leader) = self.leader() else { return false };
+        let call = self.peers.call(&leader, &self.name, Kind::ReadIndex as u32, Bytes::new(), CONFIRM_LIMIT);
+        let Ok(answer) = call.await else { return false };
+        let Ok(raft_index) = crate::bytes_codec::Reader::new(answer, "read index").u64() else {
+            return false;
+        };
+        let mut applied = self.ledger.watch_applied();
+        let limit = deadline.min(Instant::now() + CONFIRM_LIMIT);
+        matches!(
+            tokio::time::timeout_at(limit, applied.wait_for(|mark| mark.raft_index >= raft_index)).await,
+            Ok(Ok(_))
+        )
+    }
+
+    async fn sequence(
+        &self,
+        records: Vec<Bytes>,
+        ack: Ack,
+        deadline: Instant,
+    ) -> Vec<Result<Submitted, Refused>> {
+        let count = records.len();
+        if count == 0 {
+            return Vec::new();
+        }
+        match self.queue.put(records, ack > Ack::Sequenced, deadline) {
+            Err(refused) => vec![Err(refused); count],
+            Ok(answer) => match tokio::time::timeout_at(deadline, answer).await {
+                Ok(Ok(fates)) => fates,
+                Ok(Err(_)) => vec![Err(Refused::no_leader("this node is shutting down")); count],
+                Err(_) => vec![Err(Refused::timeout()); count],
+            },
+        }
+    }
+
+    /// Waits until a checkpoint of the wanted quality covers the records, and adds the proofs.
+    async fn reach(&self, answers: &mut [Result<Submitted, Refused>], ack: Ack, deadline: Instant) {
+        let Some(last) = answers.iter().flatten().map(|submitted| submitted.index).max() else { return };
+        let mut published = self.ledger.watch_published();
+        let covers = |checkpoint: &Option<Arc<crate::PublishedCheckpoint>>| {
+            checkpoint
+                .as_ref()
+                .is_some_and(|p| p.checkpoint.size > last && (ack < Ack::Witnessed || self.is_witnessed(p)))
+        };
+        let reached = tokio::time::timeout_at(deadline, published.wait_for(covers)).await;
+        let checkpoint = match reached {
+            Ok(Ok(checkpoint)) => checkpoint.clone(),
+            _ => None,
+        };
+        let Some(checkpoint) = checkpoint else { return };
+        for submitted in answers.iter_mut().flatten() {
+            if let Ok(Some(proof)) = crate::reader::proof_under(&self.ledger, submitted.index, &checkpoint) {
+                submitted.ack = ack;
+                submitted.proof = Some(proof);
+            }
+        }
+    }
+
+    fn is_witnessed(&self, published: &crate::PublishedCheckpoint) -> bool {
+        // What is published fail-closed has satisfied the policy already.
+        !self.options.fail_open || self.options.policy.check(&published.parsed).is_ok()
+    }
+
+    /// Asks the leader to publish at least `size` soon.
+    pub(crate) async fn want_published(&self, size: u64) {
+        if self.is_leader() {
+            return self.demand.want(size);
+        }
+        if let Some(leader) = self.leader() {
+            let body = crate::bytes_codec::Writer::default().u64(size).finish();
+            let call = self.peers.call(
+                &leader,
+                &self.name,
+                Kind::WantPublished as u32,
+                body,
+                Duration::from_secs(1),
+            );
+            if let Err(error) = call.await {
+                tracing::debug!(log = %self.name, "the leader could not be asked to publish: {error}");
+            }
+        }
+    }
+}

@@ -171,13 +171,30 @@ pub fn log_tail(path: &Path) -> String {
     }
 }
 
+/// How often and how long a process without a command line is looked at again.
+const EXEC_LOOKS: u32 = 200;
+const EXEC_PAUSE: Duration = Duration::from_millis(1);
+
 /// Whether `pid` runs a program with `config` among its arguments: the check that keeps us from signalling a
 /// stranger that got a dead node's pid.
 pub fn is_ours(pid: u32, config: &Path) -> bool {
-    let Ok(arguments) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
     let config = config.as_os_str().as_encoded_bytes();
-    // A zombie has an empty command line, so it counts as gone.
-    arguments.split(|byte| *byte == 0).any(|argument| argument == config)
+    for _ in 0..EXEC_LOOKS {
+        let Ok(arguments) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
+        // Empty for a zombie, which counts as gone, and for an instant while a program is being loaded.
+        if !arguments.is_empty() || is_zombie(pid) {
+            return arguments.split(|byte| *byte == 0).any(|argument| argument == config);
+        }
+        std::thread::sleep(EXEC_PAUSE);
+    }
+    false
+}
+
+/// Whether a process has ended and only waits for its parent to notice.
+fn is_zombie(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The state follows the name, which is in parentheses and may hold any character.
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// Ends a process that another run started: SIGTERM, later SIGKILL. `Ok(false)` when it was gone already.

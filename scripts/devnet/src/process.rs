@@ -237,11 +237,18 @@ mod tests {
         Process::new("sleeper", script, config, dir.join("log"))
     }
 
+    /// Starts a script that was written a moment ago. A process that another test forked meanwhile may hold it open for
+    /// writing until its own exec, and the system refuses to run such a file.
+    fn start(process: &mut Process) {
+        wait_until("the script to be closed everywhere", Duration::from_secs(20), || process.start())
+            .unwrap();
+    }
+
     #[test]
     fn a_process_is_known_by_its_configuration() {
         let dir = tempfile::tempdir().unwrap();
         let mut process = sleeper(dir.path());
-        process.start().unwrap();
+        start(&mut process);
         let pid = process.pid().unwrap();
         assert!(process.is_running());
         assert!(is_ours(pid, &dir.path().join("config")));
@@ -257,7 +264,7 @@ mod tests {
     fn a_process_that_ends_by_itself_shows_its_log() {
         let dir = tempfile::tempdir().unwrap();
         let mut process = sleeper(dir.path());
-        process.start().unwrap();
+        start(&mut process);
         wait_until("the first line", Duration::from_secs(20), || {
             anyhow::ensure!(process.log_tail().contains("started"));
             Ok(())

@@ -7,6 +7,7 @@ use ledger_format::record::{AgentId, AgentKey, AgentRegister, AgentRevoke, Genes
 use crate::applied::Alarm;
 use crate::batch::{Batch, Stop};
 use crate::rejection::{Code, Rejection};
+use crate::subject::Subject;
 use crate::values::{Agent, AgentStatus, KeySpan, SignerKey};
 use crate::view::View;
 
@@ -68,6 +69,7 @@ pub(crate) fn register<V: View + ?Sized>(
         status: AgentStatus::Active,
     };
     batch.put_agent(body.agent, agent);
+    batch.mark_dirty(Subject::Agent(body.agent))?;
     let mut tenant = Rc::unwrap_or_clone(tenant);
     tenant.agents += 1;
     batch.put_tenant(record.tenant, tenant);
@@ -98,6 +100,7 @@ pub(crate) fn rotate_key<V: View + ?Sized>(
     let mut agent = Rc::unwrap_or_clone(agent);
     agent.key = SignerKey { public, kid: new, from };
     batch.put_agent(body.agent, agent);
+    batch.mark_dirty(Subject::Agent(body.agent))?;
     Ok(())
 }
 
@@ -133,6 +136,7 @@ pub(crate) fn revoke<V: View + ?Sized>(
             compromised_at: body.compromised_at,
         };
         batch.put_agent(id, agent);
+        batch.mark_dirty(Subject::Agent(id))?;
     }
     Ok(())
 }

@@ -45,7 +45,7 @@ fn append(view: &(impl View + ?Sized), log_ms: u64, records: &[Vec<u8>]) -> Resu
     batch.service.log_ms = advance(batch.service.log_ms, log_ms);
     let mut outcomes = Vec::with_capacity(records.len());
     for bytes in records {
-        outcomes.push(match batch.record(bytes) {
+        outcomes.push(match batch.all_or_nothing(|batch| batch.record(bytes)) {
             Ok(outcome) => outcome,
             Err(Stop::Rejected(rejection)) => Outcome::Rejected(rejection),
             Err(Stop::Halt(alarm)) => return Err(alarm),
@@ -56,7 +56,7 @@ fn append(view: &(impl View + ?Sized), log_ms: u64, records: &[Vec<u8>]) -> Resu
 }
 
 impl<V: View + ?Sized> Batch<'_, V> {
-    /// One record. A rejected one changes nothing: each family checks everything before it writes anything.
+    /// One record. What a rejected one has changed is taken back by the caller.
     fn record(&mut self, bytes: &[u8]) -> Result<Outcome, Stop> {
         let record = Record::parse(bytes).map_err(|error| Rejection::from(&error))?;
         let hash = record_hash(bytes);
@@ -71,13 +71,13 @@ impl<V: View + ?Sized> Batch<'_, V> {
     }
 
     /// What holds for records of every type.
-    fn check_envelope(&self, record: &Record, size: usize) -> Result<(), Rejection> {
+    fn check_envelope(&mut self, record: &Record, size: usize) -> Result<(), Stop> {
         if !matches!(record.body, Body::LogGenesis(_)) {
             let max = self.genesis()?.limits.record_bytes;
             if size as u64 > max {
                 let message = format!("record of {size} bytes is longer than this log's {max}");
                 let fix = "move values out of the record and put their digests in";
-                return Err(Rejection::new(Code::TooLarge, "", message, fix));
+                return Err(Rejection::new(Code::TooLarge, "", message, fix).into());
             }
         }
         match record.anchor {
@@ -85,7 +85,7 @@ impl<V: View + ?Sized> Batch<'_, V> {
                 let message =
                     format!("the log has {} entries, no checkpoint of size {anchor}", self.next_index());
                 let fix = "name the size of a checkpoint that this log has published";
-                Err(Rejection::new(Code::AnchorAhead, "anchor", message, fix))
+                Err(Rejection::new(Code::AnchorAhead, "anchor", message, fix).into())
             }
             _ => Ok(()),
         }

@@ -1,21 +1,15 @@
-//! The state while one command is applied: the view below, what the command has changed above.
-//!
-//! Values that many records of one batch touch (tenants, agents, chains) are decoded once and encoded once, however many
-//! records there are. Everything sits in ordered maps, so what comes out has one order.
+//! The state while one command is applied: the view below, what the command has changed above ([`Overlay`]).
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use ledger_format::record::{AgentId, Kid, Ulid};
 
 use crate::applied::{Alarm, NewEntry, Write};
 use crate::keys;
+use crate::overlay::{Overlay, Raw};
 use crate::rejection::{Code, Rejection};
 use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, LogKeys, RecordAt, Service, Tenant, Tree, Value};
 use crate::view::{View, load};
-
-/// New values by key; `None` deletes.
-type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// Why a record goes no further.
 #[derive(Debug)]
@@ -38,78 +32,21 @@ impl From<Alarm> for Stop {
     }
 }
 
-/// Values of one kind that this command has read or written.
-struct Table<K, T> {
-    slots: BTreeMap<K, Slot<T>>,
-}
-
-struct Slot<T> {
-    value: Option<Rc<T>>,
-    dirty: bool,
-}
-
-impl<K: Ord + Copy, T: Value> Table<K, T> {
-    fn new() -> Self {
-        Self { slots: BTreeMap::new() }
-    }
-
-    fn get(
-        &mut self,
-        view: &(impl View + ?Sized),
-        id: K,
-        key: impl FnOnce(K) -> Vec<u8>,
-    ) -> Result<Option<Rc<T>>, Alarm> {
-        if let Some(slot) = self.slots.get(&id) {
-            return Ok(slot.value.clone());
-        }
-        let value = load(view, &key(id))?.map(Rc::new);
-        self.slots.insert(id, Slot { value: value.clone(), dirty: false });
-        Ok(value)
-    }
-
-    fn put(&mut self, id: K, value: T) {
-        self.slots.insert(id, Slot { value: Some(Rc::new(value)), dirty: true });
-    }
-
-    fn flush(self, writes: &mut Writes, key: impl Fn(K) -> Vec<u8>) {
-        for (id, slot) in self.slots {
-            if let (true, Some(value)) = (slot.dirty, slot.value) {
-                writes.insert(key(id), Some(value.encode()));
-            }
-        }
-    }
-}
-
 /// One command's working state.
 pub(crate) struct Batch<'v, V: ?Sized> {
-    pub(crate) view: &'v V,
     pub(crate) tree: Tree,
     pub(crate) service: Service,
     pub(crate) entries: Vec<NewEntry>,
-    genesis: Option<Rc<Genesis>>,
-    tenants: Table<Ulid, Tenant>,
-    agents: Table<AgentId, Agent>,
-    chains: Table<AgentId, Chain>,
-    records: Table<(Ulid, Ulid), RecordAt>,
-    agent_keys: Table<(AgentId, Kid), KeySpan>,
-    /// What no later record of the same command needs decoded.
-    writes: Writes,
+    overlay: Overlay<'v, V>,
 }
 
 impl<'v, V: View + ?Sized> Batch<'v, V> {
     pub(crate) fn new(view: &'v V) -> Result<Self, Alarm> {
         Ok(Self {
-            view,
             tree: load(view, keys::TREE)?.unwrap_or_default(),
             service: load(view, keys::SERVICE)?.unwrap_or_default(),
             entries: Vec::new(),
-            genesis: load(view, keys::GENESIS)?.map(Rc::new),
-            tenants: Table::new(),
-            agents: Table::new(),
-            chains: Table::new(),
-            records: Table::new(),
-            agent_keys: Table::new(),
-            writes: BTreeMap::new(),
+            overlay: Overlay::new(view),
         })
     }
 
@@ -118,50 +55,69 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
         self.tree.frontier.size()
     }
 
+    /// Runs the work for one record: all of it, or, if it is refused, nothing.
+    pub(crate) fn all_or_nothing<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        self.overlay.keep();
+        let result = work(self);
+        if result.is_err() {
+            self.overlay.take_back();
+        }
+        result
+    }
+
     /// Everything written, by ascending key.
     pub(crate) fn finish(mut self) -> (Vec<NewEntry>, Vec<Write>) {
         if !self.entries.is_empty() {
-            self.writes.insert(keys::TREE.to_vec(), Some(self.tree.encode()));
+            self.overlay.put(keys::TREE.to_vec(), self.tree);
         }
-        self.writes.insert(keys::SERVICE.to_vec(), Some(self.service.encode()));
-        self.tenants.flush(&mut self.writes, keys::tenant);
-        self.agents.flush(&mut self.writes, keys::agent);
-        self.chains.flush(&mut self.writes, keys::chain);
-        self.records.flush(&mut self.writes, |(tenant, id)| keys::record(tenant, id));
-        self.agent_keys.flush(&mut self.writes, |(agent, kid)| keys::agent_key(agent, kid));
-        (self.entries, self.writes.into_iter().collect())
+        self.overlay.put(keys::SERVICE.to_vec(), self.service);
+        (self.entries, self.overlay.into_writes())
     }
 
-    pub(crate) fn genesis(&self) -> Result<Rc<Genesis>, Rejection> {
-        self.genesis.clone().ok_or_else(|| {
+    /// The value under a key. Each key has one type, always the same.
+    pub(crate) fn get<T: Value + 'static>(&mut self, key: Vec<u8>) -> Result<Option<Rc<T>>, Alarm> {
+        self.overlay.get(key)
+    }
+
+    pub(crate) fn put<T: Value + 'static>(&mut self, key: Vec<u8>, value: T) {
+        self.overlay.put(key, value);
+    }
+
+    pub(crate) fn delete(&mut self, key: Vec<u8>) {
+        self.overlay.delete(key);
+    }
+
+    /// The smallest key with a value, `from <= key < to`.
+    pub(crate) fn next_key(&self, from: &[u8], to: &[u8]) -> Option<Vec<u8>> {
+        self.overlay.next_key(from, to)
+    }
+
+    pub(crate) fn genesis(&mut self) -> Result<Rc<Genesis>, Stop> {
+        let none = || {
             let message = "the log has no genesis entry yet";
             Rejection::new(Code::NoGenesis, "", message, "let the operator log log.genesis first")
-        })
+        };
+        Ok(self.get(keys::GENESIS.to_vec())?.ok_or_else(none)?)
     }
 
     pub(crate) fn put_genesis(&mut self, genesis: Genesis) {
-        self.writes.insert(keys::GENESIS.to_vec(), Some(genesis.encode()));
-        self.genesis = Some(Rc::new(genesis));
+        self.put(keys::GENESIS.to_vec(), genesis);
     }
 
-    /// The log's verifier keys. Written by [`Batch::put_log_keys`] and nowhere else.
-    pub(crate) fn log_keys(&self) -> Result<LogKeys, Alarm> {
-        let Some(Some(written)) = self.writes.get(keys::LOG_KEYS) else {
-            return Ok(load(self.view, keys::LOG_KEYS)?.unwrap_or_default());
-        };
-        let corrupt = |e: crate::DecodeError| Alarm::CorruptState {
-            key: keys::LOG_KEYS.to_vec(),
-            reason: e.to_string(),
-        };
-        LogKeys::decode(written).map_err(corrupt)
+    /// The log's verifier keys.
+    pub(crate) fn log_keys(&mut self) -> Result<LogKeys, Alarm> {
+        Ok(self.get::<LogKeys>(keys::LOG_KEYS.to_vec())?.map(Rc::unwrap_or_clone).unwrap_or_default())
     }
 
-    pub(crate) fn put_log_keys(&mut self, log_keys: &LogKeys) {
-        self.writes.insert(keys::LOG_KEYS.to_vec(), Some(log_keys.encode()));
+    pub(crate) fn put_log_keys(&mut self, log_keys: LogKeys) {
+        self.put(keys::LOG_KEYS.to_vec(), log_keys);
     }
 
     pub(crate) fn find_tenant(&mut self, id: Ulid) -> Result<Option<Rc<Tenant>>, Alarm> {
-        self.tenants.get(self.view, id, keys::tenant)
+        self.get(keys::tenant(id))
     }
 
     /// The tenant that a record belongs to.
@@ -174,11 +130,11 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
     }
 
     pub(crate) fn put_tenant(&mut self, id: Ulid, tenant: Tenant) {
-        self.tenants.put(id, tenant);
+        self.put(keys::tenant(id), tenant);
     }
 
     pub(crate) fn find_agent(&mut self, id: AgentId) -> Result<Option<Rc<Agent>>, Alarm> {
-        self.agents.get(self.view, id, keys::agent)
+        self.get(keys::agent(id))
     }
 
     /// An agent that must exist and belong to `tenant`. `field` is where the record names it.
@@ -213,59 +169,49 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
     }
 
     pub(crate) fn put_agent(&mut self, id: AgentId, agent: Agent) {
-        self.agents.put(id, agent);
+        self.put(keys::agent(id), agent);
     }
 
     pub(crate) fn chain(&mut self, agent: AgentId) -> Result<Chain, Alarm> {
-        Ok(self.chains.get(self.view, agent, keys::chain)?.map_or_else(Chain::default, |chain| *chain))
+        Ok(self.get(keys::chain(agent))?.map_or_else(Chain::default, |chain: Rc<Chain>| *chain))
     }
 
     pub(crate) fn put_chain(&mut self, agent: AgentId, chain: Chain) {
-        self.chains.put(agent, chain);
+        self.put(keys::chain(agent), chain);
     }
 
     pub(crate) fn agent_key(&mut self, agent: AgentId, kid: Kid) -> Result<Option<KeySpan>, Alarm> {
-        let key = |(agent, kid)| keys::agent_key(agent, kid);
-        Ok(self.agent_keys.get(self.view, (agent, kid), key)?.map(|span| *span))
+        Ok(self.get(keys::agent_key(agent, kid))?.map(|span: Rc<KeySpan>| *span))
     }
 
     pub(crate) fn put_agent_key(&mut self, agent: AgentId, kid: Kid, span: KeySpan) {
-        self.agent_keys.put((agent, kid), span);
+        self.put(keys::agent_key(agent, kid), span);
     }
 
     pub(crate) fn find_record(&mut self, tenant: Ulid, id: Ulid) -> Result<Option<RecordAt>, Alarm> {
-        let key = |(tenant, id)| keys::record(tenant, id);
-        Ok(self.records.get(self.view, (tenant, id), key)?.map(|at| *at))
+        Ok(self.get(keys::record(tenant, id))?.map(|at: Rc<RecordAt>| *at))
     }
 
     pub(crate) fn put_record(&mut self, tenant: Ulid, id: Ulid, at: RecordAt) {
-        self.records.put((tenant, id), at);
+        self.put(keys::record(tenant, id), at);
     }
 
     pub(crate) fn put_flags(&mut self, index: u64, flags: Flags) {
         if !flags.is_empty() {
-            self.put_bytes(keys::flags(index), flags.encode());
+            self.put(keys::flags(index), flags);
         }
     }
 
-    /// The child with a number. Its key is written by [`Batch::put_child`] and nowhere else.
-    pub(crate) fn child(&self, parent: AgentId, number: u64) -> Result<AgentId, Alarm> {
+    /// The child with a number.
+    pub(crate) fn child(&mut self, parent: AgentId, number: u64) -> Result<AgentId, Alarm> {
         let key = keys::child(parent, number);
-        let stored = match self.writes.get(&key) {
-            Some(written) => written.clone(),
-            None => self.view.get(&key),
-        };
-        let bytes: Option<[u8; 16]> = stored.and_then(|bytes| bytes.try_into().ok());
+        let bytes: Option<[u8; 16]> =
+            self.get::<Raw>(key.clone())?.and_then(|raw| raw.0.as_slice().try_into().ok());
         let corrupt = || Alarm::CorruptState { key, reason: "not an agent id".into() };
         Ok(AgentId(Ulid::from_bytes(bytes.ok_or_else(corrupt)?)))
     }
 
     pub(crate) fn put_child(&mut self, parent: AgentId, number: u64, child: AgentId) {
-        self.put_bytes(keys::child(parent, number), child.0.to_bytes().to_vec());
-    }
-
-    /// Writes a value that nobody reads again in this command.
-    pub(crate) fn put_bytes(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.writes.insert(key, Some(value));
+        self.put(keys::child(parent, number), Raw(child.0.to_bytes().to_vec()));
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn register<V: View + ?Sized>(batch: &mut Batch<'_, V>, body: &LogGen
         );
     }
     let span = |vkey: &String| LogKeySpan { vkey: vkey.clone(), from: 0, until: None };
-    batch.put_log_keys(&LogKeys(body.log_keys.iter().map(span).collect()));
+    batch.put_log_keys(LogKeys(body.log_keys.iter().map(span).collect()));
     batch.put_genesis(Genesis {
         origin: body.origin.clone(),
         log_keys: body.log_keys.clone(),

@@ -12,6 +12,8 @@
 //! | `h` agent | chain of the agent's receipts | entries |
 //! | `f` index | flags of the entry; absent without any | entries |
 //! | `r` tenant, record id | index, hashes and time of the record | its entry alone |
+//! | `d` subject | index of the first change that the status map does not have; absent without one | entries |
+//! | `q` index, subject | nothing: the subjects that wait to be sealed, in order | entries |
 //! | `s` | the log's time, counters | commands |
 //! | `p` | the published checkpoint | commands |
 //! | `n` node id | the disk that the node id belongs to | commands |
@@ -79,6 +81,16 @@ pub fn flags(index: u64) -> Vec<u8> {
 /// Key of a record's place in the log.
 pub fn record(tenant: Ulid, id: Ulid) -> Vec<u8> {
     join(RECORD_KEY_PREFIX, &tenant.to_bytes(), &id.to_bytes())
+}
+
+/// Key of a subject's mark that it waits to be sealed.
+pub(crate) fn dirty(subject: &str) -> Vec<u8> {
+    join(b'd', subject.as_bytes(), &[])
+}
+
+/// Key of a subject's place among those that wait to be sealed.
+pub(crate) fn dirty_queue(since: u64, subject: &str) -> Vec<u8> {
+    join(b'q', &since.to_be_bytes(), subject.as_bytes())
 }
 
 /// Key of a node id.

@@ -22,17 +22,20 @@ mod apply;
 mod batch;
 mod codec;
 mod command;
+mod fields;
 mod genesis;
 pub mod keys;
 mod log_keys;
 mod memory;
 mod nodes;
+mod overlay;
 mod publish;
 mod receipts;
 mod rejection;
 mod replay;
 mod signer;
 mod status;
+mod subject;
 mod tenants;
 pub mod trust;
 mod values;
@@ -51,6 +54,7 @@ pub use status::{
     LogStatus, agent, agent_key, chain, children, flags, genesis, log_keys, record_at, record_index, status,
     tenant,
 };
+pub use subject::Subject;
 pub use values::{
     Agent, AgentStatus, Chain, Flags, Genesis, KeySpan, LOG_KEYS_EVER_MAX, LogKeySpan, LogKeys, RecordAt,
     Service, SignerKey, Tenant, Tree, Value,

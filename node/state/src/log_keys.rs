@@ -17,7 +17,7 @@ pub(crate) fn change<V: View + ?Sized>(batch: &mut Batch<'_, V>, body: &LogKey) 
         LogKeyAction::Add => add(&mut keys, &body.vkey, &origin, index)?,
         LogKeyAction::Retire => retire(&mut keys, &body.vkey, index)?,
     }
-    batch.put_log_keys(&keys);
+    batch.put_log_keys(keys);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The state in memory: for tests, for witnesses that replay, for tools.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use ledger_format::{Hash, node_hash};
 
@@ -90,6 +91,16 @@ impl MemoryState {
 impl View for MemoryState {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         self.values.get(key).cloned()
+    }
+
+    fn next_key(&self, from: &[u8], to: &[u8]) -> Option<Vec<u8>> {
+        if from >= to {
+            return None;
+        }
+        self.values
+            .range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)))
+            .next()
+            .map(|(key, _)| key.clone())
     }
 
     fn subtree(&self, level: u8, index: u64) -> Option<Hash> {

@@ -3,6 +3,7 @@
 use ledger_format::record::{ReceiptAction, Record, RecordHash};
 
 use crate::batch::{Batch, Stop};
+use crate::subject::Subject;
 use crate::values::{Agent, Flags};
 use crate::view::View;
 
@@ -20,6 +21,7 @@ pub(crate) fn action<V: View + ?Sized>(
     let mut chain = batch.chain(body.agent)?;
     chain.extend(hash, batch.next_index(), !flags.is_empty());
     batch.put_chain(body.agent, chain);
+    batch.mark_dirty(Subject::Agent(body.agent))?;
     Ok(flags)
 }
 

@@ -1,9 +1,10 @@
 //! Tenants: `tenant.register`.
 
-use ledger_format::record::{Plan, Record, TenantRegister};
+use ledger_format::record::{Plan, Record, TenantId, TenantRegister};
 
 use crate::batch::{Batch, Stop};
 use crate::rejection::{Code, Rejection};
+use crate::subject::Subject;
 use crate::values::{SignerKey, Tenant};
 use crate::view::View;
 
@@ -25,5 +26,6 @@ pub(crate) fn register<V: View + ?Sized>(
         agents: 0,
     };
     batch.put_tenant(record.tenant, tenant);
+    batch.mark_dirty(Subject::Tenant(TenantId(record.tenant)))?;
     Ok(())
 }

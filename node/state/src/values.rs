@@ -14,7 +14,7 @@ use crate::applied::Published;
 use crate::codec::{DecodeError, Decoder, Encoder};
 
 /// Version byte of every value.
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 /// A value with one spelling in bytes.
 pub trait Value: Sized {

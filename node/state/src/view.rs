@@ -13,6 +13,9 @@ pub trait View {
     /// The value under a key.
     fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
 
+    /// The smallest key that has a value, `from <= key < to`. Keys under [`crate::RECORD_KEY_PREFIX`] are not found.
+    fn next_key(&self, from: &[u8], to: &[u8]) -> Option<Vec<u8>>;
+
     /// The hash of the complete subtree of `2^level` leaves that starts at leaf `index << level`, for entries that are in
     /// the log before the command.
     fn subtree(&self, level: u8, index: u64) -> Option<Hash>;
@@ -21,6 +24,10 @@ pub trait View {
 impl<V: View + ?Sized> View for &V {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         (**self).get(key)
+    }
+
+    fn next_key(&self, from: &[u8], to: &[u8]) -> Option<Vec<u8>> {
+        (**self).next_key(from, to)
     }
 
     fn subtree(&self, level: u8, index: u64) -> Option<Hash> {

@@ -1,6 +1,6 @@
 //! What `ledger_state::apply` sees: committed state, plus what the same batch has already changed.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, ops::Bound};
 
 use ledger_format::{Hash, HashReader as _};
 use ledger_state::View;
@@ -46,6 +46,29 @@ impl View for LedgerView<'_> {
             return value.clone();
         }
         self.note(self.ledger.state_value(key))?
+    }
+
+    fn next_key(&self, from: &[u8], to: &[u8]) -> Option<Vec<u8>> {
+        if from >= to {
+            return None;
+        }
+        let bounds = (Bound::Included(from), Bound::Excluded(to));
+        let above =
+            self.overlay.range::<[u8], _>(bounds).find(|(_, value)| value.is_some()).map(|(key, _)| key);
+        let mut start = from.to_vec();
+        let below = loop {
+            let found = self.ledger.engine.scan(Space::State, &start, Some(to), 1).map_err(LedgerError::from);
+            let Some((key, _)) = self.note(found)?.into_iter().next() else { break None };
+            match self.overlay.get(&key) {
+                // Deleted by an earlier command of the same write: look behind it.
+                Some(None) => start = [key.as_slice(), &[0]].concat(),
+                _ => break Some(key),
+            }
+        };
+        match (above, below) {
+            (Some(above), Some(below)) => Some(below.min(above.clone())),
+            (above, below) => above.cloned().or(below),
+        }
     }
 
     fn subtree(&self, level: u8, index: u64) -> Option<Hash> {

@@ -2,7 +2,8 @@
 
 use ledger_format::record::json::{self, Value};
 use ledger_format::record::{
-    ActionOutcome, ActorKind, AgentType, ENVELOPE_FIELDS, FieldInfo, Plan, RECORD_BYTES_MAX, Record, TYPES,
+    ActionOutcome, ActionVerdict, ActorKind, AgentType, ENVELOPE_FIELDS, FieldInfo, Plan, RECORD_BYTES_MAX,
+    Record, SessionEnd, TYPES,
 };
 
 const DOCUMENT: &str = include_str!("../../docs/record-format.md");
@@ -69,7 +70,9 @@ fn words_and_limits_are_as_in_the_code() {
     let words = AgentType::ALL.iter().map(|w| w.as_str());
     let words = words
         .chain(Plan::ALL.iter().map(|w| w.as_str()))
-        .chain(ActionOutcome::ALL.iter().map(|w| w.as_str()));
+        .chain(ActionOutcome::ALL.iter().map(|w| w.as_str()))
+        .chain(ActionVerdict::ALL.iter().map(|w| w.as_str()))
+        .chain(SessionEnd::ALL.iter().map(|w| w.as_str()));
     for word in words {
         assert!(DOCUMENT.contains(&format!("`{word}`")), "{word} is not described");
     }

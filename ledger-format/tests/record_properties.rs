@@ -80,6 +80,7 @@ fn receipt() -> impl Strategy<Value = Body> {
                 output,
                 session,
                 tool,
+                verdict: None,
             })
         })
 }
@@ -213,6 +214,7 @@ fn a_typical_receipt_body_is_about_300_bytes() {
         output: Digest::sha256(b"out"),
         session: Some(SessionId(Ulid(2))),
         tool: Some("erp".into()),
+        verdict: None,
     };
     let actor = Actor::Agent(body.agent);
     let draft = Draft::new(Ulid(3), Ulid(4), actor, 1_769_000_000_000, Body::ReceiptAction(body));

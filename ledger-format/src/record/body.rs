@@ -1,8 +1,11 @@
 //! The body of a record: one variant per record type, and the table of types.
 
 use super::json::{JsonError, Reader, Writer};
-use super::{AgentKey, AgentRegister, AgentRevoke, LogGenesis, LogKey, ReceiptAction, TenantRegister};
-use super::{agent, log_genesis, log_key, receipt, tenant};
+use super::{
+    AgentKey, AgentKill, AgentReactivate, AgentRegister, AgentRevoke, AgentSuspend, AgentUpdate, LogGenesis,
+    LogKey, ReceiptAction, SessionClose, SessionHandoff, SessionOpen, SessionRefresh, TenantRegister,
+};
+use super::{agent, agent_status, log_genesis, log_key, receipt, session, tenant};
 
 /// Who may sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,7 +66,15 @@ pub const TYPES: &[TypeInfo] = &[
     tenant::REGISTER,
     agent::REGISTER,
     agent::KEY,
+    agent_status::UPDATE,
+    agent_status::SUSPEND,
+    agent_status::REACTIVATE,
     agent::REVOKE,
+    agent_status::KILL,
+    session::OPEN,
+    session::REFRESH,
+    session::HANDOFF,
+    session::CLOSE,
     receipt::ACTION,
 ];
 
@@ -83,6 +94,22 @@ pub enum Body {
     AgentKey(AgentKey),
     /// `agent.revoke`
     AgentRevoke(AgentRevoke),
+    /// `session.open`
+    SessionOpen(Box<SessionOpen>),
+    /// `session.refresh`
+    SessionRefresh(SessionRefresh),
+    /// `session.handoff`
+    SessionHandoff(SessionHandoff),
+    /// `session.close`
+    SessionClose(SessionClose),
+    /// `agent.update`
+    AgentUpdate(Box<AgentUpdate>),
+    /// `agent.suspend`
+    AgentSuspend(AgentSuspend),
+    /// `agent.reactivate`
+    AgentReactivate(AgentReactivate),
+    /// `agent.kill`
+    AgentKill(AgentKill),
     /// `receipt.action`
     ReceiptAction(ReceiptAction),
 }
@@ -101,6 +128,18 @@ pub(super) fn reader_of(type_name: &str) -> Option<(&'static TypeInfo, ReadBody)
         "agent.revoke" => (&agent::REVOKE, |r| AgentRevoke::read(r).map(Body::AgentRevoke)),
         "tenant.register" => (&tenant::REGISTER, |r| TenantRegister::read(r).map(Body::TenantRegister)),
         "log.genesis" => (&log_genesis::INFO, |r| LogGenesis::read(r).map(|b| Body::LogGenesis(Box::new(b)))),
+        "session.open" => (&session::OPEN, |r| SessionOpen::read(r).map(|b| Body::SessionOpen(Box::new(b)))),
+        "session.refresh" => (&session::REFRESH, |r| SessionRefresh::read(r).map(Body::SessionRefresh)),
+        "session.handoff" => (&session::HANDOFF, |r| SessionHandoff::read(r).map(Body::SessionHandoff)),
+        "session.close" => (&session::CLOSE, |r| SessionClose::read(r).map(Body::SessionClose)),
+        "agent.update" => {
+            (&agent_status::UPDATE, |r| AgentUpdate::read(r).map(|b| Body::AgentUpdate(Box::new(b))))
+        }
+        "agent.suspend" => (&agent_status::SUSPEND, |r| AgentSuspend::read(r).map(Body::AgentSuspend)),
+        "agent.reactivate" => {
+            (&agent_status::REACTIVATE, |r| AgentReactivate::read(r).map(Body::AgentReactivate))
+        }
+        "agent.kill" => (&agent_status::KILL, |r| AgentKill::read(r).map(Body::AgentKill)),
         "log.key" => (&log_key::INFO, |r| LogKey::read(r).map(Body::LogKey)),
         _ => return None,
     };
@@ -117,6 +156,14 @@ impl Body {
             Body::AgentRegister(_) => &agent::REGISTER,
             Body::AgentKey(_) => &agent::KEY,
             Body::AgentRevoke(_) => &agent::REVOKE,
+            Body::SessionOpen(_) => &session::OPEN,
+            Body::SessionRefresh(_) => &session::REFRESH,
+            Body::SessionHandoff(_) => &session::HANDOFF,
+            Body::SessionClose(_) => &session::CLOSE,
+            Body::AgentUpdate(_) => &agent_status::UPDATE,
+            Body::AgentSuspend(_) => &agent_status::SUSPEND,
+            Body::AgentReactivate(_) => &agent_status::REACTIVATE,
+            Body::AgentKill(_) => &agent_status::KILL,
             Body::ReceiptAction(_) => &receipt::ACTION,
         }
     }
@@ -134,6 +181,14 @@ impl Body {
             Body::AgentRegister(b) => b.on_behalf_of.as_deref(),
             Body::AgentKey(b) => b.on_behalf_of.as_deref(),
             Body::AgentRevoke(b) => b.on_behalf_of.as_deref(),
+            Body::SessionOpen(b) => b.on_behalf_of.as_deref(),
+            Body::SessionRefresh(b) => b.on_behalf_of.as_deref(),
+            Body::SessionHandoff(b) => b.on_behalf_of.as_deref(),
+            Body::SessionClose(b) => b.on_behalf_of.as_deref(),
+            Body::AgentUpdate(b) => b.on_behalf_of.as_deref(),
+            Body::AgentSuspend(b) => b.on_behalf_of.as_deref(),
+            Body::AgentReactivate(b) => b.on_behalf_of.as_deref(),
+            Body::AgentKill(b) => b.on_behalf_of.as_deref(),
             Body::ReceiptAction(b) => b.on_behalf_of.as_deref(),
         }
     }
@@ -145,6 +200,14 @@ impl Body {
             Body::AgentRegister(b) => Some(b.agent),
             Body::AgentKey(b) => Some(b.agent),
             Body::AgentRevoke(b) => Some(b.agent),
+            Body::SessionOpen(b) => Some(b.agent),
+            Body::SessionRefresh(b) => Some(b.agent),
+            Body::SessionHandoff(b) => Some(b.agent),
+            Body::SessionClose(b) => Some(b.agent),
+            Body::AgentUpdate(b) => Some(b.agent),
+            Body::AgentSuspend(b) => Some(b.agent),
+            Body::AgentReactivate(b) => Some(b.agent),
+            Body::AgentKill(b) => Some(b.agent),
             Body::ReceiptAction(b) => Some(b.agent),
         }
     }
@@ -157,6 +220,14 @@ impl Body {
             Body::AgentRegister(b) => b.write(w),
             Body::AgentKey(b) => b.write(w),
             Body::AgentRevoke(b) => b.write(w),
+            Body::SessionOpen(b) => b.write(w),
+            Body::SessionRefresh(b) => b.write(w),
+            Body::SessionHandoff(b) => b.write(w),
+            Body::SessionClose(b) => b.write(w),
+            Body::AgentUpdate(b) => b.write(w),
+            Body::AgentSuspend(b) => b.write(w),
+            Body::AgentReactivate(b) => b.write(w),
+            Body::AgentKill(b) => b.write(w),
             Body::ReceiptAction(b) => b.write(w),
         }
     }

@@ -9,7 +9,9 @@
 //! The full description for people is `docs/record-format.md`.
 
 mod agent;
+mod agent_status;
 mod body;
+mod declare;
 mod entry;
 mod envelope;
 mod error;
@@ -18,13 +20,16 @@ mod hex;
 mod ids;
 pub mod json;
 mod keys;
+mod kinds;
 mod log_genesis;
 mod log_key;
 mod receipt;
 mod scope;
+mod session;
 mod tenant;
 
 pub use agent::{AgentKey, AgentRegister, AgentRevoke, AgentType};
+pub use agent_status::{AgentKill, AgentReactivate, AgentSuspend, AgentUpdate};
 pub use body::{ActorKind, Body, FieldInfo, TYPES, TypeInfo};
 pub use entry::{ENTRY_OVERHEAD_BYTES, Entry, EntryError, RECORD_BYTES_MAX};
 pub use envelope::{Actor, Draft, ENVELOPE_FIELDS, Record, RecordHash, Signature, VERSION, record_hash};
@@ -43,6 +48,11 @@ pub use log_genesis::{
     PREDECESSOR_BYTES_MAX,
 };
 pub use log_key::{LogKey, LogKeyAction};
-pub use receipt::{ActionOutcome, DETAIL_BYTES_MAX, DETAIL_MEMBERS_MAX, DetailValue, ReceiptAction};
+pub use receipt::{
+    ActionOutcome, ActionVerdict, DETAIL_BYTES_MAX, DETAIL_MEMBERS_MAX, DetailValue, ReceiptAction,
+};
 pub use scope::{SCOPE_PART_BYTES_MAX, Scope};
+pub use session::{
+    SESSION_MINUTES_MAX, SessionClose, SessionEnd, SessionHandoff, SessionOpen, SessionRefresh,
+};
 pub use tenant::{Plan, TenantRegister};

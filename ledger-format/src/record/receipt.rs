@@ -26,10 +26,24 @@ words! {
     }
 }
 
+words! {
+    /// How an action went, according to whoever enforces the rules; trust follows from it.
+    ActionVerdict, "one of ok, minor, major, critical" {
+        /// As it should.
+        Ok = "ok",
+        /// A minor violation.
+        Minor = "minor",
+        /// A major violation.
+        Major = "major",
+        /// A critical violation.
+        Critical = "critical",
+    }
+}
+
 /// Facts for documents and tests.
 pub(super) const ACTION: TypeInfo = TypeInfo {
     name: "receipt.action",
-    actors: &[ActorKind::Agent, ActorKind::Operator],
+    actors: &[ActorKind::Agent, ActorKind::Tenant, ActorKind::Operator],
     fields: &[
         FieldInfo::required("action"),
         FieldInfo::required("agent"),
@@ -40,6 +54,7 @@ pub(super) const ACTION: TypeInfo = TypeInfo {
         FieldInfo::required("output"),
         FieldInfo::optional("session"),
         FieldInfo::optional("tool"),
+        FieldInfo::optional("verdict"),
     ],
 };
 
@@ -64,6 +79,8 @@ pub struct ReceiptAction {
     pub session: Option<SessionId>,
     /// The tool that was used, by name or id.
     pub tool: Option<String>,
+    /// How it went, according to the tenant or the operator; an agent does not judge itself.
+    pub verdict: Option<ActionVerdict>,
 }
 
 /// A value in `detail`.
@@ -78,7 +95,8 @@ pub enum DetailValue {
 impl ReceiptAction {
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, JsonError> {
         let (mut action, mut agent, mut detail, mut input, mut output) = (None, None, Vec::new(), None, None);
-        let (mut on_behalf_of, mut outcome, mut session, mut tool) = (None, None, None, None);
+        let (mut on_behalf_of, mut outcome, mut session) = (None, None, None);
+        let (mut tool, mut verdict) = (None, None);
         r.object(|r, key| {
             match key {
                 "action" => action = Some(fields::exact_scope(r)?),
@@ -90,6 +108,7 @@ impl ReceiptAction {
                 "output" => output = Some(fields::digest(r)?),
                 "session" => session = Some(fields::session_id(r)?),
                 "tool" => tool = Some(fields::name(r)?),
+                "verdict" => verdict = Some(ActionVerdict::read(r)?),
                 _ => return fields::unknown(r),
             }
             Ok(())
@@ -104,6 +123,7 @@ impl ReceiptAction {
             output: r.required("output", output)?,
             session,
             tool,
+            verdict,
         })
     }
 
@@ -121,6 +141,7 @@ impl ReceiptAction {
         w.text_field("output", &self.output.to_string());
         fields::write_optional(w, "session", self.session.map(|s| s.to_string()).as_deref());
         fields::write_optional(w, "tool", self.tool.as_deref());
+        fields::write_optional(w, "verdict", self.verdict.map(ActionVerdict::as_str));
         w.close_object();
     }
 }

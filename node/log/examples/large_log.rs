@@ -168,6 +168,7 @@ fn receipt(number: u64) -> Result<Bytes, String> {
         output: Digest::parse(&format!("blake3:{digest}")).ok_or("a digest")?,
         session: None,
         tool: Some("bookkeeping".into()),
+        verdict: None,
     };
     let id = Ulid::from_parts(2, u128::from(number));
     let draft = Draft::new(tenant().0, id, Actor::Agent(agent), number, Body::ReceiptAction(body));

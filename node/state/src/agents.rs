@@ -1,13 +1,15 @@
-//! Agents: `agent.register`, `agent.key`, `agent.revoke`.
+//! Agents: `agent.register`, `agent.key`. How they end: [`crate::agent_status`].
 
 use std::rc::Rc;
 
-use ledger_format::record::{AgentId, AgentKey, AgentRegister, AgentRevoke, GenesisLimits, Record, Scope};
+use ledger_format::record::{AgentId, AgentKey, AgentRegister, GenesisLimits, Record, Scope};
 
 use crate::applied::Alarm;
 use crate::batch::{Batch, Stop};
 use crate::rejection::{Code, Rejection};
+use crate::scores::{agent_name, tenant_name};
 use crate::subject::Subject;
+use crate::trust::{self, What};
 use crate::values::{Agent, AgentStatus, KeySpan, SignerKey};
 use crate::view::View;
 
@@ -29,7 +31,7 @@ pub(crate) fn register<V: View + ?Sized>(
         None => 0,
         Some(parent) => {
             let above = batch.active_agent_of(record.tenant, parent, "body.parent")?;
-            check_against_parent(body, &above)?;
+            check_against_parent(&body.scopes, &body.denies, &above)?;
             check_depth(above.depth + 1, &limits)?;
             above.depth + 1
         }
@@ -60,12 +62,14 @@ pub(crate) fn register<V: View + ?Sized>(
         runtime_type: body.runtime_type.clone(),
         scopes: body.scopes.clone(),
         denies: body.denies.clone(),
+        critical: Vec::new(),
         parent: body.parent,
         depth,
         children: 0,
         descendants: 0,
         key,
         registered: index,
+        sessions_end: 0,
         status: AgentStatus::Active,
     };
     batch.put_agent(body.agent, agent);
@@ -73,6 +77,21 @@ pub(crate) fn register<V: View + ?Sized>(
     let mut tenant = Rc::unwrap_or_clone(tenant);
     tenant.agents += 1;
     batch.put_tenant(record.tenant, tenant);
+    observe(batch, record, body)
+}
+
+/// Trust begins with the agent; an agent below another is trusted no more than that one was when it registered it.
+fn observe<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    record: &Record,
+    body: &AgentRegister,
+) -> Result<(), Stop> {
+    let agent = agent_name(body.agent);
+    batch.observe(What::Register { agent: agent.clone(), tenant: tenant_name(record.tenant) })?;
+    if let Some(parent) = body.parent {
+        let ceiling_bp = batch.trust_of(parent)?.score.unwrap_or(trust::constants::NEUTRAL_BP);
+        batch.observe(What::Delegate { agent, ceiling_bp, cross_tenant: false })?;
+    }
     Ok(())
 }
 
@@ -104,50 +123,17 @@ pub(crate) fn rotate_key<V: View + ?Sized>(
     Ok(())
 }
 
-pub(crate) fn revoke<V: View + ?Sized>(
+/// The agents at and below `top` that `wanted` picks, in the order of registration within each level. Bounded by the genesis limit
+/// on descendants, which registration keeps.
+pub(crate) fn agents_below<V: View + ?Sized>(
     batch: &mut Batch<'_, V>,
-    record: &Record,
-    body: &AgentRevoke,
-) -> Result<(), Stop> {
-    let named = batch.agent_of(record.tenant, body.agent, "body.agent")?;
-    let ended = if body.cascade {
-        active_below(batch, body.agent)?
-    } else if named.is_active() {
-        vec![body.agent]
-    } else {
-        Vec::new()
-    };
-    if ended.is_empty() {
-        let message =
-            format!("agent {} is revoked already, and so is every agent that this would end", body.agent);
-        let fix = "nothing is left to do";
-        return Err(Rejection::new(Code::AgentRevoked, "body.agent", message, fix).into());
-    }
-    let index = batch.next_index();
-    for id in ended {
-        let agent = batch.agent_of(record.tenant, id, "body.agent")?;
-        close_key(batch, id, &agent, index)?;
-        let mut agent = Rc::unwrap_or_clone(agent);
-        agent.status = AgentStatus::Revoked {
-            index,
-            at: batch.service.log_ms,
-            cause: body.agent,
-            reason: body.reason.clone(),
-            compromised_at: body.compromised_at,
-        };
-        batch.put_agent(id, agent);
-        batch.mark_dirty(Subject::Agent(id))?;
-    }
-    Ok(())
-}
-
-/// The active agents at and below `top`, in the order of registration within each level. Bounded by the genesis limit on
-/// descendants, which registration keeps.
-fn active_below<V: View + ?Sized>(batch: &mut Batch<'_, V>, top: AgentId) -> Result<Vec<AgentId>, Stop> {
+    top: AgentId,
+    wanted: impl Fn(&Agent) -> bool,
+) -> Result<Vec<AgentId>, Stop> {
     let (mut found, mut waiting) = (Vec::new(), std::collections::VecDeque::from([top]));
     while let Some(id) = waiting.pop_front() {
         let agent = must_exist(batch, id)?;
-        if agent.is_active() {
+        if wanted(&agent) {
             found.push(id);
         }
         for number in 0..agent.children {
@@ -180,7 +166,7 @@ fn must_exist<V: View + ?Sized>(batch: &mut Batch<'_, V>, id: AgentId) -> Result
 }
 
 /// Ends the validity of the agent's current key.
-fn close_key<V: View + ?Sized>(
+pub(crate) fn close_key<V: View + ?Sized>(
     batch: &mut Batch<'_, V>,
     id: AgentId,
     agent: &Agent,
@@ -193,7 +179,7 @@ fn close_key<V: View + ?Sized>(
     Ok(())
 }
 
-fn check_number(list: &[Scope], limits: &GenesisLimits, field: &str) -> Result<(), Rejection> {
+pub(crate) fn check_number(list: &[Scope], limits: &GenesisLimits, field: &str) -> Result<(), Rejection> {
     let max = limits.agent_scopes;
     if list.len() as u64 <= max {
         return Ok(());
@@ -226,19 +212,23 @@ fn check_descendants(ancestors: &[(AgentId, Rc<Agent>)], limits: &GenesisLimits)
 }
 
 /// A child may do no more than its parent, and whatever the parent is denied it is denied too.
-fn check_against_parent(body: &AgentRegister, parent: &Agent) -> Result<(), Rejection> {
+pub(crate) fn check_against_parent(
+    scopes: &[Scope],
+    denies: &[Scope],
+    parent: &Agent,
+) -> Result<(), Rejection> {
     let covered_by = |list: &[Scope], scope: &Scope| list.iter().any(|wide| wide.covers(scope));
-    if let Some(i) = body.scopes.iter().position(|scope| !covered_by(&parent.scopes, scope)) {
-        let message = format!("{} is not within the parent's scopes", body.scopes[i]);
+    if let Some(i) = scopes.iter().position(|scope| !covered_by(&parent.scopes, scope)) {
+        let message = format!("{} is not within the parent's scopes", scopes[i]);
         let fix = "ask for scopes that the parent has";
         return Err(Rejection::new(Code::ScopeExceedsParent, format!("body.scopes[{i}]"), message, fix));
     }
-    if let Some(deny) = parent.denies.iter().find(|deny| !covered_by(&body.denies, deny)) {
+    if let Some(deny) = parent.denies.iter().find(|deny| !covered_by(denies, deny)) {
         let message = format!("the parent is denied {deny}");
         let fix = "repeat every deny of the parent";
         return Err(Rejection::new(Code::DenyDropped, "body.denies", message, fix));
     }
-    if let Some(i) = body.scopes.iter().position(|scope| scope.as_str() == "*:*") {
+    if let Some(i) = scopes.iter().position(|scope| scope.as_str() == "*:*") {
         let message = "*:* is for agents without a parent";
         let fix = "name the resources";
         return Err(Rejection::new(Code::ScopeExceedsParent, format!("body.scopes[{i}]"), message, fix));

@@ -10,7 +10,7 @@ use crate::command::{Command, Private};
 use crate::rejection::{Code, Rejection};
 use crate::values::{Flags, RecordAt};
 use crate::view::View;
-use crate::{agents, genesis, log_keys, nodes, publish, receipts, signer, tenants};
+use crate::{agent_status, agents, genesis, log_keys, nodes, publish, receipts, sessions, signer, tenants};
 
 /// Applies one command to the state that `view` shows. Pure and total: it reads nothing else, and whatever is wrong with the
 /// command is an answer, the same on every replica (rule S1).
@@ -66,6 +66,8 @@ impl<V: View + ?Sized> Batch<'_, V> {
         self.check_envelope(&record, bytes.len())?;
         signer::check_kid(self, &record)?;
         let prev_flag = self.check_prev(&record)?;
+        // What the log's time has ended comes first, and stays undone if the record is refused: it waits for an entry.
+        self.end_sessions_due()?;
         let flags = self.family(&record, hash, prev_flag)?;
         Ok(self.sequence(&record, hash, bytes, flags)?)
     }
@@ -107,7 +109,15 @@ impl<V: View + ?Sized> Batch<'_, V> {
             Body::TenantRegister(body) => tenants::register(self, record, body)?,
             Body::AgentRegister(body) => agents::register(self, record, body)?,
             Body::AgentKey(body) => agents::rotate_key(self, record, body)?,
-            Body::AgentRevoke(body) => agents::revoke(self, record, body)?,
+            Body::AgentUpdate(body) => agent_status::update(self, record, body)?,
+            Body::AgentSuspend(body) => agent_status::suspend(self, record, body)?,
+            Body::AgentReactivate(body) => agent_status::reactivate(self, record, body)?,
+            Body::AgentRevoke(body) => agent_status::revoke(self, record, body)?,
+            Body::AgentKill(body) => agent_status::kill(self, record, body)?,
+            Body::SessionOpen(body) => sessions::open(self, record, body)?,
+            Body::SessionRefresh(body) => sessions::refresh(self, record, body)?,
+            Body::SessionHandoff(body) => sessions::hand_off(self, record, body)?,
+            Body::SessionClose(body) => sessions::close(self, record, body)?,
             Body::ReceiptAction(body) => return receipts::action(self, record, body, hash, flags),
             _ => {
                 let message = format!("this log does not know records of type {}", record.type_name());

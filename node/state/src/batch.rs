@@ -168,6 +168,23 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
         Ok(agent)
     }
 
+    /// As [`Batch::active_agent_of`], and it must not be suspended.
+    pub(crate) fn acting_agent_of(
+        &mut self,
+        tenant: Ulid,
+        id: AgentId,
+        field: &str,
+    ) -> Result<Rc<Agent>, Stop> {
+        let agent = self.active_agent_of(tenant, id, field)?;
+        if let crate::values::AgentStatus::Suspended { index, .. } = agent.status {
+            let message = format!("agent {id} is suspended since index {index}");
+            return Err(
+                Rejection::new(Code::AgentSuspended, field, message, "let the tenant reactivate it").into()
+            );
+        }
+        Ok(agent)
+    }
+
     pub(crate) fn put_agent(&mut self, id: AgentId, agent: Agent) {
         self.put(keys::agent(id), agent);
     }

@@ -176,10 +176,10 @@ pub(crate) use word_parts;
 
 /// Declares a value (or, with `part`, a part of values): a struct whose bytes are its fields in order.
 macro_rules! value {
-    (part $(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $type:ty,)+ }) => {
+    (part $(#[$doc:meta])* $vis:vis $name:ident { $($(#[$fdoc:meta])* $field:ident: $type:ty,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct $name { $($(#[$fdoc])* pub $field: $type),+ }
+        $vis struct $name { $($(#[$fdoc])* $vis $field: $type),+ }
 
         impl $crate::fields::Part for $name {
             fn write(&self, e: &mut $crate::codec::Encoder) {
@@ -191,8 +191,8 @@ macro_rules! value {
             }
         }
     };
-    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $type:ty,)+ }) => {
-        $crate::fields::value! { part $(#[$doc])* $name { $($(#[$fdoc])* $field: $type,)+ } }
+    ($(#[$doc:meta])* $vis:vis $name:ident { $($(#[$fdoc:meta])* $field:ident: $type:ty,)+ }) => {
+        $crate::fields::value! { part $(#[$doc])* $vis $name { $($(#[$fdoc])* $field: $type,)+ } }
 
         impl $crate::values::Value for $name {
             fn encode(&self) -> Vec<u8> {
@@ -220,7 +220,7 @@ mod tests {
 
     value! {
         /// One of everything.
-        Sample {
+        pub(crate) Sample {
             /// A number.
             number: u64,
             /// A list in an option.

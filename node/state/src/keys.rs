@@ -12,6 +12,13 @@
 //! | `h` agent | chain of the agent's receipts | entries |
 //! | `f` index | flags of the entry; absent without any | entries |
 //! | `r` tenant, record id | index, hashes and time of the record | its entry alone |
+//! | `o` session | session | entries |
+//! | `e` time, session | nothing: the open sessions in the order in which they run out | entries |
+//! | `E` | no open session runs out before this time | entries |
+//! | `T` agent | what trust in the agent is computed from | entries |
+//! | `W` tenant | weight of its agents' attestations; absent if 0 | entries |
+//! | `C` log day, index, attester, subject | nothing: interactions that attestations have cited | entries |
+//! | `M` | log time of the last input to trust | entries |
 //! | `d` subject | index of the first change that the status map does not have; absent without one | entries |
 //! | `q` index, subject | nothing: the subjects that wait to be sealed, in order | entries |
 //! | `s` | the log's time, counters | commands |
@@ -21,7 +28,7 @@
 //! Identifiers are 16 bytes, numbers big-endian, so byte order is their order. Values under `r` are as many as entries and can be
 //! rebuilt from entries one by one ([`crate::record_index`]); all others are small state and belong into snapshots.
 
-use ledger_format::record::{AgentId, Kid, Ulid};
+use ledger_format::record::{AgentId, Kid, SessionId, Ulid};
 
 /// First byte of the per-record keys.
 pub const RECORD_KEY_PREFIX: u8 = b'r';
@@ -81,6 +88,50 @@ pub fn flags(index: u64) -> Vec<u8> {
 /// Key of a record's place in the log.
 pub fn record(tenant: Ulid, id: Ulid) -> Vec<u8> {
     join(RECORD_KEY_PREFIX, &tenant.to_bytes(), &id.to_bytes())
+}
+
+/// No open session runs out before the time under this key.
+pub(crate) const SESSIONS_DUE: &[u8] = b"E";
+/// Key of the log time of the last input to trust.
+pub(crate) const TRUST_MS: &[u8] = b"M";
+
+/// Key of a session.
+pub fn session(id: SessionId) -> Vec<u8> {
+    join(b'o', &id.0.to_bytes(), &[])
+}
+
+/// Key of a session's place in the order in which sessions run out.
+pub(crate) fn session_due(expires_at: u64, id: SessionId) -> Vec<u8> {
+    join(b'e', &expires_at.to_be_bytes(), &id.0.to_bytes())
+}
+
+/// Before the keys of all sessions that run out at that time or later.
+pub(crate) fn sessions_due_from(expires_at: u64) -> Vec<u8> {
+    join(b'e', &expires_at.to_be_bytes(), &[])
+}
+
+/// Key of what trust in an agent is computed from.
+pub(crate) fn trust(id: AgentId) -> Vec<u8> {
+    join(b'T', &id.0.to_bytes(), &[])
+}
+
+/// Key of the weight of a tenant's attestations.
+pub(crate) fn tenant_weight(id: Ulid) -> Vec<u8> {
+    join(b'W', &id.to_bytes(), &[])
+}
+
+/// Key of an interaction that an attestation has cited.
+pub(crate) fn citation(day: u64, interaction: u64, by: AgentId, about: AgentId) -> Vec<u8> {
+    let mut key = citations_from(day);
+    key.extend_from_slice(&interaction.to_be_bytes());
+    key.extend_from_slice(&by.0.to_bytes());
+    key.extend_from_slice(&about.0.to_bytes());
+    key
+}
+
+/// Before the keys of all citations of that log day or later.
+pub(crate) fn citations_from(day: u64) -> Vec<u8> {
+    join(b'C', &day.to_be_bytes(), &[])
 }
 
 /// Key of a subject's mark that it waits to be sealed.

@@ -16,6 +16,7 @@
 //! Deliberately absent: verification of signatures in `apply` (the receiving node did it; a replay does it again), and every
 //! kind of I/O.
 
+mod agent_status;
 mod agents;
 mod applied;
 mod apply;
@@ -33,6 +34,8 @@ mod publish;
 mod receipts;
 mod rejection;
 mod replay;
+mod scores;
+mod sessions;
 mod signer;
 mod status;
 mod subject;
@@ -49,10 +52,11 @@ pub use keys::RECORD_KEY_PREFIX;
 pub use memory::MemoryState;
 pub use rejection::{Code, Rejection};
 pub use replay::{ReplayError, ReplayFault, ReplayState, Replayer, StepError};
+pub use sessions::{Session, SessionStanding};
 pub use signer::{SignatureChecker, SignatureFault, check_signature, signer_key};
 pub use status::{
-    LogStatus, agent, agent_key, chain, children, flags, genesis, log_keys, record_at, record_index, status,
-    tenant,
+    LogStatus, agent, agent_key, chain, children, flags, genesis, log_keys, record_at, record_index, session,
+    status, tenant, trust_reading,
 };
 pub use subject::Subject;
 pub use values::{

@@ -1,9 +1,11 @@
 //! Receipts: `receipt.action`.
 
-use ledger_format::record::{ReceiptAction, Record, RecordHash};
+use ledger_format::record::{ActionVerdict, ReceiptAction, Record, RecordHash};
 
 use crate::batch::{Batch, Stop};
+use crate::scores::agent_name;
 use crate::subject::Subject;
+use crate::trust::{ActionOutcome, SessionOutcome, What};
 use crate::values::{Agent, Flags};
 use crate::view::View;
 
@@ -17,11 +19,14 @@ pub(crate) fn action<V: View + ?Sized>(
     flags: Flags,
 ) -> Result<Flags, Stop> {
     let agent = batch.active_agent_of(record.tenant, body.agent, "body.agent")?;
-    let flags = flags.with(judge(&agent, body));
+    let flags = flags.with(judge(&agent, body)).with(judge_session(batch, &agent, body)?);
     let mut chain = batch.chain(body.agent)?;
     chain.extend(hash, batch.next_index(), !flags.is_empty());
     batch.put_chain(body.agent, chain);
     batch.mark_dirty(Subject::Agent(body.agent))?;
+    if let Some(what) = meaning(body, flags) {
+        batch.observe(what)?;
+    }
     Ok(flags)
 }
 
@@ -34,5 +39,44 @@ fn judge(agent: &Agent, body: &ReceiptAction) -> Flags {
     if !agent.scopes.iter().any(|scope| scope.covers(&body.action)) {
         flags = flags.with(Flags::OUT_OF_SCOPE);
     }
+    if !agent.is_active() {
+        flags = flags.with(Flags::SUSPENDED);
+    }
     flags
+}
+
+fn judge_session<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    agent: &Agent,
+    body: &ReceiptAction,
+) -> Result<Flags, Stop> {
+    let Some(id) = body.session else { return Ok(Flags::NONE) };
+    let Some(session) = batch.session(id)?.filter(|session| session.agent == body.agent) else {
+        return Ok(Flags::SESSION_UNKNOWN);
+    };
+    let mut flags = Flags::NONE;
+    if !session.is_live(agent, batch.service.log_ms) {
+        flags = flags.with(Flags::SESSION_ENDED);
+    }
+    if !session.scopes.iter().any(|scope| scope.covers(&body.action)) {
+        flags = flags.with(Flags::OUT_OF_SCOPE);
+    }
+    Ok(flags)
+}
+
+/// What a receipt means for trust. What the agent says of itself means nothing, but for what the log sees by itself.
+fn meaning(body: &ReceiptAction, flags: Flags) -> Option<What> {
+    let agent = agent_name(body.agent);
+    if flags.contains(Flags::SESSION_ENDED) {
+        return Some(What::Session { agent, outcome: SessionOutcome::UseAfterEnd });
+    }
+    let outcome = match body.verdict {
+        Some(ActionVerdict::Critical) => ActionOutcome::Critical,
+        Some(ActionVerdict::Major) => ActionOutcome::Major,
+        _ if flags.has_any(Flags::OUT_OF_SCOPE.with(Flags::DENIED)) => ActionOutcome::Major,
+        Some(ActionVerdict::Minor) => ActionOutcome::Minor,
+        Some(ActionVerdict::Ok) => ActionOutcome::Ok,
+        None => return None,
+    };
+    Some(What::Action { agent, outcome })
 }

@@ -105,6 +105,20 @@ codes! {
     ScopeExceedsParent = "scope_exceeds_parent",
     /// One of the parent's denies is missing.
     DenyDropped = "deny_dropped",
+    /// The agent is suspended.
+    AgentSuspended = "agent_suspended",
+    /// The agent is not suspended.
+    AgentNotSuspended = "agent_not_suspended",
+    /// A scope that the agent does not have.
+    ScopeExceedsAgent = "scope_exceeds_agent",
+    /// The session id is taken, perhaps by a session that has ended.
+    SessionExists = "session_exists",
+    /// There is no such session.
+    SessionUnknown = "session_unknown",
+    /// The session belongs to another agent.
+    SessionOfOtherAgent = "session_of_other_agent",
+    /// The session has ended.
+    SessionEnded = "session_ended",
     /// The node id belongs to another disk.
     NodeIdUsed = "node_id_used",
 }
@@ -121,6 +135,7 @@ impl Code {
                 | Code::AgentUnknown
                 | Code::KeyNotValid
                 | Code::AnchorAhead
+                | Code::SessionUnknown
         )
     }
 }

@@ -3,10 +3,13 @@
 //! A stored value that does not decode counts as absent here; `apply` raises an alarm for it.
 
 use ledger_format::Hash;
-use ledger_format::record::{AgentId, Entry, Kid, Record, Ulid, record_hash};
+use ledger_format::record::{AgentId, Entry, Kid, Record, SessionId, Ulid, record_hash};
 
 use crate::applied::Published;
 use crate::keys;
+use crate::scores::Number;
+use crate::sessions::Session;
+use crate::trust::{AgentState, Reading};
 use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, LogKeys, RecordAt, Service, Tenant, Tree, Value};
 use crate::view::{View, load};
 
@@ -62,6 +65,18 @@ pub fn tenant(view: &(impl View + ?Sized), id: Ulid) -> Option<Tenant> {
 /// An agent.
 pub fn agent(view: &(impl View + ?Sized), id: AgentId) -> Option<Agent> {
     find(view, &keys::agent(id))
+}
+
+/// A session.
+pub fn session(view: &(impl View + ?Sized), id: SessionId) -> Option<Session> {
+    find(view, &keys::session(id))
+}
+
+/// Trust in an agent at log time `ms`, which is not before the last entry; `None` for an unknown agent or an earlier time.
+pub fn trust_reading(view: &(impl View + ?Sized), id: AgentId, ms: u64) -> Option<Reading> {
+    let last = find::<Number>(view, keys::TRUST_MS).map_or(0, |number| number.value);
+    let state: AgentState = find(view, &keys::trust(id))?;
+    (ms >= last && ms <= crate::trust::MAX_INTEGER).then(|| state.reading_at(ms))
 }
 
 /// When a key was valid for an agent.

@@ -4,7 +4,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use ledger_format::record::{Body, Record, Ulid};
+use ledger_format::record::{ActionVerdict, Body, Record, SessionEnd, Ulid};
 use ledger_state::{Command, MemoryState, Outcome, Replayer, apply, keys, record_index, status};
 use proptest::prelude::*;
 use world::*;
@@ -17,6 +17,14 @@ enum Attempt {
     Receipt { tenant: u8, record: u64, agent: u8, key: u8, action: bool, anchor: Option<u64> },
     Rotate { record: u64, agent: u8, from: u8, to: u8 },
     Revoke { tenant: u8, record: u64, agent: u8, cascade: bool },
+    Open { record: u64, number: u8, agent: u8, ttl_min: u64 },
+    Refresh { record: u64, number: u8, agent: u8, ttl_min: u64 },
+    HandOff { record: u64, number: u8, agent: u8, to: u8 },
+    Close { record: u64, number: u8, agent: u8, clean: bool },
+    Judged { record: u64, agent: u8, verdict: usize, action: bool, session: Option<u8> },
+    Suspend { record: u64, agent: u8 },
+    Reactivate { record: u64, agent: u8 },
+    Kill { record: u64, agent: u8, cascade: bool },
     Garbage(Vec<u8>),
 }
 
@@ -41,6 +49,25 @@ impl Attempt {
                 rotate(*record, *agent, *from, *to).sign(&key(*from))
             }
             Attempt::Revoke { tenant, record, agent, cascade } => revoke(*tenant, *record, *agent, *cascade),
+            Attempt::Open { record, number, agent, ttl_min } => {
+                open(*record, *number, *agent, *ttl_min, "invoice:*")
+            }
+            Attempt::Refresh { record, number, agent, ttl_min } => {
+                refresh(*record, *number, *agent, *ttl_min)
+            }
+            Attempt::HandOff { record, number, agent, to } => hand_off(*record, *number, *agent, *to),
+            Attempt::Close { record, number, agent, clean } => {
+                let end = if *clean { SessionEnd::Clean } else { SessionEnd::Aborted };
+                close(*record, *number, *agent, end)
+            }
+            Attempt::Judged { record, agent, verdict, action, session } => {
+                let verdict = ActionVerdict::ALL.get(*verdict).copied();
+                let action = if *action { "invoice:pay" } else { "order:read" };
+                judged(*record, *agent, action, verdict, *session)
+            }
+            Attempt::Suspend { record, agent } => suspend(*record, *agent),
+            Attempt::Reactivate { record, agent } => reactivate(*record, *agent),
+            Attempt::Kill { record, agent, cascade } => kill(*record, *agent, *cascade),
             Attempt::Garbage(bytes) => return bytes.clone(),
         }
         .to_bytes()
@@ -51,7 +78,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
     let (tenant, agent) = (|| 1..3u8, || 1..6u8);
     prop_oneof![
         1 => tenant().prop_map(Attempt::Tenant),
-        4 => (tenant(), 0..40u64, agent(), proptest::option::of(agent()))
+        6 => (tenant(), 0..40u64, agent(), proptest::option::of(agent()))
             .prop_map(|(tenant, record, agent, parent)| Attempt::Agent { tenant, record, agent, parent }),
         8 => (tenant(), 0..40u64, agent(), 1..8u8, any::<bool>(), proptest::option::of(0..30u64)).prop_map(
             |(tenant, record, agent, key, action, anchor)| {
@@ -60,17 +87,33 @@ fn attempt() -> impl Strategy<Value = Attempt> {
                 Attempt::Receipt { tenant, record, agent, key, action, anchor }
             }
         ),
-        2 => (0..40u64, agent(), 1..8u8, 1..8u8)
+        4 => (0..40u64, agent(), 1..8u8, 1..8u8)
             .prop_map(|(record, agent, from, to)| Attempt::Rotate { record, agent, from, to }),
         1 => (tenant(), 0..40u64, agent(), any::<bool>())
             .prop_map(|(tenant, record, agent, cascade)| Attempt::Revoke { tenant, record, agent, cascade }),
+        4 => (40..80u64, 0..4u8, agent(), 1..4u64)
+            .prop_map(|(record, number, agent, ttl_min)| Attempt::Open { record, number, agent, ttl_min }),
+        1 => (40..80u64, 0..4u8, agent(), 1..4u64)
+            .prop_map(|(record, number, agent, ttl_min)| Attempt::Refresh { record, number, agent, ttl_min }),
+        1 => (40..80u64, 0..4u8, agent(), agent())
+            .prop_map(|(record, number, agent, to)| Attempt::HandOff { record, number, agent, to }),
+        1 => (40..80u64, 0..4u8, agent(), any::<bool>())
+            .prop_map(|(record, number, agent, clean)| Attempt::Close { record, number, agent, clean }),
+        4 => (80..120u64, agent(), 0..5usize, any::<bool>(), proptest::option::of(0..4u8)).prop_map(
+            |(record, agent, verdict, action, session)| Attempt::Judged { record, agent, verdict, action, session }
+        ),
+        1 => (120..140u64, agent()).prop_map(|(record, agent)| Attempt::Suspend { record, agent }),
+        1 => (120..140u64, agent()).prop_map(|(record, agent)| Attempt::Reactivate { record, agent }),
+        1 => (120..140u64, agent(), any::<bool>())
+            .prop_map(|(record, agent, cascade)| Attempt::Kill { record, agent, cascade }),
         1 => proptest::collection::vec(any::<u8>(), 0..40).prop_map(Attempt::Garbage),
     ]
 }
 
 /// Batches with the leader's clock of each, which may run back.
 fn history() -> impl Strategy<Value = Vec<(u64, Vec<Attempt>)>> {
-    let batch = (0..5_000u64, proptest::collection::vec(attempt(), 0..8));
+    // Minutes, so that sessions run out between batches and not within them.
+    let batch = (0..300_000u64, proptest::collection::vec(attempt(), 0..16));
     proptest::collection::vec(batch, 1..8)
 }
 
@@ -252,6 +295,14 @@ fn the_histories_meet_every_kind_of_answer() {
         "agent_revoked",
         "key_not_valid",
         "key_reused",
+        "agent.suspend",
+        "agent.reactivate",
+        "agent.kill",
+        "session.open",
+        "session.refresh",
+        "session.close",
+        "session_ended",
+        "agent_suspended",
     ] {
         assert!(seen.contains(wanted), "no history has {wanted}: {seen:?}");
     }

@@ -300,7 +300,7 @@ fn revocation_ends_the_agent_and_with_cascade_every_agent_below() {
     let top = index(&one(&mut state, &revoke(1, 504, 1, true)));
     let revoked_at = |number| match ledger_state::agent(&state, agent(number)).unwrap().status {
         AgentStatus::Revoked { index, cause, .. } => Some((index, cause)),
-        AgentStatus::Active => None,
+        AgentStatus::Active | AgentStatus::Suspended { .. } => None,
     };
     let by_top = Some((top, agent(1)));
     assert_eq!([1, 2, 3, 4, 5].map(revoked_at), [by_top, Some((middle, agent(2))), by_top, by_top, None]);

@@ -103,6 +103,7 @@ impl Agent {
             output: Digest::sha256(&self.receipts.to_be_bytes()),
             session: None,
             tool: None,
+            verdict: None,
         };
         sign(self.tenant, Actor::Agent(self.id), Body::ReceiptAction(body), &self.key)
     }

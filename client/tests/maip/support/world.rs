@@ -117,6 +117,7 @@ impl World {
             output: Digest::blake3(b"out"),
             session: None,
             tool: None,
+            verdict: None,
         })
     }
 

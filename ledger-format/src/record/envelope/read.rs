@@ -52,6 +52,12 @@ fn check_actor(record: &Record, info: &TypeInfo) -> Result<(), RecordError> {
     {
         return fault("body.agent", Reason::Invalid { rule: "the actor: an agent speaks for itself only" });
     }
+    if let (Actor::Agent(_), Body::ReceiptAction(body)) = (record.actor, &record.body)
+        && body.verdict.is_some()
+    {
+        let rule = "an agent does not judge itself: the verdict is the tenant's or the operator's";
+        return fault("body.verdict", Reason::NotAllowed { rule });
+    }
     if let (Actor::Tenant, Body::TenantRegister(body)) = (record.actor, &record.body) {
         if body.key.is_none() {
             return fault("body.key", Reason::Missing);

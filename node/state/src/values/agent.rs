@@ -34,6 +34,8 @@ pub struct Agent {
     pub scopes: Vec<Scope>,
     /// What it must not do. Sorted.
     pub denies: Vec<Scope>,
+    /// Actions for which it needs an approval, if it is supervised. Sorted.
+    pub critical: Vec<Scope>,
     /// The agent above.
     pub parent: Option<AgentId>,
     /// Length of the chain of parents.
@@ -46,6 +48,8 @@ pub struct Agent {
     pub key: SignerKey,
     /// Index of its registration.
     pub registered: u64,
+    /// Its sessions that began before this index have ended with a suspension or for good; 0 without any.
+    pub sessions_end: u64,
     /// Whether it may act.
     pub status: AgentStatus,
 }
@@ -55,9 +59,20 @@ pub struct Agent {
 pub enum AgentStatus {
     /// It may.
     Active,
+    /// From `index` on it may not, until it is reactivated.
+    Suspended {
+        /// Index of the `agent.suspend`.
+        index: u64,
+        /// The log's time there, ms since 1970.
+        at: u64,
+        /// The reason in that record.
+        reason: String,
+    },
     /// From `index` on it may not.
     Revoked {
-        /// Index of the `agent.revoke` that ended it.
+        /// Whether the kill switch did it.
+        killed: bool,
+        /// Index of the `agent.revoke` or `agent.kill` that ended it.
         index: u64,
         /// The log's time there, ms since 1970.
         at: u64,
@@ -75,6 +90,16 @@ impl Agent {
     pub fn is_active(&self) -> bool {
         self.status == AgentStatus::Active
     }
+
+    /// Whether it has ended for good.
+    pub fn is_revoked(&self) -> bool {
+        matches!(self.status, AgentStatus::Revoked { .. })
+    }
+
+    /// Whether the kill switch ended it.
+    pub fn is_killed(&self) -> bool {
+        matches!(self.status, AgentStatus::Revoked { killed: true, .. })
+    }
 }
 
 impl Value for Agent {
@@ -84,7 +109,7 @@ impl Value for Agent {
         e.optional(self.runtime_type.as_deref(), |e, text| {
             e.text(text);
         });
-        for list in [&self.scopes, &self.denies] {
+        for list in [&self.scopes, &self.denies, &self.critical] {
             e.integer(list.len() as u64);
             for scope in list {
                 e.text(scope.as_str());
@@ -95,15 +120,8 @@ impl Value for Agent {
         });
         e.integer(self.depth).integer(self.children).integer(self.descendants);
         self.key.write(&mut e);
-        e.integer(self.registered);
-        if let AgentStatus::Revoked { index, at, cause, reason, compromised_at } = &self.status {
-            e.byte(1).integer(*index).integer(*at).fixed(&cause.0.to_bytes()).text(reason);
-            e.optional(*compromised_at, |e, at| {
-                e.integer(at);
-            });
-        } else {
-            e.byte(0);
-        }
+        e.integer(self.registered).integer(self.sessions_end);
+        write_status(&mut e, &self.status);
         e.finish()
     }
 
@@ -114,11 +132,11 @@ impl Value for Agent {
             *AgentType::ALL.get(usize::from(d.byte()?)).ok_or(DecodeError::Invalid("agent type"))?;
         let name = d.text()?;
         let runtime_type = d.optional(Decoder::text)?;
-        let (scopes, denies) = (read_scopes(&mut d)?, read_scopes(&mut d)?);
+        let (scopes, denies, critical) = (read_scopes(&mut d)?, read_scopes(&mut d)?, read_scopes(&mut d)?);
         let parent = d.optional(read_agent_id)?;
         let (depth, children, descendants) = (d.integer()?, d.integer()?, d.integer()?);
         let key = SignerKey::read(&mut d)?;
-        let registered = d.integer()?;
+        let (registered, sessions_end) = (d.integer()?, d.integer()?);
         let status = read_status(&mut d)?;
         d.finish()?;
         Ok(Self {
@@ -128,12 +146,14 @@ impl Value for Agent {
             runtime_type,
             scopes,
             denies,
+            critical,
             parent,
             depth,
             children,
             descendants,
             key,
             registered,
+            sessions_end,
             status,
         })
     }
@@ -154,16 +174,36 @@ fn read_scopes(d: &mut Decoder<'_>) -> Result<Vec<Scope>, DecodeError> {
     (0..count).map(|_| Scope::parse(&d.text()?).ok_or(DecodeError::Invalid("scope"))).collect()
 }
 
-fn read_status(d: &mut Decoder<'_>) -> Result<AgentStatus, DecodeError> {
-    if !d.flag()? {
-        return Ok(AgentStatus::Active);
+fn write_status(e: &mut Encoder, status: &AgentStatus) {
+    match status {
+        AgentStatus::Active => {
+            e.byte(0);
+        }
+        AgentStatus::Revoked { killed, index, at, cause, reason, compromised_at } => {
+            e.byte(if *killed { 3 } else { 1 }).integer(*index).integer(*at);
+            e.fixed(&cause.0.to_bytes()).text(reason).optional(*compromised_at, |e, at| {
+                e.integer(at);
+            });
+        }
+        AgentStatus::Suspended { index, at, reason } => {
+            e.byte(2).integer(*index).integer(*at).text(reason);
+        }
     }
-    Ok(AgentStatus::Revoked {
-        index: d.integer()?,
-        at: d.integer()?,
-        cause: read_agent_id(d)?,
-        reason: d.text()?,
-        compromised_at: d.optional(Decoder::integer)?,
+}
+
+fn read_status(d: &mut Decoder<'_>) -> Result<AgentStatus, DecodeError> {
+    Ok(match d.byte()? {
+        0 => AgentStatus::Active,
+        tag @ (1 | 3) => AgentStatus::Revoked {
+            killed: tag == 3,
+            index: d.integer()?,
+            at: d.integer()?,
+            cause: read_agent_id(d)?,
+            reason: d.text()?,
+            compromised_at: d.optional(Decoder::integer)?,
+        },
+        2 => AgentStatus::Suspended { index: d.integer()?, at: d.integer()?, reason: d.text()? },
+        _ => return Err(DecodeError::Invalid("status")),
     })
 }
 

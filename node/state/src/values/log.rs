@@ -155,10 +155,20 @@ impl Flags {
     /// `prev` is not the hash of the record that the same agent signed before.
     pub const PREV_MISMATCH: Flags = Flags(4);
 
-    const NAMES: [(Flags, &'static str); 3] = [
+    /// The session that it names had ended.
+    pub const SESSION_ENDED: Flags = Flags(8);
+    /// The session that it names is not the agent's.
+    pub const SESSION_UNKNOWN: Flags = Flags(16);
+    /// The agent was suspended.
+    pub const SUSPENDED: Flags = Flags(32);
+
+    const NAMES: [(Flags, &'static str); 6] = [
         (Flags::OUT_OF_SCOPE, "out_of_scope"),
         (Flags::DENIED, "denied"),
         (Flags::PREV_MISMATCH, "prev_mismatch"),
+        (Flags::SESSION_ENDED, "session_ended"),
+        (Flags::SESSION_UNKNOWN, "session_unknown"),
+        (Flags::SUSPENDED, "suspended"),
     ];
 
     /// Both.
@@ -170,6 +180,11 @@ impl Flags {
     /// Whether all of `other` are set.
     pub fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is set.
+    pub fn has_any(self, other: Flags) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Whether none is set.

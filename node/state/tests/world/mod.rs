@@ -3,8 +3,10 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use ledger_format::record::{
-    ActionOutcome, Actor, AgentId, AgentKey, AgentRegister, AgentRevoke, AgentType, Body, Digest, Draft,
-    GenesisLimits, LogGenesis, ReceiptAction, Record, Scope, SigningKey, TenantRegister, Ulid,
+    ActionOutcome, ActionVerdict, Actor, AgentId, AgentKey, AgentKill, AgentReactivate, AgentRegister,
+    AgentRevoke, AgentSuspend, AgentType, Body, Digest, Draft, GenesisLimits, LogGenesis, ReceiptAction,
+    Record, Scope, SessionClose, SessionEnd, SessionHandoff, SessionId, SessionOpen, SessionRefresh,
+    SigningKey, TenantRegister, Ulid,
 };
 use ledger_format::{Checkpoint, Hash, Note, NoteSigner, SignatureType};
 use ledger_state::{Alarm, Command, MemoryState, Outcome};
@@ -121,6 +123,7 @@ pub(crate) fn action_body(number: u8, action: &str) -> ReceiptAction {
         output: Digest::blake3(b"output"),
         session: None,
         tool: Some("erp".into()),
+        verdict: None,
     }
 }
 
@@ -157,6 +160,84 @@ pub(crate) fn revoke(in_tenant: u8, record: u64, number: u8, cascade: bool) -> R
     by_tenant(in_tenant, record, Body::AgentRevoke(body))
 }
 
+/// A session's id, by number.
+pub(crate) fn session(number: u8) -> SessionId {
+    SessionId(Ulid::from_parts(START_MS, 2_000 + u128::from(number)))
+}
+
+/// Opens a session with one scope.
+pub(crate) fn open(record: u64, number: u8, owner: u8, ttl_min: u64, action: &str) -> Record {
+    let body = SessionOpen {
+        agent: agent(owner),
+        audience: None,
+        on_behalf_of: None,
+        proof_key: None,
+        scopes: scopes(&[action]),
+        session: session(number),
+        ttl_min,
+    };
+    by_tenant(1, record, Body::SessionOpen(Box::new(body)))
+}
+
+pub(crate) fn refresh(record: u64, number: u8, owner: u8, ttl_min: u64) -> Record {
+    let body = SessionRefresh { agent: agent(owner), on_behalf_of: None, session: session(number), ttl_min };
+    by_tenant(1, record, Body::SessionRefresh(body))
+}
+
+pub(crate) fn hand_off(record: u64, number: u8, owner: u8, to: u8) -> Record {
+    let body =
+        SessionHandoff { agent: agent(owner), on_behalf_of: None, session: session(number), to: agent(to) };
+    by_tenant(1, record, Body::SessionHandoff(body))
+}
+
+pub(crate) fn close(record: u64, number: u8, owner: u8, outcome: SessionEnd) -> Record {
+    let body = SessionClose {
+        agent: agent(owner),
+        on_behalf_of: None,
+        outcome,
+        reason: None,
+        session: session(number),
+    };
+    by_tenant(1, record, Body::SessionClose(body))
+}
+
+pub(crate) fn suspend(record: u64, number: u8) -> Record {
+    let body = AgentSuspend { agent: agent(number), on_behalf_of: None, reason: "review".into() };
+    by_tenant(1, record, Body::AgentSuspend(body))
+}
+
+pub(crate) fn reactivate(record: u64, number: u8) -> Record {
+    let body = AgentReactivate { agent: agent(number), on_behalf_of: None, reason: "reviewed".into() };
+    by_tenant(1, record, Body::AgentReactivate(body))
+}
+
+pub(crate) fn kill(record: u64, number: u8, cascade: bool) -> Record {
+    let body = AgentKill {
+        agent: agent(number),
+        cascade,
+        compromised_at: None,
+        on_behalf_of: None,
+        reason: "stolen".into(),
+    };
+    by_tenant(1, record, Body::AgentKill(body))
+}
+
+/// A receipt that the tenant signs, with its verdict and in a session.
+pub(crate) fn judged(
+    record: u64,
+    number: u8,
+    action: &str,
+    verdict: Option<ActionVerdict>,
+    in_session: Option<u8>,
+) -> Record {
+    let session = in_session.map(session);
+    by_tenant(
+        1,
+        record,
+        Body::ReceiptAction(ReceiptAction { verdict, session, ..action_body(number, action) }),
+    )
+}
+
 pub(crate) fn append(records: &[Record]) -> Command {
     append_at(START_MS, records)
 }
@@ -176,6 +257,13 @@ pub(crate) fn one(state: &mut MemoryState, record: &Record) -> Outcome {
     let mut outcomes = state.run(&append(std::slice::from_ref(record))).expect("no alarm");
     assert_eq!(outcomes.len(), 1);
     outcomes.pop().expect("one outcome")
+}
+
+/// Applies one record at a log time.
+#[track_caller]
+pub(crate) fn one_at(state: &mut MemoryState, log_ms: u64, record: &Record) -> Outcome {
+    let outcomes = state.run(&append_at(log_ms, std::slice::from_ref(record))).expect("no alarm");
+    outcomes.into_iter().next().expect("one outcome")
 }
 
 /// A log with genesis, tenants 1 and 2, agent 1 (of tenant 1) and agent 2 below it.

@@ -1,0 +1,165 @@
+//! An agent's standing and description over time: `agent.update`, `.suspend`, `.reactivate`, `.revoke`, `.kill`.
+
+use std::rc::Rc;
+
+use ledger_format::record::{
+    AgentId, AgentKill, AgentReactivate, AgentRevoke, AgentSuspend, AgentUpdate, Record,
+};
+
+use crate::agents::{self, agents_below};
+use crate::batch::{Batch, Stop};
+use crate::rejection::{Code, Rejection};
+use crate::scores::agent_name;
+use crate::subject::Subject;
+use crate::trust::{StatusChange, What};
+use crate::values::{Agent, AgentStatus};
+use crate::view::View;
+
+pub(crate) fn update<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    record: &Record,
+    body: &AgentUpdate,
+) -> Result<(), Stop> {
+    let mut agent = Rc::unwrap_or_clone(batch.active_agent_of(record.tenant, body.agent, "body.agent")?);
+    let limits = batch.genesis()?.limits;
+    for (list, new, field) in [
+        (&mut agent.scopes, &body.scopes, "body.scopes"),
+        (&mut agent.denies, &body.denies, "body.denies"),
+        (&mut agent.critical, &body.critical, "body.critical"),
+    ] {
+        if let Some(new) = new {
+            agents::check_number(new, &limits, field)?;
+            list.clone_from(new);
+        }
+    }
+    if let Some(parent) = agent.parent {
+        let above = batch.agent_of(record.tenant, parent, "body.agent")?;
+        agents::check_against_parent(&agent.scopes, &agent.denies, &above)?;
+    }
+    if let Some(name) = &body.name {
+        agent.name.clone_from(name);
+    }
+    if let Some(runtime_type) = &body.runtime_type {
+        agent.runtime_type = Some(runtime_type.clone());
+    }
+    batch.put_agent(body.agent, agent);
+    Ok(batch.mark_dirty(Subject::Agent(body.agent))?)
+}
+
+pub(crate) fn suspend<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    record: &Record,
+    body: &AgentSuspend,
+) -> Result<(), Stop> {
+    let mut agent = Rc::unwrap_or_clone(batch.acting_agent_of(record.tenant, body.agent, "body.agent")?);
+    let index = batch.next_index();
+    agent.sessions_end = index;
+    agent.status = AgentStatus::Suspended { index, at: batch.service.log_ms, reason: body.reason.clone() };
+    change(batch, body.agent, agent, StatusChange::Suspend)
+}
+
+pub(crate) fn reactivate<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    record: &Record,
+    body: &AgentReactivate,
+) -> Result<(), Stop> {
+    let mut agent = Rc::unwrap_or_clone(batch.active_agent_of(record.tenant, body.agent, "body.agent")?);
+    if agent.is_active() {
+        let message = format!("agent {} is not suspended", body.agent);
+        return Err(
+            Rejection::new(Code::AgentNotSuspended, "body.agent", message, "nothing is left to do").into()
+        );
+    }
+    agent.status = AgentStatus::Active;
+    change(batch, body.agent, agent, StatusChange::Reactivate)
+}
+
+pub(crate) fn revoke<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    record: &Record,
+    body: &AgentRevoke,
+) -> Result<(), Stop> {
+    let AgentRevoke { agent, cascade, compromised_at, reason, .. } = body;
+    let ending = Ending { killed: false, compromised_at: *compromised_at, reason };
+    end(batch, record, *agent, *cascade, &ending)
+}
+
+pub(crate) fn kill<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    record: &Record,
+    body: &AgentKill,
+) -> Result<(), Stop> {
+    let AgentKill { agent, cascade, compromised_at, reason, .. } = body;
+    let ending = Ending { killed: true, compromised_at: *compromised_at, reason };
+    end(batch, record, *agent, *cascade, &ending)
+}
+
+/// How an agent ends for good.
+struct Ending<'a> {
+    killed: bool,
+    compromised_at: Option<u64>,
+    reason: &'a str,
+}
+
+impl Ending<'_> {
+    /// Whether there is something left of the agent that this ends. A kill is above a revocation.
+    fn concerns(&self, agent: &Agent) -> bool {
+        if self.killed { !agent.is_killed() } else { !agent.is_revoked() }
+    }
+}
+
+/// Ends an agent and, with `cascade`, those below it. Sessions end with their agents, without a write of their own: however many
+/// there are, a kill costs what its agents cost.
+fn end<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    record: &Record,
+    top: AgentId,
+    cascade: bool,
+    ending: &Ending<'_>,
+) -> Result<(), Stop> {
+    let named = batch.agent_of(record.tenant, top, "body.agent")?;
+    let mut ended = if cascade {
+        agents_below(batch, top, |agent| ending.concerns(agent))?
+    } else if ending.concerns(&named) {
+        vec![top]
+    } else {
+        Vec::new()
+    };
+    if ended.is_empty() {
+        let message = format!("agent {top} has ended already, and so has every agent that this would end");
+        let fix = "nothing is left to do";
+        return Err(Rejection::new(Code::AgentRevoked, "body.agent", message, fix).into());
+    }
+    // Trust hears of the named agent first, then of the others by id.
+    ended.sort_unstable_by_key(|id| (*id != top, *id));
+    let index = batch.next_index();
+    for id in ended {
+        let agent = batch.agent_of(record.tenant, id, "body.agent")?;
+        if !agent.is_revoked() {
+            agents::close_key(batch, id, &agent, index)?;
+        }
+        let mut agent = Rc::unwrap_or_clone(agent);
+        agent.sessions_end = index;
+        agent.status = AgentStatus::Revoked {
+            killed: ending.killed,
+            index,
+            at: batch.service.log_ms,
+            cause: top,
+            reason: ending.reason.to_owned(),
+            compromised_at: ending.compromised_at,
+        };
+        change(batch, id, agent, if ending.killed { StatusChange::Kill } else { StatusChange::Revoke })?;
+    }
+    Ok(())
+}
+
+fn change<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    id: AgentId,
+    agent: Agent,
+    change: StatusChange,
+) -> Result<(), Stop> {
+    batch.put_agent(id, agent);
+    batch.mark_dirty(Subject::Agent(id))?;
+    Ok(batch.observe(What::Status { agent: agent_name(id), change })?)
+}

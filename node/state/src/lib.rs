@@ -49,7 +49,7 @@ pub use keys::RECORD_KEY_PREFIX;
 pub use memory::MemoryState;
 pub use rejection::{Code, Rejection};
 pub use replay::{ReplayError, ReplayFault, ReplayState, Replayer, StepError};
-pub use signer::{SignatureChecker, SignatureFault, check_signature, signer_key};
+pub use signer::{Points, SignatureChecker, SignatureFault, check_signature, signer_key};
 pub use status::{
     LogStatus, agent, agent_key, chain, children, flags, genesis, log_keys, record_at, record_index, status,
     tenant,

@@ -59,15 +59,7 @@ impl Command {
     /// The replicated bytes.
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Command::Append { log_ms, records } => {
-                let size: usize = records.iter().map(|r| r.len() + 3).sum();
-                let mut e = Encoder::new(COMMAND_VERSION, size + 24);
-                e.byte(APPEND).integer(*log_ms).integer(records.len() as u64);
-                for record in records {
-                    e.bytes(record);
-                }
-                e.finish()
-            }
+            Command::Append { log_ms, records } => Command::encode_append(*log_ms, records),
             Command::Seal { log_ms } => {
                 let mut e = Encoder::new(COMMAND_VERSION, 16);
                 e.byte(SEAL).integer(*log_ms);
@@ -84,6 +76,17 @@ impl Command {
                 e.finish()
             }
         }
+    }
+
+    /// The replicated bytes of an `Append`, for whoever holds the records in another form: they are copied once.
+    pub fn encode_append(log_ms: u64, records: &[impl AsRef<[u8]>]) -> Vec<u8> {
+        let size: usize = records.iter().map(|record| record.as_ref().len() + 3).sum();
+        let mut e = Encoder::new(COMMAND_VERSION, size + 24);
+        e.byte(APPEND).integer(log_ms).integer(records.len() as u64);
+        for record in records {
+            e.bytes(record.as_ref());
+        }
+        e.finish()
     }
 
     /// Reads what [`Command::encode`] wrote.

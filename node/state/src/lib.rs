@@ -53,7 +53,7 @@ pub use memory::MemoryState;
 pub use rejection::{Code, Rejection};
 pub use replay::{ReplayError, ReplayFault, ReplayState, Replayer, StepError};
 pub use sessions::{Session, SessionStanding};
-pub use signer::{SignatureChecker, SignatureFault, check_signature, signer_key};
+pub use signer::{Points, SignatureChecker, SignatureFault, check_signature, signer_key};
 pub use status::{
     LogStatus, agent, agent_key, chain, children, flags, genesis, log_keys, record_at, record_index, session,
     status, tenant, trust_reading,

@@ -50,6 +50,25 @@ pub fn check_signature(view: &(impl View + ?Sized), record: &Record) -> Result<(
     SignatureChecker::new(view)?.check(record)
 }
 
+/// Keys that were turned into points before: that costs a tenth of a verification. Which keys are valid is not asked here.
+pub trait Points {
+    /// The point of a key's bytes.
+    fn get(&self, public: &[u8; 32]) -> Option<PublicKey>;
+    /// Remembers a point, if there is room.
+    fn put(&self, point: PublicKey);
+}
+
+/// Remembers nothing.
+struct NoPoints;
+
+impl Points for NoPoints {
+    fn get(&self, _: &[u8; 32]) -> Option<PublicKey> {
+        None
+    }
+
+    fn put(&self, _: PublicKey) {}
+}
+
 /// Checks the signatures of records that arrive together, against one moment of the state.
 ///
 /// Each signer is looked up once. Records may follow each other: a receipt may be signed with the key that an earlier record of the
@@ -57,8 +76,8 @@ pub fn check_signature(view: &(impl View + ?Sized), record: &Record) -> Result<(
 /// verified a signature here, the record is logged only if it names the key that is valid at its index.
 pub struct SignatureChecker<'v, V: ?Sized> {
     batch: Batch<'v, V>,
-    /// Keys as points, by their bytes: making a point costs a tenth of a verification.
-    points: BTreeMap<[u8; 32], PublicKey>,
+    /// Keys as points, by their bytes.
+    points: &'v dyn Points,
     /// Keys that earlier records of this batch bring.
     brought: BTreeMap<Kid, PublicKey>,
 }
@@ -66,8 +85,13 @@ pub struct SignatureChecker<'v, V: ?Sized> {
 impl<'v, V: View + ?Sized> SignatureChecker<'v, V> {
     /// A checker against the state in `view`.
     pub fn new(view: &'v V) -> Result<Self, SignatureFault> {
+        Self::with_points(view, &NoPoints)
+    }
+
+    /// A checker that remembers keys as points from one batch to the next.
+    pub fn with_points(view: &'v V, points: &'v dyn Points) -> Result<Self, SignatureFault> {
         let batch = Batch::new(view).map_err(SignatureFault::Corrupt)?;
-        Ok(Self { batch, points: BTreeMap::new(), brought: BTreeMap::new() })
+        Ok(Self { batch, points, brought: BTreeMap::new() })
     }
 
     /// Checks one record.
@@ -92,13 +116,13 @@ impl<'v, V: View + ?Sized> SignatureChecker<'v, V> {
 
     fn point(&mut self, key: &SignerKey) -> Result<PublicKey, SignatureFault> {
         if let Some(point) = self.points.get(&key.public) {
-            return Ok(*point);
+            return Ok(point);
         }
         let point = PublicKey::from_bytes(&key.public).map_err(|e| {
             let reason = format!("the key {} of a signer: {e}", key.kid);
             SignatureFault::Corrupt(Alarm::CorruptState { key: key.public.to_vec(), reason })
         })?;
-        self.points.insert(key.public, point);
+        self.points.put(point);
         Ok(point)
     }
 }

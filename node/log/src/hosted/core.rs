@@ -158,7 +158,12 @@ impl Core {
 
     /// Proposes a command and waits until this node has applied it.
     pub(crate) async fn propose(&self, command: &Command) -> Result<Vec<Outcome>, ProposeError> {
-        let proposal = Proposal(Bytes::from(command.encode()));
+        self.propose_encoded(command.encode()).await
+    }
+
+    /// The same, for a command's bytes.
+    pub(crate) async fn propose_encoded(&self, command: Vec<u8>) -> Result<Vec<Outcome>, ProposeError> {
+        let proposal = Proposal(Bytes::from(command));
         match self.raft.client_write(proposal).await {
             Ok(answer) => Ok(answer.data.outcomes),
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => Err(ProposeError::NotLeader),

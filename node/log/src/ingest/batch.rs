@@ -198,9 +198,9 @@ async fn propose(core: &Arc<Core>, records: &[Bytes], want_published: bool) -> R
         return Err(Refused::read_only(reason));
     }
     let log_ms = core.world.clock.now_ms();
-    let command = Command::Append { log_ms, records: records.iter().map(|record| record.to_vec()).collect() };
+    let command = Command::encode_append(log_ms, records);
     let started = Instant::now();
-    let outcomes = core.propose(&command).await.map_err(|error| match error {
+    let outcomes = core.propose_encoded(command).await.map_err(|error| match error {
         ProposeError::NotLeader => Refused::no_leader("leadership moved on"),
         ProposeError::Stopped(reason) => Refused::no_leader(reason),
     })?;

@@ -24,7 +24,7 @@ pub(crate) enum Checked {
 /// Checks records that one caller submits together. A record may rely on the ones before it: a batch may register an agent
 /// and then log what it did.
 pub(crate) fn check(ledger: &Ledger, records: &[Bytes], credential: Credential) -> Vec<Checked> {
-    let checked = ledger.with_view(|view| match SignatureChecker::new(view) {
+    let checked = ledger.with_view(|view| match SignatureChecker::with_points(view, ledger.points()) {
         Ok(mut signatures) => {
             records.iter().map(|bytes| check_one(ledger, &mut signatures, bytes, credential)).collect()
         }

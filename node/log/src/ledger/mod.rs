@@ -9,6 +9,7 @@ mod edge;
 mod error;
 mod files;
 mod open;
+mod points;
 mod read;
 mod restore;
 mod tile_tree;
@@ -28,6 +29,7 @@ pub(crate) use apply::Work;
 pub(crate) use edge::Edge;
 pub use error::LedgerError;
 pub(crate) use files::TileWriter;
+use points::KeyPoints;
 pub(crate) use restore::Imported;
 use tile_tree::TileTree;
 
@@ -84,6 +86,7 @@ pub(crate) struct Ledger {
     edge: RwLock<Edge>,
     tiles: Mutex<TileCache>,
     state: Mutex<HashMap<Vec<u8>, Option<Vec<u8>>>>,
+    points: KeyPoints,
     applied: watch::Sender<AppliedMark>,
     published: watch::Sender<Option<Arc<PublishedCheckpoint>>>,
     raft: Mutex<RaftMark>,
@@ -164,6 +167,11 @@ impl Ledger {
     /// The directory of this log.
     pub(crate) fn dir(&self) -> &std::path::Path {
         &self.dir
+    }
+
+    /// Signers' keys as points.
+    pub(crate) fn points(&self) -> &KeyPoints {
+        &self.points
     }
 
     /// Alarms of this log on this node.

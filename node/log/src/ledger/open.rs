@@ -12,7 +12,8 @@ use ledger_store::{Engine, Files, Space};
 use tokio::sync::watch;
 
 use super::{
-    AppliedMark, Edge, Ledger, LedgerError, PublishedCheckpoint, RaftMark, TileCache, TileWriter, meta,
+    AppliedMark, Edge, KeyPoints, Ledger, LedgerError, PublishedCheckpoint, RaftMark, TileCache, TileWriter,
+    meta,
     view::{LedgerView, Overlay},
 };
 use crate::{
@@ -51,6 +52,7 @@ impl Ledger {
             edge: RwLock::default(),
             tiles: Mutex::new(TileCache::default()),
             state: Mutex::new(HashMap::new()),
+            points: KeyPoints::default(),
             applied: watch::Sender::default(),
             published: watch::Sender::default(),
             raft: Mutex::default(),

@@ -52,6 +52,9 @@ struct Cli {
     /// Storage engine of the nodes.
     #[arg(long, value_enum, default_value_t)]
     engine: Engine,
+    /// Only the loads whose name holds this text, e.g. `"sequenced 256"`: for a look at one of them.
+    #[arg(long)]
+    only: Option<String>,
     /// Do not measure etcd.
     #[arg(long)]
     no_etcd: bool,
@@ -101,10 +104,11 @@ fn run(cli: &Cli) -> Result<()> {
         options.engine = cli.engine;
         // Quiet nodes: a log line per request would measure the log.
         options.node_config_extra = "[telemetry]\nlog = \"warn\"".into();
-        runtime.block_on(measure_ours(options, plan, &mut figures))?;
+        let wanted = |name: &str| cli.only.as_deref().is_none_or(|only| name.contains(only));
+        runtime.block_on(measure_ours(options, plan, &wanted, &mut figures))?;
         if let Some(program) = &etcd {
             let cluster = runtime.block_on(etcd::Etcd::start(program, &dir))?;
-            runtime.block_on(measure_etcd(&cluster, plan, &mut figures))?;
+            runtime.block_on(measure_etcd(&cluster, plan, &wanted, &mut figures))?;
         }
         fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
     }
@@ -127,44 +131,71 @@ fn run(cli: &Cli) -> Result<()> {
     Ok(())
 }
 
-async fn measure_ours(options: Options, plan: Plan, figures: &mut Figures) -> Result<()> {
+async fn measure_ours(
+    options: Options,
+    plan: Plan,
+    wanted: &impl Fn(&str) -> bool,
+    figures: &mut Figures,
+) -> Result<()> {
     let mut ours = Ours::prepare(Devnet::start(options)?).await?;
     let limit = Duration::from_secs(plan.seconds as u64);
     for (clients, rate) in SEQUENCED {
         let name = format!("sequenced {}", clients_text(clients));
+        if !wanted(&name) {
+            continue;
+        }
         let measured =
             ours.submit(Ack::Sequenced, clients, rate * plan.seconds, limit).await.context(name.clone())?;
         note(figures, &name, &measured);
         add_cores(figures, &name, &measured);
     }
-    let batches = BATCHES_PER_SECOND * plan.seconds;
-    let measured = ours.batch(BATCH_CLIENTS, batches, limit).await.context("batch")?;
-    add(figures, "batch of 256", measured.rate() * BATCH_RECORDS as f64);
-    add_cores(figures, "batch of 256", &measured);
+    if wanted("batch of 256") {
+        let batches = BATCHES_PER_SECOND * plan.seconds;
+        let measured = ours.batch(BATCH_CLIENTS, batches, limit).await.context("batch")?;
+        add(figures, "batch of 256", measured.rate() * BATCH_RECORDS as f64);
+        add_cores(figures, "batch of 256", &measured);
+    }
     for (clients, rate) in WITNESSED {
         let name = format!("witnessed {}", clients_text(clients));
+        if !wanted(&name) {
+            continue;
+        }
         let measured =
             ours.submit(Ack::Witnessed, clients, rate * plan.seconds, limit).await.context(name.clone())?;
         note(figures, &name, &measured);
         add_cores(figures, &name, &measured);
     }
-    let tick = ours.tick(plan.tick_samples).await.context("tick")?;
-    add(figures, "tick alone p50", tick.percentile_ms(50));
-    add(figures, "tick alone p99", tick.percentile_ms(99));
-    add(figures, "verify a proof p50", ours.verify().await.context("verify")?);
+    if wanted("tick alone") {
+        let tick = ours.tick(plan.tick_samples).await.context("tick")?;
+        add(figures, "tick alone p50", tick.percentile_ms(50));
+        add(figures, "tick alone p99", tick.percentile_ms(99));
+    }
+    if wanted("verify a proof") {
+        add(figures, "verify a proof p50", ours.verify().await.context("verify")?);
+    }
     add(figures, "memory of a node", ours.memory_mib() as f64);
+    if wanted("writes paused by kill -9") {
+        let pause = ours.recover().await.context("recover")?;
+        add(figures, "writes paused by kill -9", pause.as_secs_f64() * 1_000.0);
+    }
     let entries = ours.size().await?;
-    let pause = ours.recover().await.context("recover")?;
-    add(figures, "writes paused by kill -9", pause.as_secs_f64() * 1_000.0);
     eprintln!("  {entries} entries in the log");
     // On a thread of its own: our connections must be able to answer the nodes' goodbye meanwhile.
     let mut devnet = ours.devnet;
     tokio::task::spawn_blocking(move || devnet.shut_down()).await?
 }
 
-async fn measure_etcd(etcd: &etcd::Etcd, plan: Plan, figures: &mut Figures) -> Result<()> {
+async fn measure_etcd(
+    etcd: &etcd::Etcd,
+    plan: Plan,
+    wanted: &impl Fn(&str) -> bool,
+    figures: &mut Figures,
+) -> Result<()> {
     let limit = Duration::from_secs(plan.seconds as u64);
     for (clients, rate) in SEQUENCED {
+        if !wanted(&format!("sequenced {}", clients_text(clients))) {
+            continue;
+        }
         let measured = etcd.put(clients, rate * plan.seconds, limit).await.context("etcd")?;
         let name = format!("sequenced {}", clients_text(clients));
         note_as(figures, &measured, |part| etcd_name(&format!("{name}{part}")));

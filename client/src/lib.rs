@@ -5,7 +5,7 @@
 //!       |                                                          |
 //!   keys, drafts   what this side signs                        source   tiles, bundles, checkpoint: URL or directory
 //!       |                                                          |
-//!       +---> offline   proof files and verdicts       fsck, monitor   re-hash and replay a whole log
+//!       +---> offline   proof files and verdicts       fsck, monitor, replay   a whole log, nothing believed
 //! ```
 //!
 //! **Invariant:** nothing a node says is passed on unchecked. A returned leaf hash is recomputed from the record that
@@ -17,6 +17,7 @@ pub mod fsck;
 pub mod keys;
 pub mod monitor;
 pub mod offline;
+pub mod replay;
 pub mod source;
 pub mod transport;
 

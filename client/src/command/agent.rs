@@ -1,4 +1,4 @@
-//! `maip agent`: register agents, rotate their keys, revoke them.
+//! `maip agent`: register agents, rotate their keys, revoke them. Their standing: `agent_status`.
 
 use clap::{Args, Subcommand};
 use ledger_client::keys;
@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{
     Done, Failure, Global, Out,
+    agent_status::{Kill, Standing, Update},
     send::{Send, Stated, new_id},
     tenant::tenant_id,
 };
@@ -18,14 +19,14 @@ use super::{
 pub(crate) struct TenantSigner {
     /// The tenant.
     #[arg(long, env = "MAIP_TENANT", value_parser = tenant_id)]
-    tenant: Ulid,
+    pub(crate) tenant: Ulid,
     /// The tenant's root key: a key file, or a name in the key directory.
     #[arg(long, env = "MAIP_TENANT_KEY", value_name = "FILE")]
     tenant_key: String,
 }
 
 impl TenantSigner {
-    fn key(&self, global: &Global) -> Result<SigningKey, Failure> {
+    pub(crate) fn key(&self, global: &Global) -> Result<SigningKey, Failure> {
         Ok(keys::read_seed(&keys::locate(&global.key_directory(), &self.tenant_key))?)
     }
 }
@@ -105,11 +106,23 @@ pub(crate) enum Agent {
         #[command(flatten)]
         send: Send,
     },
+    /// Change what an agent may do, or what it is called; signed by its tenant.
+    Update(Box<Update>),
+    /// Let an agent do nothing until it is reactivated; its sessions end.
+    Suspend(Box<Standing>),
+    /// Let a suspended agent act again; its former sessions stay ended.
+    Reactivate(Box<Standing>),
+    /// The kill switch: end an agent and every agent below it, at once and for ever.
+    Kill(Box<Kill>),
 }
 
 impl Agent {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
         match self {
+            Self::Update(update) => update.run(global, out),
+            Self::Suspend(standing) => standing.suspend(global, out),
+            Self::Reactivate(standing) => standing.reactivate(global, out),
+            Self::Kill(kill) => kill.run(global, out),
             Self::Register {
                 signer,
                 name,
@@ -198,12 +211,12 @@ impl Agent {
     }
 }
 
-fn by_tenant(tenant: Ulid, body: Body) -> Stated<'static> {
+pub(crate) fn by_tenant(tenant: Ulid, body: Body) -> Stated<'static> {
     Stated { operator: None, id: None, tenant, actor: Actor::Tenant, prev: None, body }
 }
 
 /// In the order a record needs, each once.
-fn sorted(scopes: &[Scope]) -> Vec<Scope> {
+pub(crate) fn sorted(scopes: &[Scope]) -> Vec<Scope> {
     let mut scopes = scopes.to_vec();
     scopes.sort();
     scopes.dedup();

@@ -26,7 +26,19 @@ pub(crate) const AGENT: &str = "\
 Examples:
   maip agent register --tenant T --tenant-key tenant.key --name bot --key agent.key --scope invoice:read
   maip agent rotate-key --tenant T --agent A --key agent.key --new-key next.key
-  maip agent revoke --tenant T --tenant-key tenant.key --agent A --reason compromised";
+  maip agent update --tenant T --tenant-key tenant.key --agent A --scope invoice:read --scope invoice:list
+  maip agent suspend --tenant T --tenant-key tenant.key --agent A --reason review
+  maip agent reactivate --tenant T --tenant-key tenant.key --agent A --reason reviewed
+  maip agent revoke --tenant T --tenant-key tenant.key --agent A --reason retired
+  maip agent kill --tenant T --tenant-key tenant.key --agent A --reason stolen";
+
+pub(crate) const SESSION: &str = "\
+A session ends by itself, with its agent's suspension, and with its agent.
+
+Examples:
+  maip session open --tenant T --agent A --key agent.key --scope invoice:read --ttl 15
+  maip session refresh --tenant T --agent A --key agent.key --session S --ttl 15
+  maip session close --tenant T --agent A --key agent.key --session S";
 
 pub(crate) const RECEIPT: &str = "\
 Example:
@@ -106,6 +118,15 @@ evidence file there when the log cheats.
 Examples:
   maip monitor --url http://log.example/main --policy policy.txt --state monitor
   maip monitor --dir export/main --policy policy.txt --state monitor --once";
+
+pub(crate) const REPLAY: &str = "\
+Checks form, signature and rules of every entry and the signed root; then answers. Answers 1 when an entry is wrong (it is
+named), or when something that was asked for is not in the log.
+
+Examples:
+  maip replay --url http://log.example/main --policy policy.txt
+  maip replay --query \"trust $AGENT\" --json
+  maip replay --dir export/main --policy policy.txt --to 5000 --query \"agent $AGENT\" --query \"flags 41\"";
 
 pub(crate) const EVIDENCE: &str = "\
 Answers 1 when the evidence convicts nobody.

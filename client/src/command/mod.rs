@@ -2,6 +2,7 @@
 
 mod admin;
 mod agent;
+mod agent_status;
 mod checkpoint;
 mod evidence;
 mod fsck;
@@ -16,7 +17,9 @@ mod policy;
 mod proof;
 mod receipt;
 mod record;
+mod replay;
 mod send;
+mod session;
 mod submit;
 mod tail;
 mod tenant;
@@ -64,9 +67,12 @@ enum Command {
     /// Register a tenant.
     #[command(subcommand, after_help = help::TENANT)]
     Tenant(tenant::Tenant),
-    /// Register agents, rotate their keys, revoke them.
+    /// Register agents, rotate their keys, suspend, revoke and kill them.
     #[command(subcommand, after_help = help::AGENT)]
     Agent(agent::Agent),
+    /// Open sessions, refresh, hand over and close them.
+    #[command(subcommand, after_help = help::SESSION)]
+    Session(session::Session),
     /// Log what an agent did.
     #[command(subcommand, after_help = help::RECEIPT)]
     Receipt(receipt::Receipt),
@@ -106,6 +112,9 @@ enum Command {
     /// Follow a log, re-hash and replay everything, catch it cheating.
     #[command(after_help = help::MONITOR)]
     Monitor(monitor::Monitor),
+    /// Rebuild a log's state from its entries alone, and ask it.
+    #[command(after_help = help::REPLAY)]
+    Replay(replay::Replay),
     /// Judge evidence of cheating.
     #[command(subcommand, after_help = help::EVIDENCE)]
     Evidence(evidence::Evidence),
@@ -140,6 +149,7 @@ fn run(cli: &Cli, out: &Out) -> Done {
         Command::Key(c) => c.run(global, out),
         Command::Tenant(c) => c.run(global, out),
         Command::Agent(c) => c.run(global, out),
+        Command::Session(c) => c.run(global, out),
         Command::Receipt(c) => c.run(global, out),
         Command::Submit(c) => c.run(global, out),
         Command::Record(c) => c.run(global, out),
@@ -153,6 +163,7 @@ fn run(cli: &Cli, out: &Out) -> Done {
         Command::Admin(c) => c.run(global, out),
         Command::Log(c) => c.run(out),
         Command::Monitor(c) => c.run(global, out),
+        Command::Replay(c) => c.run(global, out),
         Command::Evidence(c) => c.run(global, out),
         Command::Policy(c) => c.run(global, out),
         Command::Completions { shell } => {

@@ -5,8 +5,8 @@ use std::{fs, path::PathBuf};
 use clap::{Args, Subcommand, ValueHint};
 use ledger_client::keys;
 use ledger_format::record::{
-    ActionOutcome, Actor, AgentId, Body, DetailValue, Digest, ReceiptAction, RecordHash, Scope, SessionId,
-    Ulid,
+    ActionOutcome, ActionVerdict, Actor, AgentId, Body, DetailValue, Digest, ReceiptAction, RecordHash,
+    Scope, SessionId, Ulid,
 };
 use serde_json::json;
 
@@ -14,12 +14,13 @@ use super::{
     Done, Failure, Global, Out,
     agent::agent_id,
     send::{Send, Stated},
+    session::session_id,
     tenant::tenant_id,
 };
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Receipt {
-    /// Log one action, signed by the agent that did it.
+    /// Log one action, signed by the agent that did it, or by its tenant.
     Log(Box<Log>),
 }
 
@@ -32,8 +33,14 @@ pub(crate) struct Log {
     #[arg(long, env = "MAIP_TENANT", value_parser = tenant_id)]
     tenant: Ulid,
     /// The agent's key: a key file, or a name in the key directory.
-    #[arg(long, value_name = "FILE")]
-    key: String,
+    #[arg(long, value_name = "FILE", required_unless_present = "tenant_key")]
+    key: Option<String>,
+    /// Sign as the tenant instead, with this key.
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    tenant_key: Option<String>,
+    /// How it went, ok, minor, major or critical: the tenant's judgement, from which trust follows.
+    #[arg(long, value_parser = verdict, requires = "tenant_key")]
+    verdict: Option<ActionVerdict>,
     /// What was done, resource:action.
     #[arg(long, value_parser = exact)]
     action: Scope,
@@ -51,7 +58,7 @@ pub(crate) struct Log {
     #[arg(long)]
     tool: Option<String>,
     /// The session in which it happened.
-    #[arg(long, value_parser = session)]
+    #[arg(long, value_parser = session_id)]
     session: Option<SessionId>,
     /// Hash of the agent's previous record, as `record_hash` of its answer.
     #[arg(long, value_name = "HEX", value_parser = record_hash)]
@@ -90,7 +97,14 @@ struct Output {
 impl Receipt {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
         let Self::Log(log) = self;
-        let key = keys::read_seed(&keys::locate(&global.key_directory(), &log.key))?;
+        let (actor, name) = match (&log.tenant_key, &log.key) {
+            (Some(name), _) => (Actor::Tenant, name),
+            (None, Some(name)) => (Actor::Agent(log.agent), name),
+            (None, None) => {
+                return Err(Failure::cannot("no key to sign with").next("give --key or --tenant-key"));
+            }
+        };
+        let key = keys::read_seed(&keys::locate(&global.key_directory(), name))?;
         let mut detail = log.details.clone();
         detail.sort_by(|a, b| a.0.cmp(&b.0));
         let body = ReceiptAction {
@@ -103,12 +117,13 @@ impl Receipt {
             output: digest_of(log.output.output.as_ref(), log.output.output_digest)?,
             session: log.session,
             tool: log.tool.clone(),
+            verdict: log.verdict,
         };
         let stated = Stated {
             operator: None,
             id: log.id,
             tenant: log.tenant,
-            actor: Actor::Agent(log.agent),
+            actor,
             prev: log.prev,
             body: Body::ReceiptAction(body),
         };
@@ -137,12 +152,12 @@ fn outcome(text: &str) -> Result<ActionOutcome, String> {
     ActionOutcome::parse(text).ok_or_else(|| "one of success, failure, partial, denied".into())
 }
 
-fn digest(text: &str) -> Result<Digest, String> {
-    Digest::parse(text).ok_or_else(|| "a digest is sha256: or blake3: and 64 lower-case hex digits".into())
+fn verdict(text: &str) -> Result<ActionVerdict, String> {
+    ActionVerdict::parse(text).ok_or_else(|| "one of ok, minor, major, critical".into())
 }
 
-fn session(text: &str) -> Result<SessionId, String> {
-    SessionId::parse_any(text).ok_or_else(|| "not a session's id".into())
+fn digest(text: &str) -> Result<Digest, String> {
+    Digest::parse(text).ok_or_else(|| "a digest is sha256: or blake3: and 64 lower-case hex digits".into())
 }
 
 fn ulid(text: &str) -> Result<Ulid, String> {

@@ -46,8 +46,10 @@ fn first_steps_work_as_written() {
             continue;
         }
         // What a reader puts in for the placeholders: the ids that the answers before showed.
-        let step =
-            ids.iter().fold(step, |step, (name, id)| step.replace(&format!(" {name} "), &format!(" {id} ")));
+        let step = ids.iter().fold(step, |step, (name, id)| {
+            step.replace(&format!(" {name} "), &format!(" {id} "))
+                .replace(&format!(" {name}\""), &format!(" {id}\""))
+        });
         let output = Command::new("sh")
             .args(["-c", &step])
             .current_dir(dir.path())

@@ -1,0 +1,85 @@
+//! `maip replay`: the state of a log from its entries alone, and answers from it.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use ledger_client::replay::{Question, ReplayTrouble, replay};
+use serde_json::{Value, json};
+
+use super::{Done, Exit, Failure, Global, Out};
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Read the log from a directory instead of a URL.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    dir: Option<PathBuf>,
+    /// Whom to trust. Default: the devnet's policy.
+    #[arg(long, env = "MAIP_POLICY", value_hint = ValueHint::FilePath)]
+    policy: Option<PathBuf>,
+    /// Replay the first N entries only, and answer as of then.
+    #[arg(long, value_name = "N")]
+    to: Option<u64>,
+    /// A question to the state: "agent ID", "session ID", "trust ID" or "flags INDEX". May be repeated.
+    #[arg(long = "query", value_name = "QUESTION", value_parser = question)]
+    questions: Vec<Question>,
+}
+
+fn question(text: &str) -> Result<Question, String> {
+    Question::parse(text)
+        .ok_or_else(|| "a question is \"agent ID\", \"session ID\", \"trust ID\" or \"flags INDEX\"".into())
+}
+
+impl Replay {
+    pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
+        let policy = global.policy_needed(self.policy.as_ref())?;
+        let source = global.source(self.dir.as_ref())?;
+        let bar = out.progress("entries", 0);
+        let replayed = replay(&source, &policy, self.to, &mut |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        });
+        bar.finish_and_clear();
+        let replayed = replayed.map_err(describe)?;
+        let answers: Vec<_> = self.questions.iter().map(|question| replayed.ask(*question)).collect();
+        let (size, signed) = (replayed.size(), replayed.checkpoint().size);
+        let mut text = format!(
+            "{} {size} entries of {} give the tree that the log signed (size {signed})\n",
+            out.good("in order:"),
+            replayed.checkpoint().origin
+        );
+        for answer in &answers {
+            text.push_str(&answer.as_ref().map_or_else(|| "not in the log\n".into(), lines));
+        }
+        let missing = answers.contains(&None);
+        out.answer(
+            &text,
+            &json!({ "ok": !missing, "size": size, "signed_size": signed, "answers": answers }),
+        );
+        Ok(if missing { Exit::No } else { Exit::Ok })
+    }
+}
+
+/// One line a member.
+fn lines(answer: &Value) -> String {
+    let Value::Object(members) = answer else { return format!("{answer}\n") };
+    let line = |(name, value): (&String, &Value)| match value {
+        Value::String(text) => format!("  {name:<12} {text}\n"),
+        other => format!("  {name:<12} {other}\n"),
+    };
+    members.iter().map(line).collect()
+}
+
+fn describe(trouble: ReplayTrouble) -> Failure {
+    match trouble {
+        ReplayTrouble::Source(error) => error.into(),
+        ReplayTrouble::Checkpoint(_) => Failure::cannot("there is nothing to replay to")
+            .why(trouble)
+            .next("check that the policy and the URL are of the same log"),
+        ReplayTrouble::TooFar { .. } => {
+            Failure::cannot("not so many entries are published").why(trouble).next("ask for fewer with --to")
+        }
+        _ => Failure::no("the log does not replay")
+            .why(trouble)
+            .next("read it from another place; if it is the same there, `maip monitor` makes the evidence"),
+    }
+}

@@ -4,8 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use ledger_format::record::{
-    ActionOutcome, Actor, AgentId, AgentRegister, AgentType, Body, DetailValue, Digest, Draft, ReceiptAction,
-    Scope, SigningKey, TenantId, TenantRegister, Ulid,
+    ActionOutcome, ActionVerdict, Actor, AgentId, AgentKill, AgentRegister, AgentType, Body, DetailValue,
+    Digest, Draft, ReceiptAction, Scope, SessionId, SessionOpen, SigningKey, TenantId, TenantRegister, Ulid,
 };
 
 /// A tenant that holds its own root key.
@@ -65,6 +65,41 @@ impl Tenant {
     }
 }
 
+impl Tenant {
+    /// A session of one of its agents, with `crate:*`; signed by the tenant. The session's id comes along.
+    pub fn open_session(&self, agent: &Agent, ttl_min: u64) -> Result<(SessionId, Vec<u8>)> {
+        let session = SessionId(fresh_id()?);
+        let body = SessionOpen {
+            agent: agent.id,
+            audience: None,
+            on_behalf_of: None,
+            proof_key: None,
+            scopes: vec![scope("crate:*")?],
+            session,
+            ttl_min,
+        };
+        Ok((session, sign(self.id, Actor::Tenant, Body::SessionOpen(Box::new(body)), &self.key)?))
+    }
+
+    /// What one of its agents did, with the tenant's verdict; signed by the tenant.
+    pub fn judge(&self, agent: &Agent, action: &str, note: &str, verdict: ActionVerdict) -> Result<Vec<u8>> {
+        let body = ReceiptAction { verdict: Some(verdict), ..agent.action(action, note)? };
+        sign(self.id, Actor::Tenant, Body::ReceiptAction(body), &self.key)
+    }
+
+    /// The kill switch for one of its agents; signed by the tenant.
+    pub fn kill(&self, agent: &Agent, reason: &str) -> Result<Vec<u8>> {
+        let body = AgentKill {
+            agent: agent.id,
+            cascade: true,
+            compromised_at: None,
+            on_behalf_of: None,
+            reason: reason.to_owned(),
+        };
+        sign(self.id, Actor::Tenant, Body::AgentKill(body), &self.key)
+    }
+}
+
 impl Agent {
     /// An agent of this tenant with a fresh id and key.
     pub fn new(tenant: &Tenant, name: &str) -> Result<Agent> {
@@ -90,7 +125,12 @@ impl Agent {
     /// A receipt for something the agent did, signed by the agent; its action body has about 300 bytes.
     pub fn receipt(&mut self, action: &str, note: &str) -> Result<Vec<u8>> {
         self.receipts += 1;
-        let body = ReceiptAction {
+        let body = self.action(action, note)?;
+        sign(self.tenant, Actor::Agent(self.id), Body::ReceiptAction(body), &self.key)
+    }
+
+    fn action(&self, action: &str, note: &str) -> Result<ReceiptAction> {
+        Ok(ReceiptAction {
             action: scope(action)?,
             agent: self.id,
             detail: vec![
@@ -104,8 +144,7 @@ impl Agent {
             session: None,
             tool: None,
             verdict: None,
-        };
-        sign(self.tenant, Actor::Agent(self.id), Body::ReceiptAction(body), &self.key)
+        })
     }
 }
 

@@ -113,12 +113,20 @@ pub(super) fn refused(rejection: &Rejection) -> Refused {
         | Code::GenesisExists
         | Code::LogKeyReused
         | Code::LastLogKey
-        | Code::NodeIdUsed => RefusedKind::Conflict,
-        Code::TenantUnknown | Code::AgentUnknown | Code::LogKeyUnknown => RefusedKind::NotFound,
-        Code::NoGenesis => RefusedKind::NoLeader,
-        Code::KeyNotValid | Code::AgentOfOtherTenant | Code::AgentRevoked | Code::TenantWithoutKey => {
-            RefusedKind::Forbidden
+        | Code::NodeIdUsed
+        | Code::AgentNotSuspended
+        | Code::SessionExists
+        | Code::SessionEnded => RefusedKind::Conflict,
+        Code::TenantUnknown | Code::AgentUnknown | Code::LogKeyUnknown | Code::SessionUnknown => {
+            RefusedKind::NotFound
         }
+        Code::NoGenesis => RefusedKind::NoLeader,
+        Code::KeyNotValid
+        | Code::AgentOfOtherTenant
+        | Code::AgentRevoked
+        | Code::AgentSuspended
+        | Code::SessionOfOtherAgent
+        | Code::TenantWithoutKey => RefusedKind::Forbidden,
         _ => RefusedKind::Invalid,
     };
     Refused {

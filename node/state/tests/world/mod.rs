@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod history;
+
 use ledger_format::record::{
     ActionOutcome, ActionVerdict, Actor, AgentId, AgentKey, AgentKill, AgentReactivate, AgentRegister,
     AgentRevoke, AgentSuspend, AgentType, Body, Digest, Draft, GenesisLimits, LogGenesis, ReceiptAction,

@@ -5,6 +5,7 @@
 mod failover;
 mod maip;
 mod offline;
+mod standing;
 mod story;
 
 use std::{
@@ -53,6 +54,9 @@ struct Summary {
     proof_bytes: usize,
     verified_without_network: bool,
     forgery_refused: bool,
+    score_before_violation: Option<u64>,
+    score_after_violation: Option<u64>,
+    kill_to_last_denial_ms: u64,
     failover_pause_ms: u64,
     catch_up_ms: u64,
     log_size: u64,
@@ -111,13 +115,15 @@ async fn tell(story: &mut Story, options: Options) -> Result<(Devnet, Summary)> 
     let mut submitter = Submitter::connect(&manifest, "main")?;
     let mut acknowledged = Acknowledged::new();
 
-    let mut agents = register(story, &mut submitter, &devnet, &mut acknowledged).await?;
+    let (tenant, mut agents) = register(story, &mut submitter, &devnet, &mut acknowledged).await?;
     receipts(story, &mut submitter, &mut agents, &mut acknowledged).await?;
     let proof =
         witnessed_proof(story, &mut submitter, &mut agents[0], &devnet, &mut summary, &mut acknowledged)
             .await?;
     offline::verify(story, &devnet, &proof, &mut summary)?;
     offline::forge(story, &devnet, &proof, &mut summary)?;
+    standing::violation_and_kill(story, &mut submitter, &tenant, &devnet, &mut acknowledged, &mut summary)
+        .await?;
     failover::kill_and_go_on(story, &mut devnet, &mut agents[1], &mut acknowledged, &mut summary).await?;
     failover::nothing_lost(story, &mut submitter, &acknowledged, &mut summary).await?;
     monitor(story, &devnet, &mut summary)?;
@@ -155,7 +161,7 @@ async fn register(
     submitter: &mut Submitter,
     devnet: &Devnet,
     acknowledged: &mut Acknowledged,
-) -> Result<Vec<Agent>> {
+) -> Result<(Tenant, Vec<Agent>)> {
     story.chapter("Who is who");
     let tenant = Tenant::new("Orchard Logistics")?;
     let answer = submitter.submit_as_operator(tenant.register()?, Ack::Witnessed).await?;
@@ -172,7 +178,7 @@ async fn register(
         agents.push(agent);
     }
     story.say("Each agent signs with a key that only it holds; the nodes never see it.");
-    Ok(agents)
+    Ok((tenant, agents))
 }
 
 async fn receipts(
@@ -294,6 +300,9 @@ fn print_summary(story: &Story, summary: &Summary) {
             .into(),
         ),
         ("forged copy", if summary.forgery_refused { "refused" } else { "ACCEPTED" }.into()),
+        ("score before a violation", standing::points(summary.score_before_violation)),
+        ("score after it", standing::points(summary.score_after_violation)),
+        ("kill switch to last denial", format!("{} ms", summary.kill_to_last_denial_ms)),
         ("writes paused by kill -9", format!("{} ms", summary.failover_pause_ms)),
         ("killed node caught up in", format!("{} ms", summary.catch_up_ms)),
     ];

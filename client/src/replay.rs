@@ -161,7 +161,7 @@ impl Replayed {
     }
 
     /// The log's time in the last entry, ms since 1970.
-    pub fn log_ms(&self) -> u64 {
+    pub fn last_entry_ms(&self) -> u64 {
         ledger_state::status(&self.state).last_entry_ms
     }
 
@@ -213,12 +213,12 @@ impl Replayed {
         Some(json!({
             "session": id.to_string(), "agent": session.agent.to_string(), "opened": session.opened,
             "scopes": scopes, "expires_at": session.expires_at, "standing": session.standing.as_str(),
-            "live": session.is_live(&agent, self.log_ms()),
+            "live": session.is_live(&agent, self.last_entry_ms()),
         }))
     }
 
     fn trust(&self, id: AgentId) -> Option<Value> {
-        let ms = self.log_ms();
+        let ms = self.last_entry_ms();
         let reading = ledger_state::trust_reading(&self.state, id, ms)?;
         let mut answer: Value = serde_json::from_slice(&reading.explain(ms)).ok()?;
         answer["agent"] = json!(id.to_string());

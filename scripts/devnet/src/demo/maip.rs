@@ -40,6 +40,11 @@ pub(super) fn can_cut_network() -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// An argument as a shell reads it.
+fn quoted(arg: &str) -> String {
+    if arg.contains(' ') { format!("\"{arg}\"") } else { arg.to_owned() }
+}
+
 /// Runs `maip` with these arguments and without any of its environment variables.
 pub(super) fn run(binaries: &Binaries, args: Vec<OsString>, network: Network) -> Result<Run> {
     let program = binaries.path("maip");
@@ -51,7 +56,7 @@ pub(super) fn run(binaries: &Binaries, args: Vec<OsString>, network: Network) ->
             command
         }
     };
-    let shown: Vec<_> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let shown: Vec<_> = args.iter().map(|arg| quoted(&arg.to_string_lossy())).collect();
     let prefix = if network == Network::Nothing { "unshare -rn " } else { "" };
     // What the demo shows must not depend on the reader's own settings.
     let settings =

@@ -4,5 +4,6 @@ mod commands;
 mod monitor;
 mod multi;
 mod nodes;
+mod replay;
 mod support;
 mod verify;

@@ -149,3 +149,14 @@ fn the_parser_knows_the_fields_of_the_tables() {
         }
     }
 }
+
+/// Bodies are read and written in the order of their declaration, so it must be the canonical one.
+#[test]
+fn fields_are_declared_in_canonical_order() {
+    for info in TYPES {
+        let names: Vec<_> = info.fields.iter().map(|field| field.name).collect();
+        assert!(names.is_sorted_by(|a, b| a < b), "{}: {names:?}", info.name);
+    }
+    let names: Vec<_> = ENVELOPE_FIELDS.iter().map(|field| field.name).collect();
+    assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+}

@@ -31,6 +31,7 @@ const SOURCES: &[(&str, &str, &str)] = &[
     ("multiproof", "multi-proof", "proof"),
     ("cose", "cose-receipt", "receipt"),
     ("evidence", "evidence", "evidence"),
+    ("staple", "staple", "staple"),
 ];
 
 fn main() {
@@ -46,6 +47,10 @@ fn main() {
         }
     }
     records();
+    let root = r#"{"as_of_size":9,"map_root":"HEX","trust_alg":"maip-trust/1","version":4}"#
+        .replace("HEX", &"0a".repeat(32));
+    let entry = format!(r#"{{"at":1769000000000,"record":{{"body":{root},"type":"state.root","v":1}}}}"#);
+    write("entry", "state-root", entry.as_bytes());
 }
 
 /// Records have a file of their own kind.

@@ -13,6 +13,7 @@
 //! | [`cose`] | proofs as COSE receipts | RFC 9942 |
 //! | [`evidence`] | files that convict a log or a witness | ours, in the module |
 //! | [`witness_wire`] | what logs and witnesses say to each other | <https://c2sp.org/tlog-witness> |
+//! | [`status_proof`] | one file that proves the status of one subject | ours, in the module |
 //! | [`record`] | what actors sign and the log commits to | ours, in the module |
 //!
 //! Every parser accepts one spelling only, refuses before it allocates, and does not panic on any input.
@@ -28,6 +29,7 @@ pub mod note;
 pub mod policy;
 pub mod proof;
 pub mod record;
+pub mod status_proof;
 mod text;
 pub mod tile;
 pub mod witness_wire;
@@ -46,9 +48,14 @@ pub use note::{
     SignatureLineError, SignatureType, SignerError, Vkey, VkeyError, key_id,
 };
 pub use policy::{
-    Policy, PolicyError, PolicyErrorReason, PolicyFailure, PolicyLog, PolicyWitness, Witnessed,
+    FUTURE_TOLERANCE_S, Policy, PolicyError, PolicyErrorReason, PolicyFailure, PolicyLog, PolicyWitness,
+    Witnessed,
 };
 pub use proof::{Proven, TlogProof, TlogProofError, VerifyError, verify};
+pub use status_proof::{
+    EMPTY_MAP_ROOT, MapLeaf, MapProof, MapProofError, Standing, Staple, StapleError, StapleFailure,
+    StapleQuestion, StapleVerdict, is_subject, map_key, map_value_hash, verify_staple,
+};
 pub use tile::{
     BundleError, BundleId, ENTRY_BYTES_MAX, TILE_WIDTH, TileError, TileHashError, TileHashReader, TileId,
     TilePathError, TileReader, encode_tile, full_tiles, parse_bundle, parse_tile, partial_width,

@@ -2,32 +2,9 @@
 
 use ledger_format::{Note, Policy};
 
-/// How far ahead of our clock a witness's may be, in seconds, before its time says nothing.
-pub const FUTURE_TOLERANCE_S: u64 = 300;
+pub use ledger_format::FUTURE_TOLERANCE_S;
 
-/// The latest time at which a whole quorum vouches for the checkpoint, in seconds since 1970.
-///
-/// Not the newest cosignature: one witness alone must not make an old checkpoint young. Cosignatures are taken newest
-/// first until the policy is satisfied. `None` when the policy needs no witness and none cosigned.
+/// The latest time at which a whole quorum vouches for the checkpoint; see [`Policy::vouched_at`].
 pub fn as_of(policy: &Policy, note: &Note, cosigners: &[(String, u64)]) -> Option<u64> {
-    let mut times: Vec<u64> = cosigners.iter().map(|(_, time)| *time).collect();
-    times.sort_unstable_by(|a, b| b.cmp(a));
-    times.dedup();
-    times.into_iter().find(|&time| holds_since(policy, note, time))
-}
-
-/// Whether the cosignatures made at `time` or later are enough on their own.
-fn holds_since(policy: &Policy, note: &Note, time: u64) -> bool {
-    let mut fresh = Note::new(note.text());
-    for line in note.signatures() {
-        let stated = policy
-            .witnesses()
-            .iter()
-            .find(|w| w.vkey.name() == line.name && w.vkey.key_id() == line.key_id)
-            .and_then(|w| line.timestamp(w.vkey.signature_type()));
-        if stated.is_none_or(|t| t >= time) {
-            fresh.push(line.clone());
-        }
-    }
-    policy.check(&fresh).is_ok()
+    policy.vouched_at(note, cosigners)
 }

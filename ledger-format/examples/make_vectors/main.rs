@@ -11,8 +11,11 @@ mod notes;
 mod policies;
 mod proofs;
 mod receipts;
+#[path = "../../tests/status_proof/reference.rs"]
+mod reference;
 #[path = "../../tests/vectors/run.rs"]
 mod run;
+mod staples;
 mod tiles;
 mod trees;
 mod world;
@@ -82,4 +85,5 @@ fn main() {
     multi_proofs::write();
     receipts::write();
     evidence::write();
+    staples::write();
 }

@@ -12,6 +12,7 @@
 //! [`Policy::parse`] reads the file, [`Policy::check`] answers for one note. We take UTF-8 only, which the spec
 //! recommends; there names and URLs are opaque bytes.
 
+mod age;
 mod check;
 mod parse;
 
@@ -19,6 +20,7 @@ use std::fmt;
 
 use crate::note::Vkey;
 
+pub use age::FUTURE_TOLERANCE_S;
 pub use check::{PolicyFailure, Witnessed};
 pub use parse::{PolicyError, PolicyErrorReason};
 

@@ -7,7 +7,8 @@
 //! `at` is the log's time, chosen by the leader and never smaller than the entry's before it; all expiry and all "effective
 //! from" come from it, never from the record's own clock.
 
-use super::json::INTEGER_MAX;
+use super::json::{INTEGER_MAX, JsonError};
+use super::state_root::{self, StateRoot};
 use crate::tile::ENTRY_BYTES_MAX;
 
 const BEFORE_TIME: &[u8] = br#"{"at":"#;
@@ -24,7 +25,7 @@ pub const RECORD_BYTES_MAX: usize = ENTRY_BYTES_MAX - ENTRY_OVERHEAD_BYTES;
 pub struct Entry<'a> {
     /// The log's time, ms since 1970.
     pub at: u64,
-    /// The record's bytes. Not checked here: [`super::Record::parse`] does.
+    /// The record's bytes, or those of a `state.root` ([`Entry::state_root`]). Not checked here: [`super::Record::parse`] does.
     pub record: &'a [u8],
 }
 
@@ -77,6 +78,11 @@ impl<'a> Entry<'a> {
             return Err(EntryError::Form);
         }
         Ok(Entry { at, record })
+    }
+
+    /// What the log itself states here: `None` for an entry that holds a record, an error for one that holds neither.
+    pub fn state_root(&self) -> Option<Result<StateRoot, JsonError>> {
+        self.record.starts_with(state_root::BEGINNING).then(|| StateRoot::parse(self.record))
     }
 }
 

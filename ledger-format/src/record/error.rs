@@ -23,6 +23,9 @@ pub enum RecordError {
         /// What stood there, cut to 64 bytes.
         name: String,
     },
+    /// `type` is `state.root`, which the log makes itself.
+    #[error("type: a state.root is made by the log itself, nobody submits one")]
+    MadeByTheLog,
     /// `v` is not the version that this code reads.
     #[error("v: record version {got} is not {supported}")]
     UnsupportedVersion {
@@ -62,6 +65,7 @@ impl RecordError {
             RecordError::TooLarge { .. } => "record.too_large",
             RecordError::Json(error) => error.reason.code(),
             RecordError::UnknownType { .. } => "record.type",
+            RecordError::MadeByTheLog => "record.made_by_the_log",
             RecordError::UnsupportedVersion { .. } => "record.version",
             RecordError::ActorNotAllowed { .. } => "record.actor",
             RecordError::WrongKey { .. } => "record.wrong_key",
@@ -74,7 +78,7 @@ impl RecordError {
         match self {
             RecordError::TooLarge { .. } => "",
             RecordError::Json(error) => &error.path,
-            RecordError::UnknownType { .. } => "type",
+            RecordError::UnknownType { .. } | RecordError::MadeByTheLog => "type",
             RecordError::UnsupportedVersion { .. } => "v",
             RecordError::ActorNotAllowed { .. } => "actor",
             RecordError::WrongKey { .. } => "sig.kid",
@@ -88,6 +92,7 @@ impl RecordError {
             RecordError::TooLarge { .. } => Reason::TooLarge { max: 0 }.fix(),
             RecordError::Json(error) => error.reason.fix(),
             RecordError::UnknownType { .. } => "use a type of docs/record-format.md, or a newer server",
+            RecordError::MadeByTheLog => "submit records of other types; the log makes this entry by itself",
             RecordError::UnsupportedVersion { .. } => "write version 1",
             RecordError::ActorNotAllowed { .. } => "let an allowed actor sign, and name it in actor",
             RecordError::WrongKey { .. } => "sign with the actor's current key",

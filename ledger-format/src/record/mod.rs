@@ -6,6 +6,7 @@
 //!
 //! [`Record::parse`] succeeds only for bytes that [`Record::to_bytes`] would print again, and checks every limit of every
 //! field; it does not check the signature, because which key must have signed is a question to the log's state.
+//! One entry holds no record: [`StateRoot`], which the log makes itself.
 //! The full description for people is `docs/record-format.md`.
 
 mod agent;
@@ -26,6 +27,7 @@ mod log_key;
 mod receipt;
 mod scope;
 mod session;
+mod state_root;
 mod tenant;
 
 pub use agent::{AgentKey, AgentRegister, AgentRevoke, AgentType};
@@ -55,4 +57,5 @@ pub use scope::{SCOPE_PART_BYTES_MAX, Scope};
 pub use session::{
     SESSION_MINUTES_MAX, SessionClose, SessionEnd, SessionHandoff, SessionOpen, SessionRefresh,
 };
+pub use state_root::{STATE_ROOT_TYPE, StateRoot};
 pub use tenant::{Plan, TenantRegister};

@@ -36,6 +36,7 @@ pub(crate) const FORMATS: &[(&str, Run)] = &[
     ("multi-proof", multi_proof),
     ("cose-receipt", cose_receipt),
     ("evidence", evidence),
+    ("staple", staple),
 ];
 
 /// The input of a case: named strings, lists of strings.
@@ -278,5 +279,21 @@ fn evidence(input: &Input<'_>) -> Outcome {
         culprits.insert(0, format!("log {}", verdict.origin));
     }
     assert_eq!(culprits, input.list("culprits"));
+    Ok(())
+}
+
+fn staple(input: &Input<'_>) -> Outcome {
+    let policy = Policy::parse(input.text("policy")).expect("the policy is well-formed");
+    let bytes = input.bytes("staple");
+    let staple = Staple::parse(&bytes).map_err(reason)?;
+    prints_as_read(staple.to_bytes(), &bytes);
+    let question = StapleQuestion {
+        origin: input.text("origin"),
+        subject: input.text("subject"),
+        now_s: input.number("now_s"),
+        max_age_s: input.has("max_age_s").then(|| input.number("max_age_s")),
+    };
+    let verdict = verify_staple(&staple, &policy, &question).map_err(reason)?;
+    assert_eq!(verdict.value.as_deref(), staple.value());
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::record::error::RecordError;
 use crate::record::fields::{self, read_with};
 use crate::record::ids::Ulid;
 use crate::record::json::{self, JsonError, Reader, Reason};
-use crate::record::{Plan, RECORD_BYTES_MAX};
+use crate::record::{Plan, RECORD_BYTES_MAX, STATE_ROOT_TYPE};
 
 pub(super) fn record(bytes: &[u8]) -> Result<Record, RecordError> {
     if bytes.len() > RECORD_BYTES_MAX {
@@ -170,6 +170,9 @@ fn explain_without_type(bytes: &[u8]) -> RecordError {
         }
         (_, None) => fault("type", Reason::Missing),
         (None, _) => fault("v", Reason::Missing),
+        (Some(json::Value::Int(1)), Some(json::Value::Str(name))) if name == STATE_ROOT_TYPE => {
+            RecordError::MadeByTheLog
+        }
         (Some(json::Value::Int(1)), Some(json::Value::Str(name))) if body::reader_of(name).is_none() => {
             RecordError::UnknownType { name: name.chars().take(64).collect() }
         }

@@ -1,10 +1,9 @@
 //! One command in, everything that follows from it out.
 
-use ledger_format::leaf_hash;
 use ledger_format::record::json::INTEGER_MAX;
 use ledger_format::record::{Actor, Body, Entry, Record, RecordHash, record_hash};
 
-use crate::applied::{Alarm, Applied, NewEntry, Outcome};
+use crate::applied::{Alarm, Applied, Outcome};
 use crate::batch::{Batch, Stop};
 use crate::command::{Command, Private};
 use crate::rejection::{Code, Rejection};
@@ -36,8 +35,9 @@ fn advance(previous_ms: u64, log_ms: u64) -> u64 {
 fn seal(view: &(impl View + ?Sized), log_ms: u64) -> Result<Applied, Alarm> {
     let mut batch = Batch::new(view)?;
     batch.service.log_ms = advance(batch.service.log_ms, log_ms);
-    let (_, writes) = batch.finish();
-    Ok(Applied { outcomes: vec![Outcome::Done], writes, ..Applied::default() })
+    let outcome = batch.seal()?;
+    let (entries, writes) = batch.finish();
+    Ok(Applied { outcomes: vec![outcome], entries, writes, ..Applied::default() })
 }
 
 fn append(view: &(impl View + ?Sized), log_ms: u64, records: &[Vec<u8>]) -> Result<Applied, Alarm> {
@@ -137,10 +137,7 @@ impl<V: View + ?Sized> Batch<'_, V> {
         flags: Flags,
     ) -> Result<Outcome, Alarm> {
         let (index, log_ms) = (self.next_index(), self.service.log_ms);
-        let entry = Entry::encode(log_ms, bytes);
-        let leaf = leaf_hash(&entry);
-        self.tree.frontier.push(leaf);
-        self.tree.last_at = log_ms;
+        let leaf = self.push_entry(Entry::encode(log_ms, bytes));
         self.put_record(record.tenant, record.id, RecordAt { index, log_ms, hash, leaf });
         self.put_flags(index, flags);
         if let Actor::Agent(agent) = record.actor {
@@ -148,7 +145,6 @@ impl<V: View + ?Sized> Batch<'_, V> {
             chain.signed = Some(hash);
             self.put_chain(agent, chain);
         }
-        self.entries.push(NewEntry { index, leaf, bytes: entry });
         Ok(Outcome::Sequenced { index, leaf, log_ms, duplicate: false })
     }
 }

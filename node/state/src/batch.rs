@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use ledger_format::record::{AgentId, Kid, Ulid};
+use ledger_format::{Hash, leaf_hash};
 
 use crate::applied::{Alarm, NewEntry, Write};
 use crate::keys;
@@ -48,6 +49,20 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
             entries: Vec::new(),
             overlay: Overlay::new(view),
         })
+    }
+
+    /// The state before the command.
+    pub(crate) fn view(&self) -> &'v V {
+        self.overlay.view()
+    }
+
+    /// Appends an entry at the log's time.
+    pub(crate) fn push_entry(&mut self, bytes: Vec<u8>) -> Hash {
+        let (index, leaf) = (self.next_index(), leaf_hash(&bytes));
+        self.tree.frontier.push(leaf);
+        self.tree.last_at = self.service.log_ms;
+        self.entries.push(NewEntry { index, leaf, bytes });
+        leaf
     }
 
     /// The index that the next entry gets.

@@ -28,7 +28,7 @@ pub enum Command {
         /// Canonical bytes of each record.
         records: Vec<Vec<u8>>,
     },
-    /// Advances the log's time.
+    /// Folds subjects that wait into the status map and logs its new root; without any, advances the log's time only.
     Seal {
         /// As in `Append`.
         log_ms: u64,

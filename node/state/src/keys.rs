@@ -21,6 +21,11 @@
 //! | `M` | log time of the last input to trust | entries |
 //! | `d` subject | index of the first change that the status map does not have; absent without one | entries |
 //! | `q` index, subject | nothing: the subjects that wait to be sealed, in order | entries |
+//! | `j` version, path | node of the status map | entries |
+//! | `J` key of the map, version counted down | status of a subject since that version | entries |
+//! | `y` version | keys under `j` and `J` that this version and later ones do not need | entries |
+//! | `v` version | root of the status map, place of its `state.root` entry | entries |
+//! | `V` | the newest version of the status map | entries |
 //! | `s` | the log's time, counters | commands |
 //! | `p` | the published checkpoint | commands |
 //! | `n` node id | the disk that the node id belongs to | commands |
@@ -28,6 +33,7 @@
 //! Identifiers are 16 bytes, numbers big-endian, so byte order is their order. Values under `r` are as many as entries and can be
 //! rebuilt from entries one by one ([`crate::record_index`]); all others are small state and belong into snapshots.
 
+use ledger_format::Hash;
 use ledger_format::record::{AgentId, Kid, SessionId, Ulid};
 
 /// First byte of the per-record keys.
@@ -142,6 +148,55 @@ pub(crate) fn dirty(subject: &str) -> Vec<u8> {
 /// Key of a subject's place among those that wait to be sealed.
 pub(crate) fn dirty_queue(since: u64, subject: &str) -> Vec<u8> {
     join(b'q', &since.to_be_bytes(), subject.as_bytes())
+}
+
+/// Before the places of all subjects that wait since that index or later.
+pub(crate) fn dirty_queue_from(since: u64) -> Vec<u8> {
+    join(b'q', &since.to_be_bytes(), &[])
+}
+
+/// Behind the places of all subjects that wait.
+pub(crate) const DIRTY_QUEUE_END: &[u8] = b"r";
+
+/// Since when the subject in a place of the queue waits.
+pub(crate) fn dirty_since(place: &[u8]) -> Option<u64> {
+    place.get(1..9).and_then(|since| since.try_into().ok()).map(u64::from_be_bytes)
+}
+
+/// The subject in a place of the queue.
+pub(crate) fn dirty_subject(place: &[u8]) -> Option<String> {
+    place.get(9..).and_then(|name| String::from_utf8(name.to_vec()).ok())
+}
+
+/// Key of the newest version of the status map.
+pub(crate) const MAP_NEWEST: &[u8] = b"V";
+
+/// Key of a version of the status map.
+pub(crate) fn map_version(version: u64) -> Vec<u8> {
+    join(b'v', &version.to_be_bytes(), &[])
+}
+
+/// Key of what a version of the status map has made superfluous.
+pub(crate) fn map_stale(version: u64) -> Vec<u8> {
+    join(b'y', &version.to_be_bytes(), &[])
+}
+
+/// Key of a node of the status map, by the version that made it and its path of half bytes from the root.
+pub(crate) fn map_node(version: u64, path: &[u8]) -> Vec<u8> {
+    let mut key = join(b'j', &version.to_be_bytes(), &[path.len() as u8]);
+    key.extend(path.chunks(2).map(|pair| pair[0] << 4 | pair.get(1).copied().unwrap_or_default()));
+    key
+}
+
+/// Key of the value of a key of the status map since a version. Versions count down: the first key from here on is that of the
+/// newest value which is not newer.
+pub(crate) fn map_value(key: Hash, version: u64) -> Vec<u8> {
+    join(b'J', &key.0, &(u64::MAX - version).to_be_bytes())
+}
+
+/// Behind all values of a key of the status map: version 0 has none.
+pub(crate) fn map_value_end(key: Hash) -> Vec<u8> {
+    map_value(key, 0)
 }
 
 /// Key of a node id.

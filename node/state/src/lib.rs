@@ -27,6 +27,7 @@ mod fields;
 mod genesis;
 pub mod keys;
 mod log_keys;
+mod map;
 mod memory;
 mod nodes;
 mod overlay;
@@ -49,6 +50,9 @@ pub use apply::apply;
 pub use codec::DecodeError;
 pub use command::{COMMAND_VERSION, Command, Private, RECORDS_PER_COMMAND_MAX};
 pub use keys::RECORD_KEY_PREFIX;
+pub use map::{
+    MAP_VERSIONS_KEPT, MapStatus, MapVersion, SEAL_SUBJECTS_MAX, StapleParts, map_status, staple_parts,
+};
 pub use memory::MemoryState;
 pub use rejection::{Code, Rejection};
 pub use replay::{ReplayError, ReplayFault, ReplayState, Replayer, StepError};

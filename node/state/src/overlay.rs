@@ -51,6 +51,11 @@ impl<'v, V: View + ?Sized> Overlay<'v, V> {
         Self { view, slots: BTreeMap::new(), undo: Vec::new() }
     }
 
+    /// What lies below.
+    pub(crate) fn view(&self) -> &'v V {
+        self.view
+    }
+
     /// The value under a key. Each key has one type, always the same.
     pub(crate) fn get<T: Value + 'static>(&mut self, key: Vec<u8>) -> Result<Option<Rc<T>>, Alarm> {
         if let Some(slot) = self.slots.get(&key) {

@@ -64,6 +64,15 @@ pub enum ReplayFault {
     /// Applying it gives another entry than the log holds.
     #[error("applying its record gives another entry")]
     OtherBytes,
+    /// It says `state.root` and is not one.
+    #[error("its state.root is malformed: {0}")]
+    StateRoot(String),
+    /// It seals statuses although none had changed.
+    #[error("it seals statuses and none had changed")]
+    NothingToSeal,
+    /// Its `state.root` does not commit to the statuses that follow from the entries before it.
+    #[error("its state.root commits to other statuses than those that follow from the entries before it")]
+    OtherStatus,
     /// The replayer's own state is damaged.
     #[error("the state of the replay is damaged: {0}")]
     Damaged(Alarm),
@@ -161,6 +170,10 @@ impl<S: ReplayState> Replayer<S> {
         if entry.at < status.last_entry_ms {
             return Err(ReplayFault::TimeRanBack { at: entry.at, previous: status.last_entry_ms });
         }
+        if let Some(state_root) = entry.state_root() {
+            state_root.map_err(|error| ReplayFault::StateRoot(error.to_string()))?;
+            return self.judge_state_root(index, entry.at, bytes);
+        }
         let record = Record::parse(entry.record)?;
         let command = Command::Append { log_ms: entry.at, records: vec![entry.record.to_vec()] };
         let applied = apply(&self.state, &command);
@@ -182,5 +195,18 @@ impl<S: ReplayState> Replayer<S> {
         })?;
         let same = applied.entries.first().is_some_and(|new| new.index == index && new.bytes == bytes);
         if same { Ok((leaf, applied)) } else { Err(ReplayFault::OtherBytes) }
+    }
+
+    /// A `state.root` needs no signature: sealing the state as it is here must give the same one.
+    fn judge_state_root(&self, index: u64, at: u64, bytes: &[u8]) -> Result<(Hash, Applied), ReplayFault> {
+        let applied = apply(&self.state, &Command::Seal { log_ms: at });
+        if let Some(alarm) = applied.alarm {
+            return Err(ReplayFault::Damaged(alarm));
+        }
+        match applied.entries.first() {
+            None => Err(ReplayFault::NothingToSeal),
+            Some(new) if new.index == index && new.bytes == bytes => Ok((new.leaf, applied)),
+            Some(_) => Err(ReplayFault::OtherStatus),
+        }
     }
 }

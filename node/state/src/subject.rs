@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use ledger_format::Hash;
+use ledger_format::record::json::Writer;
 use ledger_format::record::{AgentId, DelegationId, RecordHash, SessionId, TenantId};
 
 use crate::applied::Alarm;
 use crate::batch::Batch;
 use crate::keys;
 use crate::overlay::Raw;
+use crate::sessions::Session;
+use crate::values::{Agent, AgentStatus, Chain, Tenant};
 use crate::view::View;
 
 /// Something with a public status. Its name is the canonical text of its id; the status map's key is the name's SHA-256.
@@ -62,6 +66,81 @@ impl<V: View + ?Sized> Batch<'_, V> {
         }
         Ok(())
     }
+}
+
+impl<V: View + ?Sized> Batch<'_, V> {
+    /// The subject's public status as it is now, canonical JSON: its value in the status map. `None` for a subject that the state
+    /// does not know.
+    pub(crate) fn status_json(&mut self, subject: Subject) -> Result<Option<Vec<u8>>, Alarm> {
+        Ok(match subject {
+            Subject::Agent(id) => {
+                let Some(agent) = self.find_agent(id)? else { return Ok(None) };
+                Some(agent_json(&agent, &self.chain(id)?))
+            }
+            Subject::Tenant(id) => self.find_tenant(id.0)?.map(|tenant| tenant_json(&tenant)),
+            Subject::Session(id) => self.session(id)?.map(|session| session_json(&session)),
+            // Their records do not exist yet.
+            Subject::Grant(_) | Subject::Agreement(_) => None,
+        })
+    }
+}
+
+/// `since` is the index from which on the status has been what it is; for an active agent, of its registration.
+fn agent_json(agent: &Agent, chain: &Chain) -> Vec<u8> {
+    let (status, since) = match &agent.status {
+        AgentStatus::Active => ("active", agent.registered),
+        AgentStatus::Suspended { index, .. } => ("suspended", *index),
+        AgentStatus::Revoked { killed: false, index, .. } => ("revoked", *index),
+        AgentStatus::Revoked { killed: true, index, .. } => ("killed", *index),
+    };
+    object(|w| {
+        w.text_field("key", &agent.key.kid.to_string());
+        w.key("receipts");
+        w.open_object();
+        w.unsigned_field("count", chain.count);
+        w.unsigned_field("flagged", chain.flagged);
+        w.text_field("head", &Hash(chain.head).to_hex());
+        w.close_object();
+        w.unsigned_field("since", since);
+        w.text_field("status", status);
+        w.text_field("tenant", &TenantId(agent.tenant).to_string());
+        w.text_field("type", agent.agent_type.as_str());
+    })
+}
+
+fn tenant_json(tenant: &Tenant) -> Vec<u8> {
+    object(|w| {
+        if let Some(key) = &tenant.key {
+            w.text_field("key", &key.kid.to_string());
+        }
+        w.text_field("plan", tenant.plan.as_str());
+        w.unsigned_field("since", tenant.registered);
+        w.text_field("status", "active");
+    })
+}
+
+/// A session also ends with its agent and with its time, and neither writes anything into it: whoever judges it looks at its
+/// agent's status and at `expires_at` too.
+fn session_json(session: &Session) -> Vec<u8> {
+    object(|w| {
+        w.text_field("agent", &session.agent.to_string());
+        w.unsigned_field("expires_at", session.expires_at);
+        w.key("scopes");
+        w.open_array();
+        session.scopes.iter().for_each(|scope| w.string(scope.as_str()));
+        w.close_array();
+        w.unsigned_field("since", session.since);
+        w.text_field("status", session.standing.as_str());
+        w.text_field("tenant", &TenantId(session.tenant).to_string());
+    })
+}
+
+fn object(fields: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut w = Writer::with_capacity(256);
+    w.open_object();
+    fields(&mut w);
+    w.close_object();
+    w.finish()
 }
 
 #[cfg(test)]

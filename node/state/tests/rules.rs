@@ -64,8 +64,12 @@ fn time_never_runs_back() {
 }
 
 #[test]
-fn a_seal_advances_time_only() {
+fn a_seal_without_a_change_advances_time_only() {
     let mut state = populated();
+    assert!(matches!(
+        state.run(&Command::Seal { log_ms: START_MS }).unwrap()[..],
+        [Outcome::Sequenced { .. }]
+    ));
     let before = ledger_state::status(&state);
     assert_eq!(state.run(&Command::Seal { log_ms: START_MS + 7 }), Ok(vec![Outcome::Done]));
     let after = ledger_state::status(&state);

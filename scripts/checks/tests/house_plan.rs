@@ -36,8 +36,11 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("ed25519-dalek", &["ledger-format"]),
     ("ml-dsa", &["ledger-format"]),
     ("jmt", &["ledger-state"]),
+    // The form of jmt's nodes.
+    ("borsh", &["ledger-state"]),
     ("clap", &["ledger-node", "ledger-client", "ledger-witness", "devnet"]),
-    ("anyhow", &["ledger-node", "ledger-client", "ledger-witness", "devnet"]),
+    // In ledger-state for the errors of the trait through which jmt reads.
+    ("anyhow", &["ledger-node", "ledger-client", "ledger-witness", "devnet", "ledger-state"]),
     ("rcgen", &["ledger-node"]),
     ("protox", &["ledger-proto"]),
 ];

@@ -171,6 +171,16 @@ fn in_words(f: &Finding, text: &mut String) {
 }
 
 fn entry_in_words(s: &Stated, text: &mut String) {
+    if let Some(root) = &s.state_root {
+        let _ = writeln!(text, "  entry        {} (leaf {})", s.index, s.leaf);
+        let _ = writeln!(
+            text,
+            "  states       state.root: version {} of the status map, complete up to size {}, root {}",
+            root.version, root.as_of_size, root.map_root
+        );
+        text.push_str("  signed by    nobody: it is the log's own, and follows from the entries before it\n");
+        return;
+    }
     let Some(r) = &s.record else {
         let _ =
             writeln!(text, "  entry        {} (leaf {}); it holds no record of this format", s.index, s.leaf);
@@ -233,7 +243,13 @@ fn entry_in_json(s: &Stated) -> Value {
             },
         })
     });
-    json!({ "index": s.index, "leaf": s.leaf.to_string(), "record": record })
+    let state_root = s.state_root.as_ref().map(|root| {
+        json!({
+            "version": root.version, "as_of_size": root.as_of_size, "map_root": root.map_root.to_string(),
+            "trust_alg": root.trust_alg,
+        })
+    });
+    json!({ "index": s.index, "leaf": s.leaf.to_string(), "record": record, "state_root": state_root })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use ledger_format::{
     Checkpoint, CoseProof, CoseReceipt, Hash, MultiProof, Policy, TlogProof, leaf_hash,
-    record::{Entry, Record},
+    record::{Entry, Record, StateRoot},
     verify,
 };
 
@@ -68,6 +68,8 @@ pub struct Stated {
     pub leaf: Hash,
     /// What its record says; `None` for an entry that holds no record of ours.
     pub record: Option<RecordFacts>,
+    /// What the log itself states there, if it does instead of a record: the root of its status map.
+    pub state_root: Option<StateRoot>,
 }
 
 /// What a proven record states, and who signed it.
@@ -206,7 +208,8 @@ fn read_entry(index: u64, entry: &[u8], question: &Question<'_>) -> Result<State
     let leaf = leaf_hash(entry);
     let parsed = Entry::parse(entry).ok().and_then(|e| Some((e.at, Record::parse(e.record).ok()?)));
     let Some((log_ms, record)) = parsed else {
-        return Ok(Stated { index, leaf, record: None });
+        let state_root = Entry::parse(entry).ok().and_then(|entry| entry.state_root()?.ok());
+        return Ok(Stated { index, leaf, record: None, state_root });
     };
     let signature = question.bindings.judge(index, &record).map_err(|why| {
         invalid(format!("entry {index} is in the log, but its record is not signed as it says: {why}"))
@@ -228,7 +231,7 @@ fn read_entry(index: u64, entry: &[u8], question: &Question<'_>) -> Result<State
         log_ms,
         actor_ms: record.at,
     };
-    Ok(Stated { index, leaf, record: Some(facts) })
+    Ok(Stated { index, leaf, record: Some(facts), state_root: None })
 }
 
 fn check_age(mut finding: Finding, question: &Question<'_>) -> Result<Verdict, No> {

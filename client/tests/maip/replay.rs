@@ -77,3 +77,22 @@ fn a_tampered_copy_is_caught_at_the_first_wrong_entry() {
     // What lies before it is still good.
     shelf.replay(&["--to", "255"]).exits(0).says("255 entries");
 }
+
+/// A log with sealed statuses replays, and a state.root that does not follow from it is the first wrong entry.
+#[test]
+fn sealed_statuses_are_computed_again() {
+    let mut world = World::with_receipts(5);
+    world.seal();
+    world.receipt();
+    let sealed = world.seal();
+    let agent = format!("agent {}", world.agent);
+    let all = Shelf::new(&world).replay(&["--json", "--query", &agent]).exits(0).json();
+    assert_eq!(all["size"].as_u64(), Some(sealed + 1));
+    assert_eq!(all["answers"][0]["receipts"]["count"], 6);
+
+    let entry = &mut world.entries[usize::try_from(sealed).unwrap()];
+    let text = String::from_utf8(entry.clone()).unwrap();
+    *entry = text.replace(r#""version":2"#, r#""version":3"#).into_bytes();
+    let ran = Shelf::new(&world).replay(&[]).exits(1);
+    ran.says(&format!("entry {sealed} does not replay")).says("other statuses");
+}

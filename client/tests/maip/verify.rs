@@ -311,3 +311,20 @@ fn multi_proofs_and_cose_receipts_are_told_apart_and_judged() {
     let bad = files.put("bad.cose", &bytes);
     files.verify(&bad, &with_entry).exits(1);
 }
+
+/// The log's own entry is shown as that, not as somebody's record and not as damage.
+#[test]
+fn a_state_root_is_shown_as_the_logs_own() {
+    let mut world = World::with_receipts(2);
+    let index = world.seal();
+    let files = Files::new(&world);
+    let file = files.put("root.tlog-proof", &world.proof(index).to_bytes());
+    files.verify(&file, &[]).exits(0).says("version 1 of the status map").says("signed by    nobody");
+    let json = files.verify(&file, &["--json"]).exits(0).json();
+    let entry = &json["finding"]["entries"][0];
+    assert!(entry["record"].is_null());
+    assert_eq!(
+        (&entry["state_root"]["version"], &entry["state_root"]["as_of_size"]),
+        (&1.into(), &index.into())
+    );
+}

@@ -25,7 +25,7 @@ use ledger_format::{
 };
 use ledger_log::{
     Ack, Clock, Credential, HostedLog, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream,
-    PeerTransport, PublishOptions, RaftOptions, WitnessTransport, World,
+    PeerTransport, PublishOptions, RaftOptions, SealOptions, WitnessTransport, World,
 };
 
 const ORIGIN: &str = "log.example/large";
@@ -94,6 +94,8 @@ async fn open(dir: PathBuf, engine: &str) -> Result<HostedLog, Box<dyn Error>> {
         predecessor: None,
         fail_open: false,
         publish: PublishOptions::default(),
+        // Indexes are counted here.
+        seal: SealOptions { interval_ms: 0, ..SealOptions::default() },
         bootstrap: Some(vec![Member {
             id: 1,
             peer: "127.0.0.1:1".into(),

@@ -8,7 +8,8 @@
 //! | `raft` | adapters: openraft's traits on our Raft log, state and transport |
 //! | `ledger` | committed raft_entries become entries, tiles and state, in one atomic write |
 //! | `publish` | root vote, sign guard, signature, cosignatures, checkpoint through Raft; the fence |
-//! | `reader` | what is published, from any node |
+//! | `seal` | when statuses go into the status map |
+//! | `reader` | what is published, from any node; staples |
 //! | `peer`, `snapshot` | what nodes give one another |
 //! | `scrub`, `housekeeping`, `backup`, `admin` | keeping it alive |
 //!
@@ -33,6 +34,7 @@ mod purge;
 mod raft;
 mod reader;
 mod scrub;
+mod seal;
 mod snapshot;
 pub mod trace;
 
@@ -44,7 +46,7 @@ pub use ingest::{Ack, Credential, Refused, RefusedKind, Submitted};
 pub use ledger::{AppliedMark, LedgerError, PublishedCheckpoint};
 pub use options::{
     Clock, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport, PublishOptions,
-    RaftOptions, WitnessTransport, World,
+    RaftOptions, SealOptions, WitnessTransport, World,
 };
 pub use peer::Kind;
 pub use publish::cosign::WitnessState;

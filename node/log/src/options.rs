@@ -49,6 +49,8 @@ pub struct LogOptions {
     pub fail_open: bool,
     /// When to publish.
     pub publish: PublishOptions,
+    /// When to seal statuses.
+    pub seal: SealOptions,
     /// Members of a new cluster; `None` for a node that is added to a living one. Harmless after the first start.
     pub bootstrap: Option<Vec<Member>>,
     /// Queues and batches.
@@ -88,6 +90,22 @@ impl Default for PublishOptions {
             witness_timeout_ms: 1_000,
             witness_requests_per_day: 86_400_000,
         }
+    }
+}
+
+/// When the leader seals statuses that have changed into the status map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealOptions {
+    /// Statuses that have changed wait at most this long; 0: nothing is ever sealed. A revocation or kill is sealed at once.
+    pub interval_ms: u64,
+    /// Pause between two steps while more statuses wait than one step takes, and after one that was made at once. Each step
+    /// holds up records for as long as it takes.
+    pub pause_ms: u64,
+}
+
+impl Default for SealOptions {
+    fn default() -> Self {
+        Self { interval_ms: 1_000, pause_ms: 20 }
     }
 }
 

@@ -4,8 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use ledger_format::{
-    BundleId, Hash, TILE_WIDTH, TileId, TlogProof, prove_consistency, prove_inclusion, record::Ulid,
+    BundleId, Hash, Staple, TILE_WIDTH, TileId, TlogProof, prove_consistency, prove_inclusion, record::Ulid,
 };
+
+use ledger_state::{Alarm, StapleParts, Subject, staple_parts};
 
 use crate::{
     hosted::Core,
@@ -131,6 +133,24 @@ impl Reader {
         }
     }
 
+    /// The staple of a subject under the published checkpoint: its status, or that the log knows no such subject. `None`
+    /// while the published checkpoint covers no `state.root` that this node keeps.
+    ///
+    /// # Errors
+    /// The tree or the state cannot be read.
+    pub fn staple(&self, subject: Subject) -> Result<Option<Staple>, ReadError> {
+        let Some(published) = self.checkpoint() else { return Ok(None) };
+        let ledger = &self.core.ledger;
+        let parts = ledger.with_view(|view| staple_parts(view, subject, published.checkpoint.size))?;
+        let damaged = |alarm: Alarm| LedgerError::corrupt("the status map", alarm.to_string());
+        let Some(StapleParts { version, standing, siblings }) = parts.map_err(damaged)? else {
+            return Ok(None);
+        };
+        let Some(inclusion) = tlog_proof_under(ledger, version.index, &published)? else { return Ok(None) };
+        let origin = published.checkpoint.origin.clone();
+        Ok(Some(Staple { origin, subject: subject.to_string(), standing, siblings, inclusion }))
+    }
+
     /// An inclusion proof at a published size; `None` beyond it.
     ///
     /// # Errors
@@ -174,6 +194,14 @@ pub(crate) fn proof_under(
     index: u64,
     published: &PublishedCheckpoint,
 ) -> Result<Option<Vec<u8>>, LedgerError> {
+    Ok(tlog_proof_under(ledger, index, published)?.map(|proof| proof.to_bytes()))
+}
+
+fn tlog_proof_under(
+    ledger: &Ledger,
+    index: u64,
+    published: &PublishedCheckpoint,
+) -> Result<Option<TlogProof>, LedgerError> {
     let size = published.checkpoint.size;
     if index >= size {
         return Ok(None);
@@ -181,7 +209,7 @@ pub(crate) fn proof_under(
     let Some(entry) = ledger.entry(index)? else { return Ok(None) };
     let hashes = prove_inclusion(&ledger.hashes(), index, size)?;
     let note = published.parsed.clone();
-    Ok(Some(TlogProof { extra: Some(entry.to_vec()), index, hashes, note }.to_bytes()))
+    Ok(Some(TlogProof { extra: Some(entry.to_vec()), index, hashes, note }))
 }
 
 #[cfg(test)]

@@ -228,6 +228,7 @@ pub fn options(config: &Config, log: &config::Log) -> anyhow::Result<LogOptions>
         predecessor,
         fail_open: log.fail_open,
         publish: (&log.publish).into(),
+        seal: (&log.seal).into(),
         bootstrap: config.bootstrap_members(),
         limits: config.log_limits(),
         raft: (&config.raft).into(),

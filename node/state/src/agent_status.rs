@@ -150,6 +150,7 @@ fn end<V: View + ?Sized>(
         };
         change(batch, id, agent, if ending.killed { StatusChange::Kill } else { StatusChange::Revoke })?;
     }
+    batch.seal_now = true;
     Ok(())
 }
 

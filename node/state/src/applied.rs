@@ -18,6 +18,8 @@ pub struct Applied {
     pub entries: Vec<NewEntry>,
     /// New state, by ascending key, each key once.
     pub writes: Vec<Write>,
+    /// Whether an agent was revoked or killed: its new status should be sealed at once.
+    pub seal_now: bool,
     /// Set when the command published a checkpoint.
     pub published: Option<Published>,
     /// Set when this node must stop: nothing of the command may be stored.

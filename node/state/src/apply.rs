@@ -51,8 +51,9 @@ fn append(view: &(impl View + ?Sized), log_ms: u64, records: &[Vec<u8>]) -> Resu
             Err(Stop::Halt(alarm)) => return Err(alarm),
         });
     }
+    let seal_now = batch.seal_now;
     let (entries, writes) = batch.finish();
-    Ok(Applied { outcomes, entries, writes, ..Applied::default() })
+    Ok(Applied { outcomes, entries, writes, seal_now, ..Applied::default() })
 }
 
 impl<V: View + ?Sized> Batch<'_, V> {

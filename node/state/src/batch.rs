@@ -38,6 +38,8 @@ pub(crate) struct Batch<'v, V: ?Sized> {
     pub(crate) tree: Tree,
     pub(crate) service: Service,
     pub(crate) entries: Vec<NewEntry>,
+    /// See [`crate::Applied::seal_now`].
+    pub(crate) seal_now: bool,
     overlay: Overlay<'v, V>,
 }
 
@@ -47,6 +49,7 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
             tree: load(view, keys::TREE)?.unwrap_or_default(),
             service: load(view, keys::SERVICE)?.unwrap_or_default(),
             entries: Vec::new(),
+            seal_now: false,
             overlay: Overlay::new(view),
         })
     }

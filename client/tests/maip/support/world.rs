@@ -133,6 +133,16 @@ impl World {
         self.draft(tenant, actor, body).sign(&agent_key())
     }
 
+    /// Seals the statuses that have changed; index of the `state.root`.
+    pub(crate) fn seal(&mut self) -> u64 {
+        let applied = self.state.apply(&Command::Seal { log_ms: NOW_S * 1_000 });
+        self.entries.extend(applied.entries.iter().map(|e| e.bytes.clone()));
+        match &applied.outcomes[..] {
+            [Outcome::Sequenced { index, .. }] => *index,
+            other => panic!("{other:?} {:?}", applied.alarm),
+        }
+    }
+
     fn log_record(&mut self, tenant: Ulid, actor: Actor, body: Body, key: &SigningKey) -> u64 {
         let record = self.draft(tenant, actor, body).sign(key);
         self.submit(&record.to_bytes()).0

@@ -34,6 +34,7 @@ use crate::{
     purge,
     raft::{log_store::LogStore, machine::Machine, network::Network, types::Raft},
     reader::Reader,
+    seal,
 };
 
 pub(crate) use self::core::{Core, ProposeError};
@@ -135,6 +136,7 @@ impl HostedLog {
         core.spawn(genesis::run(core.clone()));
         core.spawn(housekeeping::run(core.clone()));
         core.spawn(purge::run(core.clone()));
+        core.spawn(seal::run(core.clone()));
         if core.ledger.size() > 0 && crate::snapshot::newest(core.ledger.dir())?.is_none() {
             // A restored log begins behind its Raft log: without a snapshot no new node could join it.
             core.raft.trigger().snapshot().await.map_err(|e| OpenError::Raft(e.to_string()))?;

@@ -89,7 +89,10 @@ impl Ledger {
             self.alarms.raise(AlarmKind::RootMismatch, alarm.to_string());
             return Err(Halt::Corrupt(alarm.to_string()));
         }
-        let Applied { outcomes, entries, writes, published, .. } = applied;
+        let Applied { outcomes, entries, writes, published, seal_now, .. } = applied;
+        if seal_now {
+            self.seal_now.notify_one();
+        }
         if let Some(first) = entries.first() {
             let mut chunk = Vec::with_capacity(entries.iter().map(|e| e.bytes.len() + 2).sum());
             let first = first.index;

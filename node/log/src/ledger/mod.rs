@@ -23,7 +23,7 @@ use std::{
 
 use ledger_format::{Checkpoint, Note};
 use ledger_store::{Engine, Files};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub(crate) use apply::Work;
 pub(crate) use edge::Edge;
@@ -89,6 +89,7 @@ pub(crate) struct Ledger {
     points: KeyPoints,
     applied: watch::Sender<AppliedMark>,
     published: watch::Sender<Option<Arc<PublishedCheckpoint>>>,
+    seal_now: Notify,
     raft: Mutex<RaftMark>,
     writer: TileWriter,
     alarms: Arc<Alarms>,
@@ -132,6 +133,11 @@ impl Ledger {
     /// Number of entries, also those not yet published.
     pub(crate) fn size(&self) -> u64 {
         self.applied.borrow().size
+    }
+
+    /// Waits until an agent is revoked or killed, or comes back at once if one was since the last call.
+    pub(crate) async fn seal_now(&self) {
+        self.seal_now.notified().await;
     }
 
     /// Watches how far this node has applied.

@@ -55,6 +55,7 @@ impl Ledger {
             points: KeyPoints::default(),
             applied: watch::Sender::default(),
             published: watch::Sender::default(),
+            seal_now: tokio::sync::Notify::new(),
             raft: Mutex::default(),
             writer: TileWriter::default(),
             alarms,

@@ -14,12 +14,14 @@ use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use ledger_format::{
     NoteSigner, Policy, SignatureType, TlogProof,
-    record::{Actor, AgentId, AgentRegister, AgentType, Body, Draft, SigningKey, TenantRegister, Ulid},
+    record::{
+        Actor, AgentId, AgentKill, AgentRegister, AgentType, Body, Draft, SigningKey, TenantRegister, Ulid,
+    },
     verify,
 };
 use ledger_log::{
     Ack, Clock, Credential, HostedLog, Kind, LogLimits, LogOptions, Member, PeerError, PeerStream,
-    PeerTransport, PublishOptions, RaftOptions, Refused, Submitted, World,
+    PeerTransport, PublishOptions, RaftOptions, Refused, SealOptions, Submitted, World,
 };
 use ledger_store::EngineKind;
 use tempfile::TempDir;
@@ -185,6 +187,8 @@ pub(crate) struct Cluster {
     pub(crate) log_seeds: Vec<u8>,
     pub(crate) predecessor: Option<String>,
     pub(crate) publish: PublishOptions,
+    /// Off unless a test is about it: the others count entries.
+    pub(crate) seal: SealOptions,
     pub(crate) members: Vec<Member>,
     root: TempDir,
 }
@@ -244,6 +248,7 @@ impl Cluster {
             log_seeds: vec![FIRST_LOG_KEY],
             predecessor: None,
             publish: PublishOptions { interval_ms: 50, min_interval_ms: 5, ..PublishOptions::default() },
+            seal: SealOptions { interval_ms: 0, pause_ms: 1 },
             members,
             root: tempfile::tempdir().unwrap(),
         }
@@ -270,6 +275,7 @@ impl Cluster {
             policy_text: self.policy_text.clone(),
             fail_open: false,
             publish: self.publish.clone(),
+            seal: self.seal.clone(),
             bootstrap: self.members.iter().any(|m| m.id == id).then(|| self.members.clone()),
             limits: LogLimits {
                 reserve_bytes: self.reserve_bytes,
@@ -401,6 +407,12 @@ impl Tenant {
             on_behalf_of: None,
             plan: None,
         }))
+    }
+
+    pub(crate) fn kill(&mut self, agent: AgentId) -> Bytes {
+        let reason = "stolen".into();
+        let body = AgentKill { agent, cascade: true, compromised_at: None, on_behalf_of: None, reason };
+        self.record(Body::AgentKill(body))
     }
 
     /// Any number of distinct valid records: agents of this tenant.

@@ -6,4 +6,5 @@ mod harness;
 mod limits;
 mod rotation;
 mod rules;
+mod seal;
 mod witness;

@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 pub use limits::Limits;
 pub use load::{ConfigError, Overrides, load, parse};
-pub use timing::{Publish, Raft};
+pub use timing::{Publish, Raft, Seal};
 
 /// Everything a node is started with. Paths are absolute once loaded.
 #[derive(Clone, Debug, Deserialize)]
@@ -165,6 +165,9 @@ pub struct Log {
     /// When to publish.
     #[serde(default)]
     pub publish: Publish,
+    /// When to seal statuses.
+    #[serde(default)]
+    pub seal: Seal,
 }
 
 /// Requests to witnesses.

@@ -69,6 +69,7 @@ fn every_mistake_is_named_by_its_field() {
         ("api = \"https:", "api = \"http:", "cluster.members[0].api"),
         ("min_interval_ms = 10", "min_interval_ms = 1001", "logs[0].publish.min_interval_ms"),
         ("republish_s", "republish_ms", "republish_ms"),
+        ("[logs.publish]", "[logs.seal]\npause_ms = 1001\n[logs.publish]", "logs[0].seal.pause_ms"),
         ("[tls]", "[limits]\nconnections = 0\n[tls]", "limits.connections"),
         ("[tls]", "[limits]\nconections = 1\n[tls]", "conections"),
         ("[tls]", "[raft]\nelection_min_ms = 10\n[tls]", "raft.election_min_ms"),

@@ -1,6 +1,6 @@
-//! When checkpoints are published, and how consensus keeps time. Defaults are those of `ledger-log`.
+//! When checkpoints are published and statuses sealed, and how consensus keeps time. Defaults are those of `ledger-log`.
 
-use ledger_log::{PublishOptions, RaftOptions};
+use ledger_log::{PublishOptions, RaftOptions, SealOptions};
 use serde::Deserialize;
 
 /// When checkpoints are published (rule G7).
@@ -41,6 +41,29 @@ impl From<&Publish> for PublishOptions {
             witness_timeout_ms: publish.witness_timeout_ms,
             witness_requests_per_day: publish.witness_requests_per_day,
         }
+    }
+}
+
+/// When statuses that have changed are sealed into the status map.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Seal {
+    /// Statuses wait at most this long; 0: nothing is ever sealed.
+    pub interval_ms: u64,
+    /// Pause between two steps while more statuses wait than one step takes.
+    pub pause_ms: u64,
+}
+
+impl Default for Seal {
+    fn default() -> Self {
+        let SealOptions { interval_ms, pause_ms } = SealOptions::default();
+        Self { interval_ms, pause_ms }
+    }
+}
+
+impl From<&Seal> for SealOptions {
+    fn from(seal: &Seal) -> Self {
+        Self { interval_ms: seal.interval_ms, pause_ms: seal.pause_ms }
     }
 }
 

@@ -152,6 +152,13 @@ fn validate_log(log: &Log, field: &dyn Fn(&str) -> String) -> Result<(), ConfigE
             "the tick (interval_ms) is the longest time between two checkpoints of a growing log",
         ));
     }
+    if log.seal.interval_ms != 0 && log.seal.pause_ms > log.seal.interval_ms {
+        return Err(ConfigError::field(
+            field("seal.pause_ms"),
+            "larger than seal.interval_ms",
+            "the interval is the longest that a status waits to be sealed; 0 seals nothing",
+        ));
+    }
     if log.publish.witness_timeout_ms == 0 {
         return Err(ConfigError::field(
             field("publish.witness_timeout_ms"),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Init, NewLog};
-use crate::config::{Limits, MemberEntry, Publish, Raft};
+use crate::config::{Limits, MemberEntry, Publish, Raft, Seal};
 
 /// The configuration, each field with its reason.
 pub(super) fn configuration(args: &Init, logs: &[NewLog]) -> String {
@@ -86,6 +86,7 @@ fn hosted(log: &NewLog) -> String {
     };
     let Publish { interval_ms, min_interval_ms, republish_s, witness_timeout_ms, witness_requests_per_day } =
         Publish::default();
+    let Seal { interval_ms: seal_ms, pause_ms } = Seal::default();
     format!(
         r#"# vkey {vkey}
 [[logs]]
@@ -109,6 +110,11 @@ republish_s = {republish_s}
 witness_timeout_ms = {witness_timeout_ms}
 # What each witness has agreed to.
 witness_requests_per_day = {witness_requests_per_day}
+[logs.seal]
+# Statuses that have changed go into the status map at least this often; 0: never. Revocations and kills go at once.
+interval_ms = {seal_ms}
+# Pause between two steps of it while many wait.
+pause_ms = {pause_ms}
 
 "#
     )

@@ -71,6 +71,9 @@ fn receipt() -> impl Strategy<Value = Body> {
             let session = session.map(SessionId);
             let on_behalf_of = None;
             Body::ReceiptAction(ReceiptAction {
+                approval: None,
+                decision: None,
+                grant: None,
                 action,
                 agent,
                 detail,
@@ -205,6 +208,9 @@ proptest! {
 #[test]
 fn a_typical_receipt_body_is_about_300_bytes() {
     let body = ReceiptAction {
+        approval: None,
+        decision: None,
+        grant: None,
         action: Scope::parse("invoice:approve").unwrap(),
         agent: AgentId(Ulid(1)),
         detail: vec![],

@@ -108,6 +108,9 @@ impl Receipt {
         let mut detail = log.details.clone();
         detail.sort_by(|a, b| a.0.cmp(&b.0));
         let body = ReceiptAction {
+            approval: None,
+            decision: None,
+            grant: None,
             action: log.action.clone(),
             agent: log.agent,
             detail,

@@ -24,6 +24,7 @@ words! {
 /// Facts for documents and tests.
 pub(super) const REGISTER: TypeInfo = TypeInfo {
     name: "agent.register",
+    about: "",
     actors: &[ActorKind::Tenant, ActorKind::Operator],
     fields: &[
         FieldInfo::required("agent"),
@@ -41,6 +42,7 @@ pub(super) const REGISTER: TypeInfo = TypeInfo {
 /// Facts for documents and tests.
 pub(super) const KEY: TypeInfo = TypeInfo {
     name: "agent.key",
+    about: "",
     actors: &[ActorKind::Agent, ActorKind::Tenant, ActorKind::Operator],
     fields: &[
         FieldInfo::required("agent"),
@@ -54,6 +56,7 @@ pub(super) const KEY: TypeInfo = TypeInfo {
 /// Facts for documents and tests.
 pub(super) const REVOKE: TypeInfo = TypeInfo {
     name: "agent.revoke",
+    about: "",
     actors: &[ActorKind::Tenant, ActorKind::Operator],
     fields: &[
         FieldInfo::required("agent"),

@@ -2,10 +2,21 @@
 
 use super::json::{JsonError, Reader, Writer};
 use super::{
-    AgentKey, AgentKill, AgentReactivate, AgentRegister, AgentRevoke, AgentSuspend, AgentUpdate, LogGenesis,
-    LogKey, ReceiptAction, SessionClose, SessionHandoff, SessionOpen, SessionRefresh, TenantRegister,
+    AgentKey, AgentKill, AgentReactivate, AgentRegister, AgentRevoke, AgentSuspend, AgentUpdate,
+    AnomalyReport, AnomalyResolve, Approval, AttestPeer, ClaimCreate, ClaimResolve, ComplianceCheck,
+    ComplianceReport, DatasetAttest, Decision, DelegationAccept, DelegationOffer, DelegationReject,
+    DelegationRevoke, DocumentAttest, DocumentVerdict, Erasure, FederationAgree, FederationEnd,
+    GuardrailDefine, GuardrailStatus, LogGenesis, LogKey, LogPolicy, ModelAttest, OrchestrationFinish,
+    OrchestrationStart, OrchestrationStep, PolicyPut, PolicyStatus, ReceiptAction, ReceiptRevoke,
+    ReceiptStatement, ReceiptSupersede, ScopeDefine, SessionClose, SessionHandoff, SessionOpen,
+    SessionRefresh, TenantKey, TenantReactivate, TenantRegister, TenantSuspend, TenantUpdate, ToolRegister,
+    TrustAlgorithm, WitnessAttest, WitnessRequest, WorkflowDefine, WorkflowPublish,
 };
-use super::{agent, agent_status, log_genesis, log_key, receipt, session, tenant};
+use super::{
+    agent, agent_status, attestation, claims, compliance, decision, delegation, erasure, federation,
+    guardrail, lineage, log_genesis, log_key, log_rules, policies, receipt, registry, session, statement,
+    tenant, tenant_status, workflow,
+};
 
 /// Who may sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,201 +45,173 @@ impl ActorKind {
 pub struct TypeInfo {
     /// The word in `type`.
     pub name: &'static str,
+    /// What it states and what follows, as in `docs/record-format.md`; empty for the types that are described by hand there.
+    pub about: &'static str,
     /// Who may sign it.
     pub actors: &'static [ActorKind],
-    /// The body's fields, in canonical order; members of an inner object follow it with their path.
+    /// The body's fields, in canonical order.
     pub fields: &'static [FieldInfo],
 }
 
-/// One field of a body.
+/// One field of a body or of an object in it.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldInfo {
-    /// Path below `body`.
+    /// Its name; in bodies that are described by hand, a path.
     pub name: &'static str,
     /// Whether every record of the type has it.
     pub required: bool,
+    /// What it says.
+    pub about: &'static str,
+    /// What it must be.
+    pub rule: &'static str,
+    /// The members, when the field holds an object or a list of objects.
+    pub inner: &'static [FieldInfo],
+    /// Whether it holds a list of such objects.
+    pub is_list: bool,
 }
 
 impl FieldInfo {
     pub(super) const fn required(name: &'static str) -> Self {
-        Self { name, required: true }
+        Self { name, required: true, about: "", rule: "", inner: &[], is_list: false }
     }
 
     pub(super) const fn optional(name: &'static str) -> Self {
-        Self { name, required: false }
+        Self { required: false, ..Self::required(name) }
     }
 }
 
-/// Every record type that this version reads and writes.
-pub const TYPES: &[TypeInfo] = &[
-    log_genesis::INFO,
-    log_key::INFO,
-    tenant::REGISTER,
-    agent::REGISTER,
-    agent::KEY,
-    agent_status::UPDATE,
-    agent_status::SUSPEND,
-    agent_status::REACTIVATE,
-    agent::REVOKE,
-    agent_status::KILL,
-    session::OPEN,
-    session::REFRESH,
-    session::HANDOFF,
-    session::CLOSE,
-    receipt::ACTION,
-];
+/// Makes, from one row for each type, the enum, the table and what all bodies have in common. The last word of a row says whom
+/// the body is about: `log`, `agent` (always one), `maybe` (perhaps one), `grantor` (perhaps the agent in `from`), `none`.
+macro_rules! bodies {
+    ($($variant:ident: $form:ident $body:ident = $name:literal $module:ident::$info:ident, $about:ident;)+) => {
+        /// Every record type that this version reads and writes.
+        pub const TYPES: &[TypeInfo] = &[$($module::$info),+];
 
-/// What a record states, by type.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Body {
-    /// `log.genesis`
-    LogGenesis(Box<LogGenesis>),
-    /// `log.key`
-    LogKey(LogKey),
-    /// `tenant.register`
-    TenantRegister(TenantRegister),
-    /// `agent.register`
-    AgentRegister(Box<AgentRegister>),
-    /// `agent.key`
-    AgentKey(AgentKey),
-    /// `agent.revoke`
-    AgentRevoke(AgentRevoke),
-    /// `session.open`
-    SessionOpen(Box<SessionOpen>),
-    /// `session.refresh`
-    SessionRefresh(SessionRefresh),
-    /// `session.handoff`
-    SessionHandoff(SessionHandoff),
-    /// `session.close`
-    SessionClose(SessionClose),
-    /// `agent.update`
-    AgentUpdate(Box<AgentUpdate>),
-    /// `agent.suspend`
-    AgentSuspend(AgentSuspend),
-    /// `agent.reactivate`
-    AgentReactivate(AgentReactivate),
-    /// `agent.kill`
-    AgentKill(AgentKill),
-    /// `receipt.action`
-    ReceiptAction(ReceiptAction),
+        /// What a record states, by type.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Body {
+            $(#[doc = concat!("`", $name, "`")] $variant(bodies!(@type $form $body))),+
+        }
+
+        /// The reader of a type's body, and the table's row; `None` for an unknown type.
+        pub(super) fn reader_of(type_name: &str) -> Option<(&'static TypeInfo, ReadBody)> {
+            // The type that nearly all records have comes first.
+            if type_name == "receipt.action" {
+                return Some((&receipt::ACTION, |r| ReceiptAction::read(r).map(Body::ReceiptAction)));
+            }
+            match type_name {
+                $($name => Some((&$module::$info, |r| $body::read(r).map(|b| Body::$variant(bodies!(@wrap $form b))))),)+
+                _ => None,
+            }
+        }
+
+        impl Body {
+            /// The table's row for this body's type.
+            pub fn info(&self) -> &'static TypeInfo {
+                match self { $(Body::$variant(_) => &$module::$info),+ }
+            }
+
+            /// Whether the record is about the log itself: it belongs to no tenant, and the operator signs in its own name.
+            pub fn is_about_the_log(&self) -> bool {
+                match self { $(Body::$variant(_) => bodies!(@log $about)),+ }
+            }
+
+            /// The credential that the operator acted for.
+            pub fn on_behalf_of(&self) -> Option<&str> {
+                match self { $(Body::$variant(b) => bodies!(@credential $about b)),+ }
+            }
+
+            /// The agent that the body is about: who speaks, when an agent signs.
+            pub fn agent(&self) -> Option<super::AgentId> {
+                match self { $(Body::$variant(b) => bodies!(@agent $about b)),+ }
+            }
+
+            pub(super) fn write(&self, w: &mut Writer) {
+                match self { $(Body::$variant(b) => b.write(w)),+ }
+            }
+        }
+    };
+    (@type boxed $body:ident) => { Box<$body> };
+    (@type plain $body:ident) => { $body };
+    (@wrap boxed $b:ident) => { Box::new($b) };
+    (@wrap plain $b:ident) => { $b };
+    (@log log) => { true };
+    (@log $about:ident) => { false };
+    (@credential log $b:ident) => {{ let _ = $b; None }};
+    (@credential $about:ident $b:ident) => { $b.on_behalf_of.as_deref() };
+    (@agent agent $b:ident) => { Some($b.agent) };
+    (@agent maybe $b:ident) => { $b.agent };
+    (@agent grantor $b:ident) => { $b.from };
+    (@agent $about:ident $b:ident) => {{ let _ = $b; None }};
 }
 
 /// Reads the body of one type.
 pub(super) type ReadBody = fn(&mut Reader<'_>) -> Result<Body, JsonError>;
 
-/// The reader of a type's body, and the table's row; `None` for an unknown type.
-pub(super) fn reader_of(type_name: &str) -> Option<(&'static TypeInfo, ReadBody)> {
-    let (info, read): (&'static TypeInfo, ReadBody) = match type_name {
-        "receipt.action" => (&receipt::ACTION, |r| ReceiptAction::read(r).map(Body::ReceiptAction)),
-        "agent.register" => {
-            (&agent::REGISTER, |r| AgentRegister::read(r).map(|b| Body::AgentRegister(Box::new(b))))
-        }
-        "agent.key" => (&agent::KEY, |r| AgentKey::read(r).map(Body::AgentKey)),
-        "agent.revoke" => (&agent::REVOKE, |r| AgentRevoke::read(r).map(Body::AgentRevoke)),
-        "tenant.register" => (&tenant::REGISTER, |r| TenantRegister::read(r).map(Body::TenantRegister)),
-        "log.genesis" => (&log_genesis::INFO, |r| LogGenesis::read(r).map(|b| Body::LogGenesis(Box::new(b)))),
-        "session.open" => (&session::OPEN, |r| SessionOpen::read(r).map(|b| Body::SessionOpen(Box::new(b)))),
-        "session.refresh" => (&session::REFRESH, |r| SessionRefresh::read(r).map(Body::SessionRefresh)),
-        "session.handoff" => (&session::HANDOFF, |r| SessionHandoff::read(r).map(Body::SessionHandoff)),
-        "session.close" => (&session::CLOSE, |r| SessionClose::read(r).map(Body::SessionClose)),
-        "agent.update" => {
-            (&agent_status::UPDATE, |r| AgentUpdate::read(r).map(|b| Body::AgentUpdate(Box::new(b))))
-        }
-        "agent.suspend" => (&agent_status::SUSPEND, |r| AgentSuspend::read(r).map(Body::AgentSuspend)),
-        "agent.reactivate" => {
-            (&agent_status::REACTIVATE, |r| AgentReactivate::read(r).map(Body::AgentReactivate))
-        }
-        "agent.kill" => (&agent_status::KILL, |r| AgentKill::read(r).map(Body::AgentKill)),
-        "log.key" => (&log_key::INFO, |r| LogKey::read(r).map(Body::LogKey)),
-        _ => return None,
-    };
-    Some((info, read))
-}
-
-impl Body {
-    /// The table's row for this body's type.
-    pub fn info(&self) -> &'static TypeInfo {
-        match self {
-            Body::LogGenesis(_) => &log_genesis::INFO,
-            Body::LogKey(_) => &log_key::INFO,
-            Body::TenantRegister(_) => &tenant::REGISTER,
-            Body::AgentRegister(_) => &agent::REGISTER,
-            Body::AgentKey(_) => &agent::KEY,
-            Body::AgentRevoke(_) => &agent::REVOKE,
-            Body::SessionOpen(_) => &session::OPEN,
-            Body::SessionRefresh(_) => &session::REFRESH,
-            Body::SessionHandoff(_) => &session::HANDOFF,
-            Body::SessionClose(_) => &session::CLOSE,
-            Body::AgentUpdate(_) => &agent_status::UPDATE,
-            Body::AgentSuspend(_) => &agent_status::SUSPEND,
-            Body::AgentReactivate(_) => &agent_status::REACTIVATE,
-            Body::AgentKill(_) => &agent_status::KILL,
-            Body::ReceiptAction(_) => &receipt::ACTION,
-        }
-    }
-
-    /// Whether the record is about the log itself: it belongs to no tenant, and the operator signs in its own name.
-    pub fn is_about_the_log(&self) -> bool {
-        matches!(self, Body::LogGenesis(_) | Body::LogKey(_))
-    }
-
-    /// The credential that the operator acted for.
-    pub fn on_behalf_of(&self) -> Option<&str> {
-        match self {
-            Body::LogGenesis(_) | Body::LogKey(_) => None,
-            Body::TenantRegister(b) => b.on_behalf_of.as_deref(),
-            Body::AgentRegister(b) => b.on_behalf_of.as_deref(),
-            Body::AgentKey(b) => b.on_behalf_of.as_deref(),
-            Body::AgentRevoke(b) => b.on_behalf_of.as_deref(),
-            Body::SessionOpen(b) => b.on_behalf_of.as_deref(),
-            Body::SessionRefresh(b) => b.on_behalf_of.as_deref(),
-            Body::SessionHandoff(b) => b.on_behalf_of.as_deref(),
-            Body::SessionClose(b) => b.on_behalf_of.as_deref(),
-            Body::AgentUpdate(b) => b.on_behalf_of.as_deref(),
-            Body::AgentSuspend(b) => b.on_behalf_of.as_deref(),
-            Body::AgentReactivate(b) => b.on_behalf_of.as_deref(),
-            Body::AgentKill(b) => b.on_behalf_of.as_deref(),
-            Body::ReceiptAction(b) => b.on_behalf_of.as_deref(),
-        }
-    }
-
-    /// The agent that the body is about.
-    pub fn agent(&self) -> Option<super::AgentId> {
-        match self {
-            Body::LogGenesis(_) | Body::LogKey(_) | Body::TenantRegister(_) => None,
-            Body::AgentRegister(b) => Some(b.agent),
-            Body::AgentKey(b) => Some(b.agent),
-            Body::AgentRevoke(b) => Some(b.agent),
-            Body::SessionOpen(b) => Some(b.agent),
-            Body::SessionRefresh(b) => Some(b.agent),
-            Body::SessionHandoff(b) => Some(b.agent),
-            Body::SessionClose(b) => Some(b.agent),
-            Body::AgentUpdate(b) => Some(b.agent),
-            Body::AgentSuspend(b) => Some(b.agent),
-            Body::AgentReactivate(b) => Some(b.agent),
-            Body::AgentKill(b) => Some(b.agent),
-            Body::ReceiptAction(b) => Some(b.agent),
-        }
-    }
-
-    pub(super) fn write(&self, w: &mut Writer) {
-        match self {
-            Body::LogGenesis(b) => b.write(w),
-            Body::LogKey(b) => b.write(w),
-            Body::TenantRegister(b) => b.write(w),
-            Body::AgentRegister(b) => b.write(w),
-            Body::AgentKey(b) => b.write(w),
-            Body::AgentRevoke(b) => b.write(w),
-            Body::SessionOpen(b) => b.write(w),
-            Body::SessionRefresh(b) => b.write(w),
-            Body::SessionHandoff(b) => b.write(w),
-            Body::SessionClose(b) => b.write(w),
-            Body::AgentUpdate(b) => b.write(w),
-            Body::AgentSuspend(b) => b.write(w),
-            Body::AgentReactivate(b) => b.write(w),
-            Body::AgentKill(b) => b.write(w),
-            Body::ReceiptAction(b) => b.write(w),
-        }
-    }
+bodies! {
+    LogGenesis: boxed LogGenesis = "log.genesis" log_genesis::INFO, log;
+    LogKey: plain LogKey = "log.key" log_key::INFO, log;
+    LogPolicy: boxed LogPolicy = "log.policy" log_rules::POLICY, log;
+    TrustAlgorithm: boxed TrustAlgorithm = "trust.algorithm" log_rules::TRUST, log;
+    TenantRegister: plain TenantRegister = "tenant.register" tenant::REGISTER, none;
+    TenantUpdate: boxed TenantUpdate = "tenant.update" tenant_status::UPDATE, none;
+    TenantKey: boxed TenantKey = "tenant.key" tenant_status::KEY, none;
+    TenantSuspend: boxed TenantSuspend = "tenant.suspend" tenant_status::SUSPEND, none;
+    TenantReactivate: boxed TenantReactivate = "tenant.reactivate" tenant_status::REACTIVATE, none;
+    FederationAgree: boxed FederationAgree = "federation.agree" federation::AGREE, none;
+    FederationEnd: boxed FederationEnd = "federation.end" federation::END, none;
+    AgentRegister: boxed AgentRegister = "agent.register" agent::REGISTER, agent;
+    AgentKey: plain AgentKey = "agent.key" agent::KEY, agent;
+    AgentUpdate: boxed AgentUpdate = "agent.update" agent_status::UPDATE, agent;
+    AgentSuspend: plain AgentSuspend = "agent.suspend" agent_status::SUSPEND, agent;
+    AgentReactivate: plain AgentReactivate = "agent.reactivate" agent_status::REACTIVATE, agent;
+    AgentRevoke: plain AgentRevoke = "agent.revoke" agent::REVOKE, agent;
+    AgentKill: plain AgentKill = "agent.kill" agent_status::KILL, agent;
+    ScopeDefine: boxed ScopeDefine = "scope.define" registry::DEFINE, none;
+    ToolRegister: boxed ToolRegister = "tool.register" registry::TOOL, none;
+    SessionOpen: boxed SessionOpen = "session.open" session::OPEN, agent;
+    SessionRefresh: plain SessionRefresh = "session.refresh" session::REFRESH, agent;
+    SessionHandoff: plain SessionHandoff = "session.handoff" session::HANDOFF, agent;
+    SessionClose: plain SessionClose = "session.close" session::CLOSE, agent;
+    ReceiptAction: plain ReceiptAction = "receipt.action" receipt::ACTION, agent;
+    ReceiptGenesis: boxed ReceiptStatement = "receipt.genesis" statement::GENESIS, agent;
+    ReceiptDelegation: boxed ReceiptStatement = "receipt.delegation" statement::DELEGATION, agent;
+    ReceiptRevocation: boxed ReceiptStatement = "receipt.revocation" statement::REVOCATION, agent;
+    ReceiptDataset: boxed ReceiptStatement = "receipt.dataset" statement::DATASET, agent;
+    ReceiptModel: boxed ReceiptStatement = "receipt.model" statement::MODEL, agent;
+    ReceiptCompliance: boxed ReceiptStatement = "receipt.compliance" statement::COMPLIANCE, agent;
+    ReceiptClaim: boxed ReceiptStatement = "receipt.claim" statement::CLAIM, agent;
+    ReceiptApproval: boxed ReceiptStatement = "receipt.approval" statement::APPROVAL, agent;
+    ReceiptSupersede: boxed ReceiptSupersede = "receipt.supersede" statement::SUPERSEDE, agent;
+    ReceiptRevoke: boxed ReceiptRevoke = "receipt.revoke" statement::REVOKE, agent;
+    Decision: boxed Decision = "decision" decision::DECISION, agent;
+    Approval: boxed Approval = "approval" decision::APPROVAL, agent;
+    AttestPeer: boxed AttestPeer = "attest.peer" attestation::PEER, agent;
+    WitnessRequest: boxed WitnessRequest = "witness.request" attestation::REQUEST, agent;
+    WitnessAttest: boxed WitnessAttest = "witness.attest" attestation::ATTEST, agent;
+    DelegationOffer: boxed DelegationOffer = "delegation.offer" delegation::OFFER, grantor;
+    DelegationAccept: boxed DelegationAccept = "delegation.accept" delegation::ACCEPT, agent;
+    DelegationReject: boxed DelegationReject = "delegation.reject" delegation::REJECT, agent;
+    DelegationRevoke: boxed DelegationRevoke = "delegation.revoke" delegation::REVOKE, none;
+    PolicyPut: boxed PolicyPut = "policy.put" policies::PUT, none;
+    PolicyStatus: boxed PolicyStatus = "policy.status" policies::STATUS, none;
+    ClaimCreate: boxed ClaimCreate = "claim.create" claims::CREATE, agent;
+    ClaimResolve: boxed ClaimResolve = "claim.resolve" claims::RESOLVE, none;
+    DocumentAttest: boxed DocumentAttest = "document.attest" claims::ATTEST, agent;
+    DocumentVerdict: boxed DocumentVerdict = "document.verdict" claims::VERDICT, none;
+    ComplianceCheck: boxed ComplianceCheck = "compliance.check" compliance::CHECK, maybe;
+    ComplianceReport: boxed ComplianceReport = "compliance.report" compliance::REPORT, none;
+    AnomalyReport: boxed AnomalyReport = "anomaly.report" compliance::ANOMALY, agent;
+    AnomalyResolve: boxed AnomalyResolve = "anomaly.resolve" compliance::RESOLVE, none;
+    DatasetAttest: boxed DatasetAttest = "dataset.attest" lineage::DATASET, agent;
+    ModelAttest: boxed ModelAttest = "model.attest" lineage::MODEL, agent;
+    WorkflowDefine: boxed WorkflowDefine = "workflow.define" workflow::DEFINE, none;
+    WorkflowPublish: boxed WorkflowPublish = "workflow.publish" workflow::PUBLISH, none;
+    OrchestrationStart: boxed OrchestrationStart = "orchestration.start" workflow::START, maybe;
+    OrchestrationStep: boxed OrchestrationStep = "orchestration.step" workflow::STEP, maybe;
+    OrchestrationFinish: boxed OrchestrationFinish = "orchestration.finish" workflow::FINISH, none;
+    GuardrailDefine: boxed GuardrailDefine = "guardrail.define" guardrail::DEFINE, maybe;
+    GuardrailStatus: boxed GuardrailStatus = "guardrail.status" guardrail::STATUS, none;
+    Erasure: boxed Erasure = "erasure" erasure::INFO, none;
 }

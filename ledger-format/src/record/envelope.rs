@@ -2,6 +2,8 @@
 
 mod read;
 
+pub(super) use read::decode_signature;
+
 use std::fmt;
 
 use base64::Engine as _;
@@ -103,6 +105,11 @@ pub struct Signature {
     pub kid: Kid,
     /// Its 64 bytes.
     pub value: [u8; 64],
+}
+
+/// The text of a signature's bytes.
+pub(super) fn encode_signature(value: &[u8; 64]) -> String {
+    URL_SAFE_NO_PAD.encode(value)
 }
 
 impl fmt::Debug for Signature {

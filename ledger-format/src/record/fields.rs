@@ -86,6 +86,10 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
+            /// What the field must be.
+            #[allow(dead_code, reason = "asked for where a declared body holds such a word")]
+            pub(crate) const RULE: &'static str = $rule;
+
             /// All of them, in the order of their documentation.
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
 
@@ -188,6 +192,10 @@ pub(crate) fn exact_scope(r: &mut Reader<'_>) -> Result<Scope, JsonError> {
     })
 }
 
+pub(crate) fn scope(r: &mut Reader<'_>) -> Result<Scope, JsonError> {
+    read_with(r, "a scope: resource:action or resource:* in a-z 0-9 . _ -, or *:*", Scope::parse)
+}
+
 /// Reads a list of scopes or denies, in ascending order, each once.
 pub(crate) fn scopes(r: &mut Reader<'_>) -> Result<Vec<Scope>, JsonError> {
     let mut list: Vec<Scope> = Vec::new();
@@ -196,8 +204,7 @@ pub(crate) fn scopes(r: &mut Reader<'_>) -> Result<Vec<Scope>, JsonError> {
         if place == SCOPES_MAX {
             return Err(r.error(start, Reason::Invalid { rule: "a list of at most 256 scopes" }));
         }
-        let rule = "a scope: resource:action or resource:* in a-z 0-9 . _ -, or *:*";
-        let scope = read_with(r, rule, Scope::parse)?;
+        let scope = scope(r)?;
         if list.last().is_some_and(|previous| *previous >= scope) {
             let rule = "greater than the scope before it: the list is sorted, each once";
             return Err(r.error(start, Reason::Invalid { rule }));

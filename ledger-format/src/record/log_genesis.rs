@@ -26,6 +26,7 @@ pub const AGENT_DESCENDANTS_MAX: u64 = 100_000;
 /// Facts for documents and tests.
 pub(super) const INFO: TypeInfo = TypeInfo {
     name: "log.genesis",
+    about: "",
     actors: &[ActorKind::Operator],
     fields: &[
         FieldInfo::required("limits"),
@@ -225,7 +226,7 @@ fn read_log_keys(r: &mut Reader<'_>) -> Result<Vec<String>, JsonError> {
     Ok(keys)
 }
 
-fn read_policy(r: &mut Reader<'_>) -> Result<String, JsonError> {
+pub(super) fn read_policy(r: &mut Reader<'_>) -> Result<String, JsonError> {
     let start = r.offset();
     let rule = "a tlog-policy text of at most 16384 bytes";
     let text = fields::lines(r, POLICY_BYTES_MAX, rule)?;

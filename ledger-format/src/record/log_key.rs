@@ -19,6 +19,7 @@ words! {
 /// Facts for documents and tests.
 pub(super) const INFO: TypeInfo = TypeInfo {
     name: "log.key",
+    about: "",
     actors: &[ActorKind::Operator],
     fields: &[FieldInfo::required("action"), FieldInfo::required("vkey")],
 };

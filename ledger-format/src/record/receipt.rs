@@ -1,9 +1,11 @@
 //! The receipt family: `receipt.action`, an agent's statement of something it did.
 
 use super::body::{ActorKind, FieldInfo, TypeInfo};
+use super::declare::Kind as _;
 use super::fields::{self, Digest, words};
-use super::ids::{AgentId, SessionId};
+use super::ids::{AgentId, DelegationId, ReceiptId, SessionId};
 use super::json::{JsonError, Reader, Reason, Writer};
+use super::kinds::Id;
 use super::scope::Scope;
 
 /// Most members of `detail`.
@@ -43,11 +45,15 @@ words! {
 /// Facts for documents and tests.
 pub(super) const ACTION: TypeInfo = TypeInfo {
     name: "receipt.action",
+    about: "",
     actors: &[ActorKind::Agent, ActorKind::Tenant, ActorKind::Operator],
     fields: &[
         FieldInfo::required("action"),
         FieldInfo::required("agent"),
+        FieldInfo::optional("approval"),
+        FieldInfo::optional("decision"),
         FieldInfo::optional("detail"),
+        FieldInfo::optional("grant"),
         FieldInfo::required("input"),
         FieldInfo::optional("on_behalf_of"),
         FieldInfo::optional("outcome"),
@@ -65,8 +71,14 @@ pub struct ReceiptAction {
     pub action: Scope,
     /// Who did it; when the agent itself signs, the record's actor.
     pub agent: AgentId,
+    /// The approval that it had.
+    pub approval: Option<ReceiptId>,
+    /// The decision that allowed it.
+    pub decision: Option<ReceiptId>,
     /// Small facts that are not personal, e.g. a model's name; keys are tokens in ascending order.
     pub detail: Vec<(String, DetailValue)>,
+    /// The grant that it was done under.
+    pub grant: Option<DelegationId>,
     /// Digest of what went in.
     pub input: Digest,
     /// The credential that the operator acted for.
@@ -96,12 +108,15 @@ impl ReceiptAction {
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, JsonError> {
         let (mut action, mut agent, mut detail, mut input, mut output) = (None, None, Vec::new(), None, None);
         let (mut on_behalf_of, mut outcome, mut session) = (None, None, None);
-        let (mut tool, mut verdict) = (None, None);
+        let (mut tool, mut verdict, mut approval, mut decision, mut grant) = (None, None, None, None, None);
         r.object(|r, key| {
             match key {
                 "action" => action = Some(fields::exact_scope(r)?),
                 "agent" => agent = Some(fields::agent_id(r)?),
+                "approval" => approval = Some(Id::<ReceiptId>::read(r)?),
+                "decision" => decision = Some(Id::<ReceiptId>::read(r)?),
                 "detail" => detail = read_detail(r)?,
+                "grant" => grant = Some(Id::<DelegationId>::read(r)?),
                 "input" => input = Some(fields::digest(r)?),
                 "on_behalf_of" => on_behalf_of = Some(fields::on_behalf_of(r)?),
                 "outcome" => outcome = Some(ActionOutcome::read(r)?),
@@ -116,7 +131,10 @@ impl ReceiptAction {
         Ok(Self {
             action: r.required("action", action)?,
             agent: r.required("agent", agent)?,
+            approval,
+            decision,
             detail,
+            grant,
             input: r.required("input", input)?,
             on_behalf_of,
             outcome,
@@ -131,10 +149,13 @@ impl ReceiptAction {
         w.open_object();
         w.text_field("action", self.action.as_str());
         w.text_field("agent", &self.agent.to_string());
+        fields::write_optional(w, "approval", self.approval.map(|id| id.to_string()).as_deref());
+        fields::write_optional(w, "decision", self.decision.map(|id| id.to_string()).as_deref());
         if !self.detail.is_empty() {
             w.key("detail");
             write_detail(w, &self.detail);
         }
+        fields::write_optional(w, "grant", self.grant.map(|id| id.to_string()).as_deref());
         w.text_field("input", &self.input.to_string());
         fields::write_optional(w, "on_behalf_of", self.on_behalf_of.as_deref());
         fields::write_optional(w, "outcome", self.outcome.map(ActionOutcome::as_str));
@@ -147,7 +168,7 @@ impl ReceiptAction {
 }
 
 /// Reads `detail`: flat, small, and absent rather than empty (one spelling).
-fn read_detail(r: &mut Reader<'_>) -> Result<Vec<(String, DetailValue)>, JsonError> {
+pub(super) fn read_detail(r: &mut Reader<'_>) -> Result<Vec<(String, DetailValue)>, JsonError> {
     let (start, mut members) = (r.offset(), Vec::new());
     r.object(|r, key| {
         let start = r.offset();
@@ -176,7 +197,7 @@ fn read_detail(r: &mut Reader<'_>) -> Result<Vec<(String, DetailValue)>, JsonErr
     Ok(members)
 }
 
-fn write_detail(w: &mut Writer, members: &[(String, DetailValue)]) {
+pub(super) fn write_detail(w: &mut Writer, members: &[(String, DetailValue)]) {
     w.open_object();
     for (key, value) in members {
         w.key(key);

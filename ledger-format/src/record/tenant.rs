@@ -20,6 +20,7 @@ words! {
 /// Facts for documents and tests.
 pub(super) const REGISTER: TypeInfo = TypeInfo {
     name: "tenant.register",
+    about: "",
     actors: &[ActorKind::Tenant, ActorKind::Operator],
     fields: &[
         FieldInfo::optional("key"),

@@ -161,6 +161,9 @@ fn receipt(number: u64) -> Result<Bytes, String> {
     let (agent, key) = agent();
     let digest = ledger_format::leaf_hash(&number.to_be_bytes());
     let body = ReceiptAction {
+        approval: None,
+        decision: None,
+        grant: None,
         action: Scope::parse("ledger:post").ok_or("a scope")?,
         agent,
         detail: Vec::new(),

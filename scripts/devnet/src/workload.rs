@@ -131,6 +131,9 @@ impl Agent {
 
     fn action(&self, action: &str, note: &str) -> Result<ReceiptAction> {
         Ok(ReceiptAction {
+            approval: None,
+            decision: None,
+            grant: None,
             action: scope(action)?,
             agent: self.id,
             detail: vec![

@@ -108,6 +108,9 @@ impl World {
 
     fn action(&self, on_behalf_of: Option<String>) -> Body {
         Body::ReceiptAction(ReceiptAction {
+            approval: None,
+            decision: None,
+            grant: None,
             action: Scope::parse("invoice:read").unwrap(),
             agent: self.agent,
             detail: vec![],

@@ -36,7 +36,7 @@ fn check_actor(record: &Record, info: &TypeInfo) -> Result<(), RecordError> {
         |path: &str, reason| Err(RecordError::Json(JsonError { offset: 0, path: path.into(), reason }));
     let is_about_the_log = record.body.is_about_the_log();
     if is_about_the_log != (record.tenant == Ulid::NIL) {
-        let rule = "all zeros in log.genesis and log.key, and nowhere else";
+        let rule = "all zeros in records about the log, and nowhere else";
         return fault("tenant", Reason::Invalid { rule });
     }
     match (record.actor, record.body.on_behalf_of()) {
@@ -50,7 +50,30 @@ fn check_actor(record: &Record, info: &TypeInfo) -> Result<(), RecordError> {
     if let (Actor::Agent(actor), Some(agent)) = (record.actor, record.body.agent())
         && actor != agent
     {
-        return fault("body.agent", Reason::Invalid { rule: "the actor: an agent speaks for itself only" });
+        let field = if matches!(record.body, Body::DelegationOffer(_)) { "body.from" } else { "body.agent" };
+        return fault(field, Reason::Invalid { rule: "the actor: an agent speaks for itself only" });
+    }
+    check_words_of_actor(record)
+}
+
+/// What one actor may say and another may not.
+fn check_words_of_actor(record: &Record) -> Result<(), RecordError> {
+    let fault =
+        |path: &str, reason| Err(RecordError::Json(JsonError { offset: 0, path: path.into(), reason }));
+    if let (Actor::Agent(_), Body::DelegationOffer(body)) = (record.actor, &record.body)
+        && body.from.is_none()
+    {
+        return fault("body.from", Reason::Missing);
+    }
+    if let (Actor::Tenant, Body::TenantUpdate(body)) = (record.actor, &record.body)
+        && body.plan.is_some()
+    {
+        return fault("body.plan", Reason::NotAllowed { rule: "a tenant does not change its own plan" });
+    }
+    if let (Actor::Tenant, Body::TenantKey(body)) = (record.actor, &record.body)
+        && body.previous.is_none()
+    {
+        return fault("body.previous", Reason::Missing);
     }
     if let (Actor::Agent(_), Body::ReceiptAction(body)) = (record.actor, &record.body)
         && body.verdict.is_some()
@@ -88,7 +111,7 @@ fn signature(r: &mut Reader<'_>) -> Result<Signature, JsonError> {
     Ok(Signature { kid: r.required("kid", kid)?, value: r.required("value", value)? })
 }
 
-fn decode_signature(text: &str) -> Option<[u8; 64]> {
+pub(in crate::record) fn decode_signature(text: &str) -> Option<[u8; 64]> {
     // `decode_slice` wants room for its upper estimate of 66 bytes.
     let mut room = [0; 68];
     let length =

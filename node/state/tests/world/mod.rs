@@ -116,6 +116,9 @@ pub(crate) fn register_agent(tenant: u8, record: u64, number: u8, parent: Option
 
 pub(crate) fn action_body(number: u8, action: &str) -> ReceiptAction {
     ReceiptAction {
+        approval: None,
+        decision: None,
+        grant: None,
         action: scope(action),
         agent: agent(number),
         detail: Vec::new(),

@@ -209,11 +209,12 @@ impl Replayed {
     fn session(&self, id: SessionId) -> Option<Value> {
         let session = ledger_state::session(&self.state, id)?;
         let agent = ledger_state::agent(&self.state, session.agent)?;
+        let tenant = ledger_state::tenant(&self.state, session.tenant)?;
         let scopes: Vec<_> = session.scopes.iter().map(ToString::to_string).collect();
         Some(json!({
             "session": id.to_string(), "agent": session.agent.to_string(), "opened": session.opened,
             "scopes": scopes, "expires_at": session.expires_at, "standing": session.standing.as_str(),
-            "live": session.is_live(&agent, self.last_entry_ms()),
+            "live": session.is_live(&agent, &tenant, self.last_entry_ms()),
         }))
     }
 

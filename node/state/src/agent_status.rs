@@ -51,11 +51,22 @@ pub(crate) fn suspend<V: View + ?Sized>(
     record: &Record,
     body: &AgentSuspend,
 ) -> Result<(), Stop> {
-    let mut agent = Rc::unwrap_or_clone(batch.acting_agent_of(record.tenant, body.agent, "body.agent")?);
+    let agent = batch.acting_agent_of(record.tenant, body.agent, "body.agent")?;
+    suspend_for(batch, body.agent, Rc::unwrap_or_clone(agent), &body.reason)
+}
+
+/// Suspends an agent by the entry at hand.
+pub(crate) fn suspend_for<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    id: AgentId,
+    mut agent: Agent,
+    reason: &str,
+) -> Result<(), Stop> {
     let index = batch.next_index();
     agent.sessions_end = index;
-    agent.status = AgentStatus::Suspended { index, at: batch.service.log_ms, reason: body.reason.clone() };
-    change(batch, body.agent, agent, StatusChange::Suspend)
+    agent.status = AgentStatus::Suspended { index, at: batch.service.log_ms, reason: reason.to_owned() };
+    batch.seal_now = true;
+    change(batch, id, agent, StatusChange::Suspend)
 }
 
 pub(crate) fn reactivate<V: View + ?Sized>(

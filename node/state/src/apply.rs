@@ -9,7 +9,11 @@ use crate::command::{Command, Private};
 use crate::rejection::{Code, Rejection};
 use crate::values::{Flags, RecordAt};
 use crate::view::View;
-use crate::{agent_status, agents, genesis, log_keys, nodes, publish, receipts, sessions, signer, tenants};
+use crate::{
+    agent_status, agents, attestations, claims, compliance, decisions, federation, genesis, grant_answers,
+    grants, guardrails, log_keys, log_rules, nodes, policies, publish, receipts, registry, sessions, signer,
+    tenants, workflows,
+};
 
 /// Applies one command to the state that `view` shows. Pure and total: it reads nothing else, and whatever is wrong with the
 /// command is an answer, the same on every replica (rule S1).
@@ -107,7 +111,15 @@ impl<V: View + ?Sized> Batch<'_, V> {
         match &record.body {
             Body::LogGenesis(body) => genesis::register(self, body)?,
             Body::LogKey(body) => log_keys::change(self, body)?,
+            Body::LogPolicy(body) => log_rules::policy(self, body)?,
+            Body::TrustAlgorithm(body) => log_rules::algorithm(self, body)?,
             Body::TenantRegister(body) => tenants::register(self, record, body)?,
+            Body::TenantUpdate(body) => tenants::update(self, record, body)?,
+            Body::TenantKey(body) => tenants::rotate_key(self, record, body)?,
+            Body::TenantSuspend(_) => tenants::suspend(self, record)?,
+            Body::TenantReactivate(_) => tenants::reactivate(self, record)?,
+            Body::FederationAgree(body) => federation::agree(self, record, body, hash)?,
+            Body::FederationEnd(body) => federation::end(self, record, body)?,
             Body::AgentRegister(body) => agents::register(self, record, body)?,
             Body::AgentKey(body) => agents::rotate_key(self, record, body)?,
             Body::AgentUpdate(body) => agent_status::update(self, record, body)?,
@@ -120,6 +132,55 @@ impl<V: View + ?Sized> Batch<'_, V> {
             Body::SessionHandoff(body) => sessions::hand_off(self, record, body)?,
             Body::SessionClose(body) => sessions::close(self, record, body)?,
             Body::ReceiptAction(body) => return receipts::action(self, record, body, hash, flags),
+            Body::ReceiptGenesis(body)
+            | Body::ReceiptDelegation(body)
+            | Body::ReceiptRevocation(body)
+            | Body::ReceiptDataset(body)
+            | Body::ReceiptModel(body)
+            | Body::ReceiptCompliance(body)
+            | Body::ReceiptClaim(body)
+            | Body::ReceiptApproval(body) => return receipts::statement(self, record, body, hash, flags),
+            Body::ReceiptSupersede(body) => receipts::supersede(self, record, body)?,
+            Body::ReceiptRevoke(body) => receipts::revoke(self, record, body)?,
+            Body::DelegationOffer(body) => return grants::offer(self, record, body, hash, flags),
+            Body::DelegationAccept(body) => grant_answers::accept(self, record, body)?,
+            Body::DelegationReject(body) => grant_answers::reject(self, record, body)?,
+            Body::DelegationRevoke(body) => grant_answers::revoke(self, record, body)?,
+            Body::Decision(body) => decisions::decision(self, record, body)?,
+            Body::Approval(body) => decisions::approval(self, record, body)?,
+            Body::PolicyPut(body) => policies::put(self, record, body, hash)?,
+            Body::PolicyStatus(body) => policies::set_status(self, record, body)?,
+            Body::AttestPeer(body) => attestations::peer(self, record, body)?,
+            other => return self.other_family(record, other, flags),
+        }
+        Ok(flags)
+    }
+
+    /// Families that keep books and decide nothing about others.
+    fn other_family(&mut self, record: &Record, body: &Body, flags: Flags) -> Result<Flags, Stop> {
+        match body {
+            Body::ScopeDefine(body) => registry::define_scope(self, record, body)?,
+            Body::ToolRegister(body) => registry::register_tool(self, record, body)?,
+            Body::DatasetAttest(body) => registry::dataset(self, record, body)?,
+            Body::ModelAttest(body) => registry::model(self, record, body)?,
+            Body::Erasure(body) => registry::erase(self, record, body)?,
+            Body::ClaimCreate(body) => claims::create(self, record, body)?,
+            Body::ClaimResolve(body) => claims::resolve(self, record, body)?,
+            Body::WitnessRequest(body) => claims::request(self, record, body)?,
+            Body::WitnessAttest(body) => claims::vote(self, record, body)?,
+            Body::DocumentAttest(body) => claims::attest_document(self, record, body)?,
+            Body::DocumentVerdict(body) => claims::judge_document(self, record, body)?,
+            Body::ComplianceCheck(body) => compliance::check(self, record, body)?,
+            Body::ComplianceReport(body) => compliance::report(self, record, body)?,
+            Body::AnomalyReport(body) => compliance::anomaly(self, record, body)?,
+            Body::AnomalyResolve(body) => compliance::resolve(self, record, body)?,
+            Body::WorkflowDefine(body) => workflows::define(self, record, body)?,
+            Body::WorkflowPublish(body) => workflows::publish(self, record, body)?,
+            Body::OrchestrationStart(body) => workflows::start(self, record, body)?,
+            Body::OrchestrationStep(body) => workflows::step(self, record, body)?,
+            Body::OrchestrationFinish(body) => workflows::finish(self, record, body)?,
+            Body::GuardrailDefine(body) => guardrails::define(self, record, body)?,
+            Body::GuardrailStatus(body) => guardrails::set_status(self, record, body)?,
             _ => {
                 let message = format!("this log does not know records of type {}", record.type_name());
                 let fix = "wait until the log's software knows the type";
@@ -139,7 +200,11 @@ impl<V: View + ?Sized> Batch<'_, V> {
     ) -> Result<Outcome, Alarm> {
         let (index, log_ms) = (self.next_index(), self.service.log_ms);
         let leaf = self.push_entry(Entry::encode(log_ms, bytes));
-        self.put_record(record.tenant, record.id, RecordAt { index, log_ms, hash, leaf });
+        self.put_record(
+            record.tenant,
+            record.id,
+            RecordAt { index, log_ms, hash, leaf, receipt_of: RecordAt::receipt_of(&record.body) },
+        );
         self.put_flags(index, flags);
         if let Actor::Agent(agent) = record.actor {
             let mut chain = self.chain(agent)?;

@@ -147,6 +147,17 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
         Ok(self.find_tenant(id)?.ok_or_else(unknown)?)
     }
 
+    /// As [`Batch::tenant`], and it must not be suspended.
+    pub(crate) fn active_tenant(&mut self, id: Ulid) -> Result<Rc<Tenant>, Stop> {
+        let tenant = self.tenant(id)?;
+        if let Some(index) = tenant.suspended {
+            let message = format!("tenant {id} is suspended since index {index}");
+            let fix = "let the operator reactivate it";
+            return Err(Rejection::new(Code::TenantSuspended, "tenant", message, fix).into());
+        }
+        Ok(tenant)
+    }
+
     pub(crate) fn put_tenant(&mut self, id: Ulid, tenant: Tenant) {
         self.put(keys::tenant(id), tenant);
     }
@@ -186,7 +197,7 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
         Ok(agent)
     }
 
-    /// As [`Batch::active_agent_of`], and it must not be suspended.
+    /// As [`Batch::active_agent_of`], and neither it nor its tenant is suspended.
     pub(crate) fn acting_agent_of(
         &mut self,
         tenant: Ulid,
@@ -194,6 +205,7 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
         field: &str,
     ) -> Result<Rc<Agent>, Stop> {
         let agent = self.active_agent_of(tenant, id, field)?;
+        self.active_tenant(tenant)?;
         if let crate::values::AgentStatus::Suspended { index, .. } = agent.status {
             let message = format!("agent {id} is suspended since index {index}");
             return Err(

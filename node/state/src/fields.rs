@@ -1,8 +1,8 @@
 //! The bytes of the parts that values are made of, and values declared as lists of such parts.
 
 use ledger_format::record::{
-    AgentId, AnomalyId, ClaimId, DelegationId, DocumentId, Kid, OrchestrationId, PolicyId, RecordHash, Scope,
-    SessionId, TenantId, Ulid,
+    AgentId, DatasetId, DelegationId, Kid, ModelId, PolicyId, ReceiptId, RecordHash, Scope, TenantId, ToolId,
+    Ulid, WorkflowId,
 };
 
 use crate::codec::{DecodeError, Decoder, Encoder};
@@ -109,17 +109,7 @@ macro_rules! id_parts {
         }
     )+};
 }
-id_parts!(
-    AgentId,
-    AnomalyId,
-    ClaimId,
-    DelegationId,
-    DocumentId,
-    OrchestrationId,
-    PolicyId,
-    SessionId,
-    TenantId
-);
+id_parts!(AgentId, DatasetId, DelegationId, ModelId, PolicyId, ReceiptId, TenantId, ToolId, WorkflowId);
 
 impl<T: Part> Part for Option<T> {
     fn write(&self, e: &mut Encoder) {

@@ -26,6 +26,14 @@
 //! | `y` version | keys under `j` and `J` that this version and later ones do not need | entries |
 //! | `v` version | root of the status map, place of its `state.root` entry | entries |
 //! | `V` | the newest version of the status map | entries |
+//! | `A` hash | agreement between two tenants | entries |
+//! | `b` tenant, peer | hash of the newest agreement between the two | entries |
+//! | `G` grant | grant | entries |
+//! | `O` offer hash | the grant that the offer made | entries |
+//! | `u` grant | what was used of a grant | entries |
+//! | `I` index | two agents that the entry brought together | entries |
+//! | `P` tenant, policy | policy | entries |
+//! | `x` kind, ids | everything else that families of records keep: see [`Kept`] | entries |
 //! | `s` | the log's time, counters | commands |
 //! | `p` | the published checkpoint | commands |
 //! | `n` node id | the disk that the node id belongs to | commands |
@@ -34,7 +42,7 @@
 //! rebuilt from entries one by one ([`crate::record_index`]); all others are small state and belong into snapshots.
 
 use ledger_format::Hash;
-use ledger_format::record::{AgentId, Kid, SessionId, Ulid};
+use ledger_format::record::{AgentId, DelegationId, Kid, PolicyId, RecordHash, SessionId, Ulid};
 
 /// First byte of the per-record keys.
 pub const RECORD_KEY_PREFIX: u8 = b'r';
@@ -100,6 +108,107 @@ pub fn record(tenant: Ulid, id: Ulid) -> Vec<u8> {
 pub(crate) const SESSIONS_DUE: &[u8] = b"E";
 /// Key of the log time of the last input to trust.
 pub(crate) const TRUST_MS: &[u8] = b"M";
+
+/// Key of the federation seeds.
+pub(crate) const SEEDS: &[u8] = b"x\0seeds";
+
+/// Key of an agreement.
+pub(crate) fn agreement(hash: RecordHash) -> Vec<u8> {
+    join(b'A', &hash.0, &[])
+}
+
+/// Key of the newest agreement of two tenants; the same for both.
+pub(crate) fn agreement_between(a: Ulid, b: Ulid) -> Vec<u8> {
+    join(b'b', &a.min(b).to_bytes(), &a.max(b).to_bytes())
+}
+
+/// Key of a grant.
+pub(crate) fn grant(id: DelegationId) -> Vec<u8> {
+    join(b'G', &id.0.to_bytes(), &[])
+}
+
+/// Key of the grant that an offer made.
+pub(crate) fn offer(hash: RecordHash) -> Vec<u8> {
+    join(b'O', &hash.0, &[])
+}
+
+/// Key of what was used of a grant.
+pub(crate) fn grant_usage(id: DelegationId) -> Vec<u8> {
+    join(b'u', &id.0.to_bytes(), &[])
+}
+
+/// Key of the two agents that an entry brought together.
+pub(crate) fn interaction(index: u64) -> Vec<u8> {
+    join(b'I', &index.to_be_bytes(), &[])
+}
+
+/// Key of a policy.
+pub(crate) fn policy(tenant: Ulid, id: PolicyId) -> Vec<u8> {
+    join(b'P', &tenant.to_bytes(), &id.0.to_bytes())
+}
+
+/// Before and behind the policies of a tenant.
+pub(crate) fn policies(tenant: Ulid) -> (Vec<u8>, Vec<u8>) {
+    (join(b'P', &tenant.to_bytes(), &[]), join(b'P', &tenant.to_bytes(), &[255; 17]))
+}
+
+/// What families of records keep under `x`: the second byte of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kept {
+    /// Tenant, scope: its definition.
+    Scope = 1,
+    /// Tenant: number of definitions.
+    Scopes,
+    /// Tool.
+    Tool,
+    /// Tenant, record: a decision.
+    Decision,
+    /// Tenant, record: an approval.
+    Approval,
+    /// Tenant, record: what became of a receipt.
+    ReceiptMark,
+    /// Policy, place, agent: what a rule has counted.
+    RuleUsage,
+    /// Policy: the tenant that it belongs to.
+    PolicyOwner,
+    /// Tenant, name: guardrail.
+    Guardrail,
+    /// Claim.
+    Claim,
+    /// Claim, agent: nothing; the agent has voted.
+    Vote,
+    /// Document.
+    Document,
+    /// Compliance check.
+    Check,
+    /// Report.
+    Report,
+    /// Anomaly.
+    Anomaly,
+    /// Agent: anomalies that throttle it.
+    Throttle,
+    /// Data set.
+    Dataset,
+    /// Model.
+    Model,
+    /// Workflow.
+    Workflow,
+    /// Workflow, version: its steps.
+    WorkflowVersion,
+    /// Run of a workflow.
+    Run,
+    /// Tenant, digest: erased.
+    Erased,
+}
+
+/// Key of something that a family of records keeps.
+pub(crate) fn kept(kind: Kept, first: &[u8], second: &[u8]) -> Vec<u8> {
+    let mut key = vec![b'x', kind as u8];
+    key.extend_from_slice(first);
+    key.extend_from_slice(second);
+    key
+}
 
 /// Key of a session.
 pub fn session(id: SessionId) -> Vec<u8> {

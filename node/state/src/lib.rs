@@ -16,23 +16,37 @@
 //! Deliberately absent: verification of signatures in `apply` (the receiving node did it; a replay does it again), and every
 //! kind of I/O.
 
+mod actions;
 mod agent_status;
 mod agents;
 mod applied;
 mod apply;
+mod attestations;
+mod authority;
 mod batch;
+mod claims;
 mod codec;
 mod command;
+mod compliance;
+mod decide;
+mod decisions;
+mod federation;
 mod fields;
 mod genesis;
+mod grant_answers;
+mod grants;
+mod guardrails;
 pub mod keys;
 mod log_keys;
+mod log_rules;
 mod map;
 mod memory;
 mod nodes;
 mod overlay;
+mod policies;
 mod publish;
 mod receipts;
+mod registry;
 mod rejection;
 mod replay;
 mod scores;
@@ -42,18 +56,30 @@ mod status;
 mod subject;
 mod tenants;
 pub mod trust;
+mod usage;
 mod values;
 mod view;
+mod workflows;
 
 pub use applied::{Alarm, Applied, Ignored, NewEntry, Outcome, Published, Write};
 pub use apply::apply;
+pub use authority::{Grant, GrantStanding, Limits};
+pub use claims::{Claim, Document};
 pub use codec::DecodeError;
 pub use command::{COMMAND_VERSION, Command, Private, RECORDS_PER_COMMAND_MAX};
+pub use compliance::Anomaly;
+pub use decide::{Answer, Question, evaluate};
+pub use decisions::{ApprovalAt, DecisionAt};
+pub use federation::Agreement;
+pub use guardrails::GUARDRAILS_MAX;
 pub use keys::RECORD_KEY_PREFIX;
 pub use map::{
     MAP_VERSIONS_KEPT, MapStatus, MapVersion, SEAL_SUBJECTS_MAX, StapleParts, map_status, staple_parts,
 };
 pub use memory::MemoryState;
+pub use policies::POLICIES_MAX;
+pub use receipts::ReceiptMark;
+pub use registry::{Lineage, SCOPE_DEFINITIONS_MAX, Tool};
 pub use rejection::{Code, Rejection};
 pub use replay::{ReplayError, ReplayFault, ReplayState, Replayer, StepError};
 pub use sessions::{Session, SessionStanding};
@@ -68,3 +94,4 @@ pub use values::{
     Service, SignerKey, Tenant, Tree, Value,
 };
 pub use view::View;
+pub use workflows::Run;

@@ -1,82 +1,132 @@
-//! Receipts: `receipt.action`.
+//! Receipts: `receipt.action` and the other statements, and what becomes of them.
 
-use ledger_format::record::{ActionVerdict, ReceiptAction, Record, RecordHash};
+use ledger_format::record::{
+    Actor, AgentId, ReceiptId, ReceiptRevoke, ReceiptStatement, ReceiptSupersede, Record, RecordHash, Ulid,
+};
 
 use crate::batch::{Batch, Stop};
-use crate::scores::agent_name;
+use crate::fields::value;
+use crate::keys::{self, Kept};
+use crate::rejection::{Code, Rejection};
 use crate::subject::Subject;
-use crate::trust::{ActionOutcome, SessionOutcome, What};
-use crate::values::{Agent, Flags};
+use crate::values::Flags;
 use crate::view::View;
 
-/// Logs an action of an agent that exists and is not revoked. What the agent should not have done is logged all the same, and
-/// flagged.
-pub(crate) fn action<V: View + ?Sized>(
+pub(crate) use crate::actions::action;
+
+value! {
+    /// What became of a receipt.
+    pub ReceiptMark {
+        /// The receipt that counts instead.
+        superseded_by: Option<ReceiptId>,
+        /// Index since when it is revoked.
+        revoked: Option<u64>,
+    }
+}
+
+/// A statement about an agent's work that is no action.
+pub(crate) fn statement<V: View + ?Sized>(
     batch: &mut Batch<'_, V>,
     record: &Record,
-    body: &ReceiptAction,
+    body: &ReceiptStatement,
     hash: RecordHash,
     flags: Flags,
 ) -> Result<Flags, Stop> {
     let agent = batch.active_agent_of(record.tenant, body.agent, "body.agent")?;
-    let flags = flags.with(judge(&agent, body)).with(judge_session(batch, &agent, body)?);
-    let mut chain = batch.chain(body.agent)?;
-    chain.extend(hash, batch.next_index(), !flags.is_empty());
-    batch.put_chain(body.agent, chain);
-    batch.mark_dirty(Subject::Agent(body.agent))?;
-    if let Some(what) = meaning(body, flags) {
-        batch.observe(what)?;
-    }
+    let may_act = agent.is_active() && batch.tenant(record.tenant)?.is_active();
+    let flags = if may_act { flags } else { flags.with(Flags::SUSPENDED) };
+    extend_chain(batch, body.agent, hash, flags)?;
     Ok(flags)
 }
 
-/// Denies win: an action can be within a scope and denied.
-fn judge(agent: &Agent, body: &ReceiptAction) -> Flags {
-    let mut flags = Flags::NONE;
-    if agent.denies.iter().any(|deny| deny.covers(&body.action)) {
-        flags = flags.with(Flags::DENIED);
-    }
-    if !agent.scopes.iter().any(|scope| scope.covers(&body.action)) {
-        flags = flags.with(Flags::OUT_OF_SCOPE);
-    }
-    if !agent.is_active() {
-        flags = flags.with(Flags::SUSPENDED);
-    }
-    flags
-}
-
-fn judge_session<V: View + ?Sized>(
+/// One receipt more of the agent.
+pub(crate) fn extend_chain<V: View + ?Sized>(
     batch: &mut Batch<'_, V>,
-    agent: &Agent,
-    body: &ReceiptAction,
-) -> Result<Flags, Stop> {
-    let Some(id) = body.session else { return Ok(Flags::NONE) };
-    let Some(session) = batch.session(id)?.filter(|session| session.agent == body.agent) else {
-        return Ok(Flags::SESSION_UNKNOWN);
-    };
-    let mut flags = Flags::NONE;
-    if !session.is_live(agent, batch.service.log_ms) {
-        flags = flags.with(Flags::SESSION_ENDED);
-    }
-    if !session.scopes.iter().any(|scope| scope.covers(&body.action)) {
-        flags = flags.with(Flags::OUT_OF_SCOPE);
-    }
-    Ok(flags)
+    agent: AgentId,
+    hash: RecordHash,
+    flags: Flags,
+) -> Result<(), Stop> {
+    let mut chain = batch.chain(agent)?;
+    chain.extend(hash, batch.next_index(), !flags.is_empty());
+    batch.put_chain(agent, chain);
+    Ok(batch.mark_dirty(Subject::Agent(agent))?)
 }
 
-/// What a receipt means for trust. What the agent says of itself means nothing, but for what the log sees by itself.
-fn meaning(body: &ReceiptAction, flags: Flags) -> Option<What> {
-    let agent = agent_name(body.agent);
-    if flags.contains(Flags::SESSION_ENDED) {
-        return Some(What::Session { agent, outcome: SessionOutcome::UseAfterEnd });
+pub(crate) fn supersede<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    record: &Record,
+    body: &ReceiptSupersede,
+) -> Result<(), Stop> {
+    check_speaker(batch, record, body.agent)?;
+    receipt_of(batch, record.tenant, body.agent, body.replacement, "body.replacement")?;
+    let mut mark = receipt_of(batch, record.tenant, body.agent, body.receipt, "body.receipt")?;
+    if let Some(other) = mark.superseded_by {
+        let message = format!("receipt {} is superseded by {other}", body.receipt);
+        let fix = "supersede the one that counts";
+        return Err(Rejection::new(Code::ReceiptSuperseded, "body.receipt", message, fix).into());
     }
-    let outcome = match body.verdict {
-        Some(ActionVerdict::Critical) => ActionOutcome::Critical,
-        Some(ActionVerdict::Major) => ActionOutcome::Major,
-        _ if flags.has_any(Flags::OUT_OF_SCOPE.with(Flags::DENIED)) => ActionOutcome::Major,
-        Some(ActionVerdict::Minor) => ActionOutcome::Minor,
-        Some(ActionVerdict::Ok) => ActionOutcome::Ok,
-        None => return None,
+    mark.superseded_by = Some(body.replacement);
+    batch.put(mark_key(record.tenant, body.receipt), mark);
+    Ok(())
+}
+
+pub(crate) fn revoke<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    record: &Record,
+    body: &ReceiptRevoke,
+) -> Result<(), Stop> {
+    check_speaker(batch, record, body.agent)?;
+    let mut mark = receipt_of(batch, record.tenant, body.agent, body.receipt, "body.receipt")?;
+    mark.revoked = Some(batch.next_index());
+    batch.put(mark_key(record.tenant, body.receipt), mark);
+    Ok(())
+}
+
+/// An agent speaks for itself while it may act; its tenant and the operator also after its end.
+fn check_speaker<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    record: &Record,
+    agent: AgentId,
+) -> Result<(), Stop> {
+    match record.actor {
+        Actor::Agent(_) => batch.acting_agent_of(record.tenant, agent, "body.agent")?,
+        Actor::Tenant | Actor::Operator => batch.agent_of(record.tenant, agent, "body.agent")?,
     };
-    Some(What::Action { agent, outcome })
+    Ok(())
+}
+
+fn mark_key(tenant: Ulid, id: ReceiptId) -> Vec<u8> {
+    keys::kept(Kept::ReceiptMark, &tenant.to_bytes(), &id.0.to_bytes())
+}
+
+/// A receipt of that agent, which is not revoked, and its mark.
+fn receipt_of<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    tenant: Ulid,
+    agent: AgentId,
+    id: ReceiptId,
+    field: &str,
+) -> Result<ReceiptMark, Stop> {
+    let known = batch.find_record(tenant, id.0)?.and_then(|at| at.receipt_of);
+    let Some(owner) = known else {
+        let message = format!("the tenant has no receipt {id}");
+        return Err(Rejection::new(Code::ReceiptUnknown, field, message, "name a receipt in the log").into());
+    };
+    if owner != agent {
+        let message = format!("receipt {id} is agent {owner}'s");
+        return Err(Rejection::new(
+            Code::ReceiptOfOtherAgent,
+            field,
+            message,
+            "name the agent's own receipt",
+        )
+        .into());
+    }
+    let mark = batch.get::<ReceiptMark>(mark_key(tenant, id))?;
+    let mark = mark.map_or(ReceiptMark { superseded_by: None, revoked: None }, |mark| (*mark).clone());
+    if let Some(index) = mark.revoked {
+        let message = format!("receipt {id} is revoked since index {index}");
+        return Err(Rejection::new(Code::ReceiptRevoked, field, message, "name a receipt that counts").into());
+    }
+    Ok(mark)
 }

@@ -119,6 +119,132 @@ codes! {
     SessionOfOtherAgent = "session_of_other_agent",
     /// The session has ended.
     SessionEnded = "session_ended",
+    /// The tenant is suspended.
+    TenantSuspended = "tenant_suspended",
+    /// The tenant is not suspended.
+    TenantNotSuspended = "tenant_not_suspended",
+    /// More root keys than a tenant may have had.
+    TooManyKeys = "too_many_keys",
+    /// The log's software does not have this trust algorithm.
+    TrustAlgorithmUnknown = "trust_algorithm_unknown",
+    /// There is no such agreement between these tenants.
+    AgreementUnknown = "agreement_unknown",
+    /// The agreement has ended.
+    AgreementEnded = "agreement_ended",
+    /// It would end at once, or has ended already.
+    ExpiresTooSoon = "expires_too_soon",
+    /// It would live longer than it may.
+    ExpiresTooLate = "expires_too_late",
+    /// The grant's id is taken.
+    GrantExists = "grant_exists",
+    /// There is no such grant, or it is not this agent's.
+    GrantUnknown = "grant_unknown",
+    /// The grant does not hold.
+    GrantEnded = "grant_ended",
+    /// The grant is accepted already.
+    GrantAccepted = "grant_accepted",
+    /// The offer was not taken within a day.
+    OfferLapsed = "offer_lapsed",
+    /// The offer is another one than the record says.
+    OfferMismatch = "offer_mismatch",
+    /// The receiver stands in the chain already.
+    DelegationCycle = "delegation_cycle",
+    /// The signer is neither on the grant's path nor above it.
+    NotYoursToRevoke = "not_yours_to_revoke",
+    /// There is no such policy.
+    PolicyUnknown = "policy_unknown",
+    /// The policy belongs to another tenant.
+    PolicyOfOtherTenant = "policy_of_other_tenant",
+    /// More policies than a tenant may have.
+    TooManyPolicies = "too_many_policies",
+    /// The log gives another answer than the decision.
+    DecisionDiffers = "decision_differs",
+    /// There is no such decision.
+    DecisionUnknown = "decision_unknown",
+    /// There is no such receipt.
+    ReceiptUnknown = "receipt_unknown",
+    /// The receipt is another agent's.
+    ReceiptOfOtherAgent = "receipt_of_other_agent",
+    /// The receipt is superseded.
+    ReceiptSuperseded = "receipt_superseded",
+    /// The receipt is revoked.
+    ReceiptRevoked = "receipt_revoked",
+    /// The entry is not one in which two agents had to do with each other.
+    InteractionUnknown = "interaction_unknown",
+    /// The entry is about other agents.
+    InteractionOfOthers = "interaction_of_others",
+    /// More definitions of scopes than a tenant may have.
+    TooManyDefinitions = "too_many_definitions",
+    /// The id belongs to another tenant.
+    OwnedByOtherTenant = "owned_by_other_tenant",
+    /// There is no such tool.
+    ToolUnknown = "tool_unknown",
+    /// The claim's id is taken.
+    ClaimExists = "claim_exists",
+    /// There is no such claim.
+    ClaimUnknown = "claim_unknown",
+    /// The claim is resolved.
+    ClaimResolved = "claim_resolved",
+    /// The votes say something else.
+    ResultDiffers = "result_differs",
+    /// Nobody has asked for votes.
+    VoteNotAsked = "vote_not_asked",
+    /// The deadline is over.
+    VoteTooLate = "vote_too_late",
+    /// The agent has voted.
+    VoteExists = "vote_exists",
+    /// The agent made the claim itself.
+    OwnClaim = "own_claim",
+    /// The document's id is taken.
+    DocumentExists = "document_exists",
+    /// There is no such document.
+    DocumentUnknown = "document_unknown",
+    /// The check's id is taken.
+    CheckExists = "check_exists",
+    /// The evidence is an index that the log has not reached.
+    EvidenceUnknown = "evidence_unknown",
+    /// The report's id is taken.
+    ReportExists = "report_exists",
+    /// The anomaly's id is taken.
+    AnomalyExists = "anomaly_exists",
+    /// There is no such anomaly.
+    AnomalyUnknown = "anomaly_unknown",
+    /// The anomaly is resolved.
+    AnomalyResolved = "anomaly_resolved",
+    /// The data set's id is taken.
+    DatasetExists = "dataset_exists",
+    /// There is no such data set.
+    DatasetUnknown = "dataset_unknown",
+    /// The model's id is taken.
+    ModelExists = "model_exists",
+    /// There is no such model.
+    ModelUnknown = "model_unknown",
+    /// There is no such workflow.
+    WorkflowUnknown = "workflow_unknown",
+    /// The workflow belongs to another tenant.
+    WorkflowOfOtherTenant = "workflow_of_other_tenant",
+    /// Not the next version, or not one that exists.
+    WorkflowVersionWrong = "workflow_version_wrong",
+    /// The version is not published.
+    WorkflowNotPublished = "workflow_not_published",
+    /// The run's id is taken.
+    OrchestrationExists = "orchestration_exists",
+    /// There is no such run.
+    OrchestrationUnknown = "orchestration_unknown",
+    /// The run is over.
+    OrchestrationFinished = "orchestration_finished",
+    /// The workflow has no such step.
+    StepUnknown = "step_unknown",
+    /// A step before it is not done.
+    StepNotReady = "step_not_ready",
+    /// The step is done.
+    StepDone = "step_done",
+    /// More guardrails than a tenant may have.
+    TooManyGuardrails = "too_many_guardrails",
+    /// There is no such guardrail.
+    GuardrailUnknown = "guardrail_unknown",
+    /// The subject is erased.
+    SubjectErased = "subject_erased",
     /// The node id belongs to another disk.
     NodeIdUsed = "node_id_used",
 }
@@ -136,6 +262,8 @@ impl Code {
                 | Code::KeyNotValid
                 | Code::AnchorAhead
                 | Code::SessionUnknown
+                | Code::AgreementUnknown
+                | Code::GrantUnknown
         )
     }
 }

@@ -16,7 +16,7 @@ use crate::rejection::{Code, Rejection};
 use crate::scores::{Number, agent_name};
 use crate::subject::Subject;
 use crate::trust::{SessionOutcome, What};
-use crate::values::Agent;
+use crate::values::{Agent, Tenant};
 use crate::view::View;
 
 /// Sessions that one entry ends because their time is over; the rest waits for the next entry. Whether a session may be used is
@@ -83,14 +83,15 @@ value! {
 }
 
 impl Session {
-    /// Whether something may be done in it at that log time, given its agent: an agent's sessions end with it.
-    pub fn is_live(&self, agent: &Agent, log_ms: u64) -> bool {
-        self.standing == SessionStanding::Open && log_ms < self.expires_at && self.is_left_by(agent)
+    /// Whether something may be done in it at that log time, given its agent and tenant: an agent's sessions end with it.
+    pub fn is_live(&self, agent: &Agent, tenant: &Tenant, log_ms: u64) -> bool {
+        self.standing == SessionStanding::Open && log_ms < self.expires_at && self.is_left_by(agent, tenant)
     }
 
     /// Whether neither a suspension nor the agent's end has ended it.
-    fn is_left_by(&self, agent: &Agent) -> bool {
-        agent.is_active() && agent.sessions_end <= self.since
+    fn is_left_by(&self, agent: &Agent, tenant: &Tenant) -> bool {
+        let ended = agent.sessions_end.max(tenant.sessions_end);
+        agent.is_active() && tenant.is_active() && ended <= self.since
     }
 }
 
@@ -151,6 +152,7 @@ pub(crate) fn hand_off<V: View + ?Sized>(
     }
     let since = batch.next_index();
     batch.put_session(body.session, Session { agent: body.to, since, ..Rc::unwrap_or_clone(session) })?;
+    batch.note_interaction(body.agent, body.to)?;
     Ok(())
 }
 
@@ -205,7 +207,8 @@ impl<V: View + ?Sized> Batch<'_, V> {
             let message = format!("session {id} belongs to agent {}", session.agent);
             return Err(refuse(Code::SessionOfOtherAgent, message, "name the session's agent").into());
         }
-        if !session.is_live(&agent, self.service.log_ms) {
+        let tenant = self.tenant(record.tenant)?;
+        if !session.is_live(&agent, &tenant, self.service.log_ms) {
             let message = format!("session {id} has ended");
             return Err(refuse(Code::SessionEnded, message, "open a new session").into());
         }
@@ -251,7 +254,8 @@ impl<V: View + ?Sized> Batch<'_, V> {
             |what: &str| Alarm::CorruptState { key: keys::session(id), reason: format!("{what} is missing") };
         let session = self.session(id)?.ok_or_else(|| missing("a session that waits for its end"))?;
         let agent = self.find_agent(session.agent)?.ok_or_else(|| missing("the agent of a session"))?;
-        let left = session.is_left_by(&agent);
+        let tenant = self.find_tenant(session.tenant)?.ok_or_else(|| missing("the tenant of a session"))?;
+        let left = session.is_left_by(&agent, &tenant);
         let standing = if left { SessionStanding::Expired } else { SessionStanding::Ended };
         let name = agent_name(session.agent);
         self.put_session(id, Session { standing, ..Rc::unwrap_or_clone(session) })?;

@@ -104,10 +104,12 @@ impl<'v, V: View + ?Sized> SignatureChecker<'v, V> {
             Err(Stop::Halt(alarm)) => return Err(SignatureFault::Corrupt(alarm)),
         };
         record.verify_signature(&key).map_err(|error| SignatureFault::Rejected(Rejection::from(&error)))?;
+        check_second_signature(record)?;
         let brings = match &record.body {
             Body::TenantRegister(body) => body.key,
             Body::AgentRegister(body) => Some(body.key),
             Body::AgentKey(body) => Some(body.key),
+            Body::TenantKey(body) => Some(body.key),
             _ => None,
         };
         self.brought.extend(brings.map(|key| (key.kid(), key)));
@@ -125,6 +127,17 @@ impl<'v, V: View + ?Sized> SignatureChecker<'v, V> {
         self.points.put(point);
         Ok(point)
     }
+}
+
+/// An agreement has two signatures.
+fn check_second_signature(record: &Record) -> Result<(), SignatureFault> {
+    let Body::FederationAgree(body) = &record.body else { return Ok(()) };
+    body.verify_peer(record.tenant).map_err(|_| {
+        let message = "it does not verify under peer_key";
+        let fix = "let the peer sign the agreed bytes";
+        let rejection = Rejection::new(Code::BadSignature, "body.peer_sig.value", message, fix);
+        SignatureFault::Rejected(rejection)
+    })
 }
 
 /// Checks that the record names the key that is valid for its signer at the next index.

@@ -113,7 +113,13 @@ pub fn record_index(index: u64, entry: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let Entry { at, record: bytes } = Entry::parse(entry).ok()?;
     let record = Record::parse(bytes).ok()?;
     let leaf = ledger_format::leaf_hash(entry);
-    let value = RecordAt { index, log_ms: at, hash: record_hash(bytes), leaf };
+    let value = RecordAt {
+        index,
+        log_ms: at,
+        hash: record_hash(bytes),
+        leaf,
+        receipt_of: RecordAt::receipt_of(&record.body),
+    };
     Some((keys::record(record.tenant, record.id), value.encode()))
 }
 

@@ -7,7 +7,9 @@ use ledger_format::record::json::Writer;
 use ledger_format::record::{AgentId, DelegationId, RecordHash, SessionId, TenantId};
 
 use crate::applied::Alarm;
+use crate::authority::Grant;
 use crate::batch::Batch;
+use crate::federation::Agreement;
 use crate::keys;
 use crate::overlay::Raw;
 use crate::sessions::Session;
@@ -79,8 +81,11 @@ impl<V: View + ?Sized> Batch<'_, V> {
             }
             Subject::Tenant(id) => self.find_tenant(id.0)?.map(|tenant| tenant_json(&tenant)),
             Subject::Session(id) => self.session(id)?.map(|session| session_json(&session)),
-            // Their records do not exist yet.
-            Subject::Grant(_) | Subject::Agreement(_) => None,
+            Subject::Grant(id) => self.find_grant(id)?.map(|grant| grant_json(&grant)),
+            Subject::Agreement(hash) => {
+                let now = self.service.log_ms;
+                self.agreement(hash)?.map(|agreement| agreement_json(&agreement, now))
+            }
         })
     }
 }
@@ -114,8 +119,8 @@ fn tenant_json(tenant: &Tenant) -> Vec<u8> {
             w.text_field("key", &key.kid.to_string());
         }
         w.text_field("plan", tenant.plan.as_str());
-        w.unsigned_field("since", tenant.registered);
-        w.text_field("status", "active");
+        w.unsigned_field("since", tenant.suspended.unwrap_or(tenant.registered));
+        w.text_field("status", if tenant.is_active() { "active" } else { "suspended" });
     })
 }
 
@@ -132,6 +137,34 @@ fn session_json(session: &Session) -> Vec<u8> {
         w.unsigned_field("since", session.since);
         w.text_field("status", session.standing.as_str());
         w.text_field("tenant", &TenantId(session.tenant).to_string());
+    })
+}
+
+/// A grant also ends with its time and with everything above it, and none of that writes anything into it: whoever judges it looks
+/// at the whole chain.
+fn grant_json(grant: &Grant) -> Vec<u8> {
+    object(|w| {
+        w.unsigned_field("expires_at", grant.limits.expires_at);
+        w.text_field("offer", &grant.offer.to_string());
+        if let Some(parent) = grant.parent {
+            w.text_field("parent", &parent.to_string());
+        }
+        w.unsigned_field("since", grant.since);
+        w.text_field("status", grant.standing.as_str());
+        w.text_field("tenant", &TenantId(grant.tenant).to_string());
+        w.text_field("to", &grant.to_agent.to_string());
+    })
+}
+
+/// An agreement also ends with its time.
+fn agreement_json(agreement: &Agreement, log_ms: u64) -> Vec<u8> {
+    let live = agreement.is_live(log_ms);
+    object(|w| {
+        w.unsigned_field("expires_at", agreement.expires_at);
+        w.text_field("peer", &agreement.peer.to_string());
+        w.unsigned_field("since", agreement.ended.unwrap_or(agreement.index));
+        w.text_field("status", if live { "live" } else { "ended" });
+        w.text_field("tenant", &TenantId(agreement.tenant).to_string());
     })
 }
 

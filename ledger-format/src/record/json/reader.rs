@@ -47,11 +47,11 @@ impl<'a> Reader<'a> {
         JsonError { offset, path: self.path_text(), reason }
     }
 
-    /// An error about a field of the object that was just read, e.g. one that is missing.
+    /// An error about a field of the object that was just read, e.g. one that is missing; without a name, about the object.
     #[cold]
     pub fn field_error(&self, field: &str, reason: Reason) -> JsonError {
         let mut path = self.path_text();
-        if !path.is_empty() {
+        if !path.is_empty() && !field.is_empty() {
             path.push('.');
         }
         path.push_str(field);

@@ -1,6 +1,6 @@
 //! Values about the log as a whole and about single entries.
 
-use ledger_format::record::{GenesisLimits, Kid, RecordHash};
+use ledger_format::record::{AgentId, Body, GenesisLimits, Kid, RecordHash, Ulid};
 use ledger_format::{Frontier, Hash};
 
 use super::{SignerKey, VERSION, Value};
@@ -123,19 +123,44 @@ pub struct RecordAt {
     pub hash: RecordHash,
     /// The leaf hash of its entry.
     pub leaf: Hash,
+    /// The agent whose receipt it is; `None` for other records.
+    pub receipt_of: Option<AgentId>,
+}
+
+impl RecordAt {
+    /// The agent whose receipt a record is.
+    pub(crate) fn receipt_of(body: &Body) -> Option<AgentId> {
+        match body {
+            Body::ReceiptAction(body) => Some(body.agent),
+            Body::ReceiptGenesis(body)
+            | Body::ReceiptDelegation(body)
+            | Body::ReceiptRevocation(body)
+            | Body::ReceiptDataset(body)
+            | Body::ReceiptModel(body)
+            | Body::ReceiptCompliance(body)
+            | Body::ReceiptClaim(body)
+            | Body::ReceiptApproval(body) => Some(body.agent),
+            _ => None,
+        }
+    }
 }
 
 impl Value for RecordAt {
     fn encode(&self) -> Vec<u8> {
         let mut e = Encoder::new(VERSION, 80);
         e.integer(self.index).integer(self.log_ms).fixed(&self.hash.0).fixed(&self.leaf.0);
+        e.optional(self.receipt_of, |e, agent| {
+            e.fixed(&agent.0.to_bytes());
+        });
         e.finish()
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut d = Decoder::new(bytes, VERSION)?;
         let (index, log_ms) = (d.integer()?, d.integer()?);
-        let value = Self { index, log_ms, hash: RecordHash(d.fixed()?), leaf: Hash(d.fixed()?) };
+        let (hash, leaf) = (RecordHash(d.fixed()?), Hash(d.fixed()?));
+        let receipt_of = d.optional(|d| d.fixed().map(|id| AgentId(Ulid::from_bytes(id))))?;
+        let value = Self { index, log_ms, hash, leaf, receipt_of };
         d.finish()?;
         Ok(value)
     }
@@ -162,18 +187,37 @@ impl Flags {
     /// The agent was suspended.
     pub const SUSPENDED: Flags = Flags(32);
 
-    const NAMES: [(Flags, &'static str); 6] = [
+    /// The grant that it names is not the agent's, or its key is another.
+    pub const GRANT_UNKNOWN: Flags = Flags(64);
+    /// The grant that it names did not hold.
+    pub const GRANT_ENDED: Flags = Flags(128);
+    /// It goes beyond what the grant, or whoever grants, has.
+    pub const GRANT_EXCEEDED: Flags = Flags(256);
+    /// The agent acts under grants only, and it names none.
+    pub const NO_GRANT: Flags = Flags(512);
+    /// It needed an approval and has none that is good for it.
+    pub const NO_APPROVAL: Flags = Flags(1024);
+    /// The decision that it names does not allow it.
+    pub const DECISION_MISMATCH: Flags = Flags(2048);
+
+    const NAMES: [(Flags, &'static str); 12] = [
         (Flags::OUT_OF_SCOPE, "out_of_scope"),
         (Flags::DENIED, "denied"),
         (Flags::PREV_MISMATCH, "prev_mismatch"),
         (Flags::SESSION_ENDED, "session_ended"),
         (Flags::SESSION_UNKNOWN, "session_unknown"),
         (Flags::SUSPENDED, "suspended"),
+        (Flags::GRANT_UNKNOWN, "grant_unknown"),
+        (Flags::GRANT_ENDED, "grant_ended"),
+        (Flags::GRANT_EXCEEDED, "grant_exceeded"),
+        (Flags::NO_GRANT, "no_grant"),
+        (Flags::NO_APPROVAL, "no_approval"),
+        (Flags::DECISION_MISMATCH, "decision_mismatch"),
     ];
 
     /// Both.
     #[must_use]
-    pub fn with(self, other: Flags) -> Flags {
+    pub const fn with(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
     }
 

@@ -1,41 +1,62 @@
 //! Tenants.
 
-use ledger_format::record::Plan;
+use ledger_format::record::{Kid, Plan, TrustThresholds};
 
-use super::{SignerKey, VERSION, Value};
+use super::SignerKey;
 use crate::codec::{DecodeError, Decoder, Encoder};
+use crate::fields::{Part, value, word_parts};
 
-/// A registered tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tenant {
-    /// What people call it.
-    pub name: String,
-    /// What it has subscribed to.
-    pub plan: Plan,
-    /// Its root key; without one only the operator acts for it.
-    pub key: Option<SignerKey>,
-    /// Index of its registration.
-    pub registered: u64,
-    /// Agents registered so far, revoked ones included.
-    pub agents: u64,
-}
+word_parts!(Plan);
 
-impl Value for Tenant {
-    fn encode(&self) -> Vec<u8> {
-        let mut e = Encoder::new(VERSION, self.name.len() + 80);
-        e.text(&self.name).text(self.plan.as_str());
-        e.optional(self.key, |e, key| key.write(e));
-        e.integer(self.registered).integer(self.agents);
-        e.finish()
+impl Part for SignerKey {
+    fn write(&self, e: &mut Encoder) {
+        SignerKey::write(self, e);
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut d = Decoder::new(bytes, VERSION)?;
-        let name = d.text()?;
-        let plan = Plan::parse(&d.text()?).ok_or(DecodeError::Invalid("plan"))?;
-        let key = d.optional(SignerKey::read)?;
-        let (registered, agents) = (d.integer()?, d.integer()?);
-        d.finish()?;
-        Ok(Self { name, plan, key, registered, agents })
+    fn read(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        SignerKey::read(d)
+    }
+}
+
+impl Part for TrustThresholds {
+    fn write(&self, e: &mut Encoder) {
+        e.integer(self.approval).integer(self.monitor).integer(self.suspend);
+    }
+
+    fn read(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { approval: d.integer()?, monitor: d.integer()?, suspend: d.integer()? })
+    }
+}
+
+value! {
+    /// A registered tenant.
+    pub Tenant {
+        /// What people call it.
+        name: String,
+        /// What it has subscribed to.
+        plan: Plan,
+        /// Its root key; without one only the operator acts for it.
+        key: Option<SignerKey>,
+        /// Root keys that it had before.
+        former_keys: Vec<Kid>,
+        /// Index of its registration.
+        registered: u64,
+        /// The log's time there, ms since 1970.
+        registered_ms: u64,
+        /// Agents registered so far, revoked ones included.
+        agents: u64,
+        /// Scores at which something happens to its agents, if it has set them.
+        thresholds: Option<TrustThresholds>,
+        /// Index of the suspension that is in force.
+        suspended: Option<u64>,
+        /// Sessions that began before this index have ended with a suspension; 0 without any.
+        sessions_end: u64,
+    }
+}
+
+impl Tenant {
+    /// Whether its agents may act.
+    pub fn is_active(&self) -> bool {
+        self.suspended.is_none()
     }
 }

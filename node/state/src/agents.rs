@@ -44,7 +44,7 @@ pub(crate) fn register<V: View + ?Sized>(
     batch.put_agent_key(
         body.agent,
         key.kid,
-        KeySpan { public: key.public, from: index, until: None, previous: None },
+        KeySpan { public: key.public, from: index, until: None, previous: None, number: 1 },
     );
     if let Some((parent, above)) = ancestors.first() {
         batch.put_child(*parent, above.children, body.agent);
@@ -113,9 +113,10 @@ pub(crate) fn rotate_key<V: View + ?Sized>(
     }
     // The old key signs up to and with this record, the new one after it.
     let from = batch.next_index() + 1;
-    close_key(batch, body.agent, &agent, from)?;
+    let closed = close_key(batch, body.agent, &agent, from)?;
     let public = *body.key.as_bytes();
-    batch.put_agent_key(body.agent, new, KeySpan { public, from, until: None, previous: Some(old.kid) });
+    let (previous, number) = (Some(old.kid), closed.number + 1);
+    batch.put_agent_key(body.agent, new, KeySpan { public, from, until: None, previous, number });
     let mut agent = Rc::unwrap_or_clone(agent);
     agent.key = SignerKey { public, kid: new, from };
     batch.put_agent(body.agent, agent);
@@ -165,18 +166,19 @@ fn must_exist<V: View + ?Sized>(batch: &mut Batch<'_, V>, id: AgentId) -> Result
         .ok_or(Alarm::CorruptState { key, reason: "an agent that others refer to is missing".into() })
 }
 
-/// Ends the validity of the agent's current key.
+/// Ends the validity of the agent's current key; what is known of it then.
 pub(crate) fn close_key<V: View + ?Sized>(
     batch: &mut Batch<'_, V>,
     id: AgentId,
     agent: &Agent,
     until: u64,
-) -> Result<(), Alarm> {
+) -> Result<KeySpan, Alarm> {
     let key = crate::keys::agent_key(id, agent.key.kid);
     let corrupt = Alarm::CorruptState { key, reason: "the current key of an agent is missing".into() };
     let span = batch.agent_key(id, agent.key.kid)?.ok_or(corrupt)?;
-    batch.put_agent_key(id, agent.key.kid, KeySpan { until: Some(until), ..span });
-    Ok(())
+    let closed = KeySpan { until: Some(until), ..span };
+    batch.put_agent_key(id, agent.key.kid, closed);
+    Ok(closed)
 }
 
 pub(crate) fn check_number(list: &[Scope], limits: &GenesisLimits, field: &str) -> Result<(), Rejection> {

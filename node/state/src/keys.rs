@@ -19,6 +19,7 @@
 //! | `W` tenant | weight of its agents' attestations; absent if 0 | entries |
 //! | `C` log day, index, attester, subject | nothing: interactions that attestations have cited | entries |
 //! | `M` | log time of the last input to trust | entries |
+//! | `X` tenant | log days on which its agents ran into severity caps; absent without any | entries |
 //! | `d` subject | index of the first change that the status map does not have; absent without one | entries |
 //! | `q` index, subject | nothing: the subjects that wait to be sealed, in order | entries |
 //! | `j` version, path | node of the status map | entries |
@@ -233,6 +234,11 @@ pub(crate) fn trust(id: AgentId) -> Vec<u8> {
 /// Key of the weight of a tenant's attestations.
 pub(crate) fn tenant_weight(id: Ulid) -> Vec<u8> {
     join(b'W', &id.to_bytes(), &[])
+}
+
+/// Key of when agents of a tenant ran into severity caps.
+pub(crate) fn severity(tenant: Ulid) -> Vec<u8> {
+    join(b'X', &tenant.to_bytes(), &[])
 }
 
 /// Key of an interaction that an attestation has cited.

@@ -51,6 +51,7 @@ mod rejection;
 mod replay;
 mod scores;
 mod sessions;
+mod severity;
 mod signer;
 mod status;
 mod subject;

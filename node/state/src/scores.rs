@@ -12,6 +12,7 @@ use crate::batch::Batch;
 use crate::fields::value;
 use crate::keys;
 use crate::overlay::Raw;
+use crate::subject::Subject;
 use crate::trust::{self, AgentState, Citation, EngineError, Id, Input, Reading, TrustStore, What};
 use crate::view::View;
 
@@ -37,16 +38,25 @@ pub(crate) fn tenant_name(tenant: Ulid) -> Id {
 }
 
 impl<V: View + ?Sized> Batch<'_, V> {
-    /// Takes into account what the entry at hand means for trust.
+    /// Takes into account what the entry at hand means for trust. The agent's status says how far it is trusted, so it waits to be
+    /// sealed again.
     pub(crate) fn observe(&mut self, what: What) -> Result<(), Alarm> {
         let input = Input { ms: self.service.log_ms, what };
-        trust::apply(&mut Scores(RefCell::new(self)), &input).map_err(alarm)
+        trust::apply(&mut Scores(RefCell::new(self)), &input).map_err(alarm)?;
+        self.note_severity(&input.what)?;
+        match input.what.agent().and_then(|id| AgentId::parse(id.as_str())) {
+            Some(agent) => self.mark_dirty(Subject::Agent(agent)),
+            None => Ok(()),
+        }
     }
 
     /// The agent's trust as of the entry at hand, with what it has changed so far.
     pub(crate) fn trust_of(&mut self, agent: AgentId) -> Result<Reading, Alarm> {
-        let ms = self.service.log_ms;
-        trust::reading(&Scores(RefCell::new(self)), &agent_name(agent), ms).map_err(alarm)
+        let key = keys::trust(agent);
+        let missing = || Alarm::CorruptState { key: key.clone(), reason: "an agent without trust".into() };
+        let state = self.get::<AgentState>(key.clone())?.ok_or_else(missing)?;
+        // No input is later than the log's time, so nothing is left to check.
+        Ok(state.reading_at(self.service.log_ms))
     }
 }
 

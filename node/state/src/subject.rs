@@ -1,8 +1,9 @@
 //! Subjects: whatever has a public status of its own, and which of them wait to be sealed into the status map.
 
+mod agent;
+
 use std::fmt;
 
-use ledger_format::Hash;
 use ledger_format::record::json::Writer;
 use ledger_format::record::{AgentId, DelegationId, RecordHash, SessionId, TenantId};
 
@@ -13,7 +14,7 @@ use crate::federation::Agreement;
 use crate::keys;
 use crate::overlay::Raw;
 use crate::sessions::Session;
-use crate::values::{Agent, AgentStatus, Chain, Tenant};
+use crate::values::Tenant;
 use crate::view::View;
 
 /// Something with a public status. Its name is the canonical text of its id; the status map's key is the name's SHA-256.
@@ -77,9 +78,12 @@ impl<V: View + ?Sized> Batch<'_, V> {
         Ok(match subject {
             Subject::Agent(id) => {
                 let Some(agent) = self.find_agent(id)? else { return Ok(None) };
-                Some(agent_json(&agent, &self.chain(id)?))
+                Some(agent::json(self, id, &agent)?)
             }
-            Subject::Tenant(id) => self.find_tenant(id.0)?.map(|tenant| tenant_json(&tenant)),
+            Subject::Tenant(id) => {
+                let Some(tenant) = self.find_tenant(id.0)? else { return Ok(None) };
+                Some(tenant_json(&tenant, self.service.log_ms, self.tenant_cap_bp(id.0)?))
+            }
             Subject::Session(id) => self.session(id)?.map(|session| session_json(&session)),
             Subject::Grant(id) => self.find_grant(id)?.map(|grant| grant_json(&grant)),
             Subject::Agreement(hash) => {
@@ -90,30 +94,7 @@ impl<V: View + ?Sized> Batch<'_, V> {
     }
 }
 
-/// `since` is the index from which on the status has been what it is; for an active agent, of its registration.
-fn agent_json(agent: &Agent, chain: &Chain) -> Vec<u8> {
-    let (status, since) = match &agent.status {
-        AgentStatus::Active => ("active", agent.registered),
-        AgentStatus::Suspended { index, .. } => ("suspended", *index),
-        AgentStatus::Revoked { killed: false, index, .. } => ("revoked", *index),
-        AgentStatus::Revoked { killed: true, index, .. } => ("killed", *index),
-    };
-    object(|w| {
-        w.text_field("key", &agent.key.kid.to_string());
-        w.key("receipts");
-        w.open_object();
-        w.unsigned_field("count", chain.count);
-        w.unsigned_field("flagged", chain.flagged);
-        w.text_field("head", &Hash(chain.head).to_hex());
-        w.close_object();
-        w.unsigned_field("since", since);
-        w.text_field("status", status);
-        w.text_field("tenant", &TenantId(agent.tenant).to_string());
-        w.text_field("type", agent.agent_type.as_str());
-    })
-}
-
-fn tenant_json(tenant: &Tenant) -> Vec<u8> {
+fn tenant_json(tenant: &Tenant, as_of_ms: u64, cap_bp: u64) -> Vec<u8> {
     object(|w| {
         if let Some(key) = &tenant.key {
             w.text_field("key", &key.kid.to_string());
@@ -121,6 +102,11 @@ fn tenant_json(tenant: &Tenant) -> Vec<u8> {
         w.text_field("plan", tenant.plan.as_str());
         w.unsigned_field("since", tenant.suspended.unwrap_or(tenant.registered));
         w.text_field("status", if tenant.is_active() { "active" } else { "suspended" });
+        w.key("trust");
+        w.open_object();
+        w.unsigned_field("as_of", as_of_ms);
+        w.unsigned_field("cap_bp", cap_bp);
+        w.close_object();
     })
 }
 
@@ -168,8 +154,11 @@ fn agreement_json(agreement: &Agreement, log_ms: u64) -> Vec<u8> {
     })
 }
 
+/// Room for most statuses, in bytes.
+const STATUS_CAPACITY: usize = 1_024;
+
 fn object(fields: impl FnOnce(&mut Writer)) -> Vec<u8> {
-    let mut w = Writer::with_capacity(256);
+    let mut w = Writer::with_capacity(STATUS_CAPACITY);
     w.open_object();
     fields(&mut w);
     w.close_object();

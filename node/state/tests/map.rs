@@ -112,16 +112,22 @@ fn a_status_is_proven_as_it_was_under_each_checkpoint() {
     assert_eq!(staple_parts(&state, agent_1, first.index), Ok(None), "the checkpoint does not cover it");
     let kid = key(1).public().kid();
     let tenant_id = tenant(1).0;
-    let json = |status: &str, since: u64| {
+    let json = |status: &str, since: u64, until: &str, as_of: u64, score: &str| {
         let head = "0".repeat(64);
+        let caps = r#"{"delegation":10000,"newcomer":5000,"severity":10000}"#;
         format!(
-            r#"{{"key":"{kid}","receipts":{{"count":0,"flagged":0,"head":"{head}"}},"since":{since},"status":"{status}","tenant":"maip-tenant:{tenant_id}","type":"autonomous"}}"#
+            r#"{{"key":"{kid}","key_count":1,"keys":[{{"from":3,"kid":"{kid}"{until}}}],"receipts":{{"count":0,"flagged":0,"head":"{head}"}},"since":{since},"status":"{status}","tenant":"maip-tenant:{tenant_id}","trust":{{"alg":"maip-trust/1","as_of":{as_of},"cap_bp":{caps},"factors":{{}},"score_bp":{score},"tenant_cap_bp":10000}},"type":"autonomous"}}"#
         )
     };
     for size in first.index + 1..=second.index {
-        assert_eq!(status_at(&state, agent_1, size), Some(json("active", 3)));
+        assert_eq!(status_at(&state, agent_1, size), Some(json("active", 3, "", START_MS, "null")));
     }
-    assert_eq!(status_at(&state, agent_1, second.index + 1), Some(json("killed", first.index + 1)));
+    let killed = first.index + 1;
+    let until = format!(r#","until":{killed}"#);
+    assert_eq!(
+        status_at(&state, agent_1, second.index + 1),
+        Some(json("killed", killed, &until, START_MS + 1, "0"))
+    );
     let nobody = Subject::Agent(agent(99));
     assert_eq!(status_at(&state, nobody, u64::MAX), None);
 }

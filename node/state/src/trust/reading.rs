@@ -3,7 +3,7 @@
 use ledger_format::record::json::{INTEGER_MAX, Writer};
 
 use super::agent::{AgentState, Status};
-use super::constants::{ALGORITHM_ID, EPOCH_MS};
+use super::constants::{ALGORITHM_ID, ALGORITHM_NAME, EPOCH_MS};
 use super::score::{Caps, Factors, Trend};
 
 /// A score and where it comes from.
@@ -111,19 +111,49 @@ impl Reading {
         w.finish()
     }
 
+    /// What the status map and claims say of a score, as an object in canonical JSON: algorithm, log time, score, the three caps,
+    /// and of each factor with data the fraction that it comes from; and the lowest severity cap of the tenant's agents.
+    pub fn write_status(&self, w: &mut Writer, as_of_ms: u64, tenant_cap_bp: u64) {
+        w.open_object();
+        w.text_field("alg", ALGORITHM_NAME);
+        w.unsigned_field("as_of", as_of_ms);
+        w.key("cap_bp");
+        self.write_cap_values(w);
+        w.key("factors");
+        w.open_object();
+        for (name, _, factor) in self.factors_by_name() {
+            let Some(factor) = factor else { continue };
+            w.key(name);
+            w.open_object();
+            w.unsigned_field("bp", factor.bp);
+            w.unsigned_field("denominator", factor.denominator);
+            w.key("numerator");
+            w.integer(factor.numerator);
+            w.close_object();
+        }
+        w.close_object();
+        optional(w, "score_bp", self.score);
+        w.unsigned_field("tenant_cap_bp", tenant_cap_bp);
+        w.close_object();
+    }
+
     fn factors_by_name(&self) -> [(&'static str, u64, Option<super::score::Factor>); 5] {
         let mut factors = self.factors.named();
         factors.sort_by_key(|&(name, ..)| name);
         factors
     }
 
-    fn write_caps(&self, w: &mut Writer) {
-        w.key("caps");
+    fn write_cap_values(&self, w: &mut Writer) {
         w.open_object();
         let mut caps = self.caps.named();
         caps.sort_by_key(|&(name, _)| name);
         caps.into_iter().for_each(|(name, cap)| w.unsigned_field(name, cap));
         w.close_object();
+    }
+
+    fn write_caps(&self, w: &mut Writer) {
+        w.key("caps");
+        self.write_cap_values(w);
         w.key("caps_hit");
         w.open_array();
         self.caps_hit.iter().for_each(|name| w.string(name));

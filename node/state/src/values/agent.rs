@@ -218,6 +218,8 @@ pub struct KeySpan {
     pub until: Option<u64>,
     /// The key before it: the history can be walked backwards from the current key.
     pub previous: Option<Kid>,
+    /// Which of the agent's keys it is: 1 for the first.
+    pub number: u64,
 }
 
 impl KeySpan {
@@ -237,6 +239,7 @@ impl Value for KeySpan {
         e.optional(self.previous, |e, kid| {
             e.fixed(&kid.0);
         });
+        e.integer(self.number);
         e.finish()
     }
 
@@ -244,9 +247,9 @@ impl Value for KeySpan {
         let mut d = Decoder::new(bytes, VERSION)?;
         let (public, from) = (d.fixed()?, d.integer()?);
         let until = d.optional(Decoder::integer)?;
-        let previous = d.optional(|d| d.fixed().map(Kid))?;
+        let (previous, number) = (d.optional(|d| d.fixed().map(Kid))?, d.integer()?);
         d.finish()?;
-        Ok(Self { public, from, until, previous })
+        Ok(Self { public, from, until, previous, number })
     }
 }
 

@@ -120,12 +120,13 @@ Examples:
   maip monitor --dir export/main --policy policy.txt --state monitor --once";
 
 pub(crate) const REPLAY: &str = "\
-Checks form, signature and rules of every entry and the signed root; then answers. Answers 1 when an entry is wrong (it is
-named), or when something that was asked for is not in the log.
+Checks form, signature and rules of every entry, every state.root and the signed root; then answers. Answers 1 when an
+entry is wrong (the first is named), or when something that was asked for is not in the log.
 
 Examples:
   maip replay --url http://log.example/main --policy policy.txt
   maip replay --query \"trust $AGENT\" --json
+  maip replay --from-tiles export/main --policy policy.txt --check
   maip replay --dir export/main --policy policy.txt --to 5000 --query \"agent $AGENT\" --query \"flags 41\"";
 
 pub(crate) const EVIDENCE: &str = "\

@@ -11,7 +11,7 @@ use super::{Done, Exit, Failure, Global, Out};
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     /// Read the log from a directory instead of a URL.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, visible_alias = "from-tiles", value_name = "DIR", value_hint = ValueHint::DirPath)]
     dir: Option<PathBuf>,
     /// Whom to trust. Default: the devnet's policy.
     #[arg(long, env = "MAIP_POLICY", value_hint = ValueHint::FilePath)]
@@ -19,6 +19,10 @@ pub(crate) struct Replay {
     /// Replay the first N entries only, and answer as of then.
     #[arg(long, value_name = "N")]
     to: Option<u64>,
+    /// Answer 1 when there is no `state.root` to compare with. Those that are there are always computed again and compared, every
+    /// status and score in them included; without one the log has committed to no score.
+    #[arg(long)]
+    check: bool,
     /// A question to the state: "agent ID", "session ID", "trust ID" or "flags INDEX". May be repeated.
     #[arg(long = "query", value_name = "QUESTION", value_parser = question)]
     questions: Vec<Question>,
@@ -40,6 +44,15 @@ impl Replay {
         });
         bar.finish_and_clear();
         let replayed = replayed.map_err(describe)?;
+        if self.check && replayed.state_roots() == 0 {
+            return Err(Failure::no("there is no state.root to compare with")
+                .why(format!(
+                    "the first {} entries of {} seal no status",
+                    replayed.size(),
+                    replayed.checkpoint().origin
+                ))
+                .next("the entries are in order; for what follows from them ask without --check"));
+        }
         let answers: Vec<_> = self.questions.iter().map(|question| replayed.ask(*question)).collect();
         let (size, signed) = (replayed.size(), replayed.checkpoint().size);
         let mut text = format!(
@@ -47,13 +60,22 @@ impl Replay {
             out.good("in order:"),
             replayed.checkpoint().origin
         );
+        if replayed.state_roots() > 0 {
+            let (roots, sealed) = (replayed.state_roots(), replayed.sealed_size());
+            text.push_str(&format!(
+                "  {roots} state.root entries are equal; the last has every status as of size {sealed}\n"
+            ));
+        }
         for answer in &answers {
             text.push_str(&answer.as_ref().map_or_else(|| "not in the log\n".into(), lines));
         }
         let missing = answers.contains(&None);
         out.answer(
             &text,
-            &json!({ "ok": !missing, "size": size, "signed_size": signed, "answers": answers }),
+            &json!({
+                "ok": !missing, "size": size, "signed_size": signed, "state_roots": replayed.state_roots(),
+                "sealed_size": replayed.sealed_size(), "answers": answers,
+            }),
         );
         Ok(if missing { Exit::No } else { Exit::Ok })
     }

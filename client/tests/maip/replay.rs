@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use ledger_format::BundleId;
+use ledger_format::{BundleId, record::Entry};
 
 use crate::support::{Ran, World, maip};
 
@@ -20,6 +20,15 @@ impl Shelf {
 
     fn log(&self) -> std::path::PathBuf {
         self.0.path().join("log")
+    }
+
+    /// Replaces entry bundles by those of another world, as somebody who cannot sign for the log could.
+    fn give_bundles(&self, world: &World, bundles: &[u64]) {
+        let other = Shelf::new(world);
+        for &index in bundles {
+            let path = BundleId { index, width: 256 }.path();
+            fs::copy(other.log().join(&path), self.log().join(&path)).unwrap();
+        }
     }
 
     fn replay(&self, extra: &[&str]) -> Ran {
@@ -95,4 +104,86 @@ fn sealed_statuses_are_computed_again() {
     *entry = text.replace(r#""version":2"#, r#""version":3"#).into_bytes();
     let ran = Shelf::new(&world).replay(&[]).exits(1);
     ran.says(&format!("entry {sealed} does not replay")).says("other statuses");
+}
+
+/// The first wrong entry, however the copy was changed; what lies before it is still good.
+#[test]
+fn every_kind_of_tampering_is_caught_where_it_begins() {
+    let mut world = World::with_receipts(400);
+    let sealed = world.seal();
+    (0..30).for_each(|_| {
+        world.receipt();
+    });
+    let honest = Shelf::new(&world);
+    let all = honest.replay(&["--json", "--check"]).exits(0).json();
+    assert_eq!((all["state_roots"].as_u64(), all["sealed_size"].as_u64()), (Some(1), Some(sealed)));
+
+    // A flipped signature: of the entry that the log signed, and of one that everything was built upon anew.
+    let flipped = |world: &World, index: usize| {
+        let text = String::from_utf8(world.entries[index].clone()).unwrap();
+        let at = text.rfind("\"value\":\"").unwrap() + 9;
+        let other = if text.as_bytes()[at + 10] == b'A' { "B" } else { "A" };
+        [&text[..at + 10], other, &text[at + 11..]].concat().into_bytes()
+    };
+    // With later entries that are wrong too: the first is named.
+    let forge = |indexes: &[usize]| {
+        let mut forged = world.copy();
+        for &index in indexes {
+            forged.entries[index] = flipped(&world, index);
+        }
+        forged
+    };
+    for indexes in [&[3][..], &[255], &[256], &[390, 7, 300]] {
+        let first = indexes.iter().min().unwrap();
+        // Tiles and checkpoint are of the forged entries: the log itself cheats.
+        let shelf = Shelf::new(&forge(indexes));
+        shelf.replay(&[]).exits(1).says(&format!("entry {first} does not replay")).says("signature");
+        shelf.replay(&["--to", &first.to_string()]).exits(0);
+    }
+
+    // A flipped byte of a body, its leaf in the tile made to fit.
+    let mut forged = world.copy();
+    let text = String::from_utf8(world.entries[77].clone()).unwrap();
+    forged.entries[77] = text.replace("success", "failure").into_bytes();
+    assert_ne!(forged.entries[77], world.entries[77]);
+    Shelf::new(&forged).replay(&[]).exits(1).says("entry 77 does not replay").says("signature");
+    honest.give_bundles(&forged, &[0]);
+    honest.replay(&[]).exits(1).says("entry 77 does not replay");
+    honest.give_bundles(&world, &[0]);
+
+    // A wrong state.root.
+    let mut forged = world.copy();
+    let index = usize::try_from(sealed).unwrap();
+    let entry = Entry::parse(&world.entries[index]).unwrap();
+    let mut root = entry.state_root().unwrap().unwrap();
+    root.map_root.0[5] ^= 1;
+    forged.entries[index] = Entry::encode(entry.at, &root.to_bytes());
+    let shelf = Shelf::new(&forged);
+    shelf.replay(&[]).exits(1).says(&format!("entry {sealed} does not replay")).says("other statuses");
+    let early = shelf.replay(&["--to", &sealed.to_string(), "--check"]).exits(1);
+    early.says("no state.root to compare with");
+}
+
+/// A dropped entry leaves good signatures behind: the signed tree shows where it was.
+#[test]
+fn a_dropped_entry_is_caught_where_it_was() {
+    let mut world = World::with_receipts(300);
+    world.seal();
+    let mut dropped = world.copy();
+    dropped.entries.remove(20);
+    // Everything else moved up: each entry reads well, and state.root would be the first that does not replay.
+    let honest = Shelf::new(&world);
+    honest.give_bundles(&dropped, &[0]);
+    honest.replay(&[]).exits(1).says("entry 20 at").says("not the one that the log signed");
+    honest.replay(&["--to", "20"]).exits(0);
+    honest.replay(&["--to", "21"]).exits(1).says("entry 20 at");
+    honest.replay(&["--to", "250"]).exits(1).says("entry 20 at");
+    // With every file of the shorter log it is another log's tree; the log's own state.root shows it.
+    let sealed = dropped.size() - 1;
+    Shelf::new(&dropped).replay(&[]).exits(1).says(&format!("entry {sealed} does not replay"));
+    // A swap of two: the same.
+    let mut swapped = world.copy();
+    swapped.entries.swap(100, 200);
+    honest.give_bundles(&swapped, &[0]);
+    honest.replay(&[]).exits(1).says("entry 100 at");
 }

@@ -52,6 +52,7 @@ mod replay;
 mod scores;
 mod sessions;
 mod severity;
+mod signature_job;
 mod signer;
 mod status;
 mod subject;
@@ -82,8 +83,9 @@ pub use policies::POLICIES_MAX;
 pub use receipts::ReceiptMark;
 pub use registry::{Lineage, SCOPE_DEFINITIONS_MAX, Tool};
 pub use rejection::{Code, Rejection};
-pub use replay::{ReplayError, ReplayFault, ReplayState, Replayer, StepError};
+pub use replay::{ReplayError, ReplayFault, ReplayState, Replayer, Step, StepError};
 pub use sessions::{Session, SessionStanding};
+pub use signature_job::SignatureJob;
 pub use signer::{Points, SignatureChecker, SignatureFault, check_signature, signer_key};
 pub use status::{
     LogStatus, agent, agent_key, chain, children, flags, genesis, log_keys, record_at, record_index, session,

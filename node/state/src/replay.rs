@@ -9,11 +9,14 @@ use ledger_format::record::{Entry, EntryError, Record, RecordError};
 use crate::applied::{Alarm, Applied, Outcome};
 use crate::apply::apply;
 use crate::command::Command;
+use crate::keys;
 use crate::memory::MemoryState;
 use crate::rejection::Rejection;
-use crate::signer::{SignatureFault, check_signature};
+use crate::signature_job::SignatureJob;
+use crate::signer::{NoPoints, SignatureFault, signer_key};
 use crate::status::status;
-use crate::view::View;
+use crate::values::Tree;
+use crate::view::{View, load};
 
 /// Why an entry does not replay. Unless the replayer itself is damaged, the log broke its own rules.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -113,6 +116,22 @@ pub enum StepError<E> {
     Store(E),
 }
 
+/// What a step with its signature left open gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The entry's leaf hash.
+    pub leaf: Hash,
+    /// What is left to verify; nothing for a `state.root`, which the replay has computed itself.
+    pub signature: Option<SignatureJob>,
+}
+
+/// An entry that keeps the rules.
+struct Judged {
+    leaf: Hash,
+    applied: Applied,
+    signature: Option<SignatureJob>,
+}
+
 impl Replayer<MemoryState> {
     /// A replay in memory, from entry 0.
     pub fn new() -> Self {
@@ -156,19 +175,33 @@ impl<S: ReplayState> Replayer<S> {
 
     /// Takes the next entry: canonical form, order, time, signature, every rule of the state machine. Returns its leaf hash.
     pub fn step(&mut self, index: u64, entry: &[u8]) -> Result<Hash, StepError<S::Error>> {
-        let (leaf, applied) = self.judge(index, entry).map_err(|fault| ReplayError { index, fault })?;
-        self.state.store(&applied).map_err(StepError::Store)?;
-        Ok(leaf)
+        let judged = self.judge(index, entry).map_err(|fault| ReplayError { index, fault })?;
+        if let Some(job) = &judged.signature {
+            job.verify(&NoPoints)?;
+        }
+        self.state.store(&judged.applied).map_err(StepError::Store)?;
+        Ok(judged.leaf)
     }
 
-    fn judge(&self, index: u64, bytes: &[u8]) -> Result<(Hash, Applied), ReplayFault> {
-        let status = status(&self.state);
-        if index != status.size {
-            return Err(ReplayFault::Order { expected: status.size });
+    /// As [`Replayer::step`], but for the signature, which is left to the caller: a signature takes most of the time of a replay and can be
+    /// verified on any thread, whatever came before and after. The replay is worth nothing unless every job that it gave turns out good;
+    /// the first wrong entry is the one with the least index of those that a step refused or a job found wrong.
+    pub fn step_unsigned(&mut self, index: u64, entry: &[u8]) -> Result<Step, StepError<S::Error>> {
+        let Judged { leaf, applied, signature } =
+            self.judge(index, entry).map_err(|fault| ReplayError { index, fault })?;
+        self.state.store(&applied).map_err(StepError::Store)?;
+        Ok(Step { leaf, signature })
+    }
+
+    fn judge(&self, index: u64, bytes: &[u8]) -> Result<Judged, ReplayFault> {
+        let tree: Tree = load(&self.state, keys::TREE).map_err(ReplayFault::Damaged)?.unwrap_or_default();
+        let size = tree.frontier.size();
+        if index != size {
+            return Err(ReplayFault::Order { expected: size });
         }
         let entry = Entry::parse(bytes)?;
-        if entry.at < status.last_entry_ms {
-            return Err(ReplayFault::TimeRanBack { at: entry.at, previous: status.last_entry_ms });
+        if entry.at < tree.last_at {
+            return Err(ReplayFault::TimeRanBack { at: entry.at, previous: tree.last_at });
         }
         if let Some(state_root) = entry.state_root() {
             state_root.map_err(|error| ReplayFault::StateRoot(error.to_string()))?;
@@ -188,24 +221,28 @@ impl<S: ReplayState> Replayer<S> {
             Some(Outcome::Rejected(rejection)) => return Err(ReplayFault::Forbidden(rejection.clone())),
             _ => return Err(ReplayFault::OtherBytes),
         };
+        if !applied.entries.first().is_some_and(|new| new.index == index && new.bytes == bytes) {
+            return Err(ReplayFault::OtherBytes);
+        }
         // The rules come first because they are cheap; the signature costs more than all of them.
-        check_signature(&self.state, &record).map_err(|fault| match fault {
+        let key = signer_key(&self.state, &record).map_err(|fault| match fault {
             SignatureFault::Rejected(rejection) => ReplayFault::Signature(rejection),
             SignatureFault::Corrupt(alarm) => ReplayFault::Damaged(alarm),
         })?;
-        let same = applied.entries.first().is_some_and(|new| new.index == index && new.bytes == bytes);
-        if same { Ok((leaf, applied)) } else { Err(ReplayFault::OtherBytes) }
+        Ok(Judged { leaf, applied, signature: Some(SignatureJob::new(index, record, key)) })
     }
 
     /// A `state.root` needs no signature: sealing the state as it is here must give the same one.
-    fn judge_state_root(&self, index: u64, at: u64, bytes: &[u8]) -> Result<(Hash, Applied), ReplayFault> {
+    fn judge_state_root(&self, index: u64, at: u64, bytes: &[u8]) -> Result<Judged, ReplayFault> {
         let applied = apply(&self.state, &Command::Seal { log_ms: at });
         if let Some(alarm) = applied.alarm {
             return Err(ReplayFault::Damaged(alarm));
         }
         match applied.entries.first() {
             None => Err(ReplayFault::NothingToSeal),
-            Some(new) if new.index == index && new.bytes == bytes => Ok((new.leaf, applied)),
+            Some(new) if new.index == index && new.bytes == bytes => {
+                Ok(Judged { leaf: new.leaf, applied, signature: None })
+            }
             Some(_) => Err(ReplayFault::OtherStatus),
         }
     }

@@ -59,7 +59,8 @@ pub trait Points {
 }
 
 /// Remembers nothing.
-struct NoPoints;
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoPoints;
 
 impl Points for NoPoints {
     fn get(&self, _: &[u8; 32]) -> Option<PublicKey> {

@@ -2,8 +2,8 @@
 
 mod world;
 
-use ledger_format::record::{Entry, Record, SigningKey};
-use ledger_state::{ReplayFault, Replayer};
+use ledger_format::record::{Entry, PublicKey, Record, SigningKey};
+use ledger_state::{Command, Points, ReplayError, ReplayFault, Replayer, StepError};
 use world::*;
 
 /// A replay of the small world, with its last time.
@@ -75,4 +75,50 @@ fn a_cheating_log_does_not() {
     let text = String::from_utf8(entry).unwrap().replace("\"outcome\"", "\"outcomE\"");
     assert!(matches!(replayer.push(5, text.as_bytes()).unwrap_err().fault, ReplayFault::Record(_)));
     assert!(matches!(Replayer::new().push(0, text.as_bytes()).unwrap_err().fault, ReplayFault::Record(_)));
+}
+
+/// Remembers nothing, counts what was asked for.
+#[derive(Default)]
+struct Counting(std::cell::Cell<u32>);
+
+impl Points for Counting {
+    fn get(&self, _: &[u8; 32]) -> Option<PublicKey> {
+        self.0.set(self.0.get() + 1);
+        None
+    }
+
+    fn put(&self, _: PublicKey) {}
+}
+
+/// The signature can be verified elsewhere and later: the state is the same, and the forged entry is the one that its job names.
+#[test]
+fn a_signature_can_be_left_for_later() {
+    let (mut whole, mut parts) = (replayed(), replayed());
+    let good = receipt(1, 700, 1, "invoice:pay");
+    let bad = forged(receipt(1, 701, 1, "invoice:pay"), &key(2));
+    let after = receipt(1, 702, 2, "invoice:pay");
+    let mut jobs = Vec::new();
+    for (index, record) in (5..).zip([&good, &bad, &after]) {
+        let entry = Entry::encode(START_MS, &record.to_bytes());
+        let step = parts.step_unsigned(index, &entry).unwrap();
+        assert_eq!(step.leaf, ledger_format::leaf_hash(&entry));
+        jobs.push(step.signature.expect("a record is signed"));
+    }
+    push(&mut whole, START_MS, &good).unwrap();
+    let fault = push(&mut whole, START_MS, &bad).unwrap_err();
+    let points = Counting::default();
+    let verified: Vec<_> = jobs.iter().map(|job| (job.index(), job.verify(&points))).collect();
+    assert_eq!(verified, [(5, Ok(())), (6, Err(ReplayError { index: 6, fault })), (7, Ok(()))]);
+    assert_eq!(points.0.get(), 3);
+
+    // What else is wrong is refused at once, and a state.root needs no signature.
+    let mut parts = replayed();
+    let forbidden = Entry::encode(START_MS, &register_agent(1, 9, 1, None).to_bytes());
+    assert!(matches!(
+        parts.step_unsigned(5, &forbidden).unwrap_err(),
+        StepError::Replay(ReplayError { index: 5, fault: ReplayFault::Forbidden(_) })
+    ));
+    let sealed = ledger_state::apply(parts.state(), &Command::Seal { log_ms: START_MS });
+    let step = parts.step_unsigned(5, &sealed.entries[0].bytes).unwrap();
+    assert_eq!((step.leaf, step.signature), (sealed.entries[0].leaf, None));
 }

@@ -85,6 +85,18 @@ impl World {
         world
     }
 
+    /// The same log with the same keys, to be forged.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            entries: self.entries.clone(),
+            next_id: self.next_id,
+            tenant: self.tenant,
+            agent: self.agent,
+            ..Self::new()
+        }
+    }
+
     /// With so many receipts after the registrations.
     pub(crate) fn with_receipts(count: usize) -> Self {
         let mut world = Self::new();

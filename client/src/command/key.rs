@@ -23,6 +23,8 @@ pub(crate) enum Key {
     /// Print the public half of a key and its id.
     Show {
         /// A key file, a name in the key directory, or a public key.
+        // One public key in 64 begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         key: String,
     },
 }

@@ -2,6 +2,8 @@
 
 use std::{fs, io::Write as _, process::Stdio};
 
+use ledger_format::record::SigningKey;
+
 use crate::support::{World, maip};
 
 #[test]
@@ -27,6 +29,12 @@ fn keys_are_made_shown_and_never_overwritten() {
     maip(["key", "show", "c", "--keys", keys]).exits(2).says("next:");
     let public = shown["public_key"].as_str().unwrap();
     maip(["key", "show", public]).exits(0).says(shown["kid"].as_str().unwrap());
+
+    let hyphen =
+        (0..=u16::MAX).map(|n| SigningKey::from_seed([n.to_be_bytes(); 16].concat().try_into().unwrap()));
+    let hyphen = hyphen.map(|key| key.public()).find(|key| key.to_string().starts_with('-')).unwrap();
+    let shown = maip(["key", "show", &hyphen.to_string(), "--json"]).exits(0).json();
+    assert_eq!(shown["kid"], hyphen.kid().to_string());
 
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.starts_with("maip-ed25519-seed:"));

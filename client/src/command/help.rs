@@ -129,6 +129,16 @@ Examples:
   maip replay --from-tiles export/main --policy policy.txt --check
   maip replay --dir export/main --policy policy.txt --to 5000 --query \"agent $AGENT\" --query \"flags 41\"";
 
+pub(crate) const TRUST: &str = "\
+Replays the log's published files first, as `maip replay` does: nobody is asked how far an agent is trusted. Answers 1 when
+the agent is not in the log, when the log does not replay, or (check) when the claim differs from what the entries give.
+
+Examples:
+  maip trust show $AGENT --url http://log.example/main --policy policy.txt
+  maip trust explain $AGENT --limit 50
+  maip trust history $AGENT --limit 90 --json
+  maip trust show $AGENT --json > claim.json && maip trust check claim.json --dir export/main --policy policy.txt";
+
 pub(crate) const EVIDENCE: &str = "\
 Answers 1 when the evidence convicts nobody.
 

@@ -4,6 +4,7 @@ mod admin;
 mod agent;
 mod agent_status;
 mod checkpoint;
+mod copy;
 mod evidence;
 mod fsck;
 mod global;
@@ -24,6 +25,7 @@ mod submit;
 mod tail;
 mod tenant;
 mod time;
+mod trust;
 mod verify;
 
 use std::process::ExitCode;
@@ -115,6 +117,9 @@ enum Command {
     /// Rebuild a log's state from its entries alone, and ask it.
     #[command(after_help = help::REPLAY)]
     Replay(replay::Replay),
+    /// How far an agent is trusted, and why, from the log's entries alone.
+    #[command(subcommand, after_help = help::TRUST)]
+    Trust(trust::Trust),
     /// Judge evidence of cheating.
     #[command(subcommand, after_help = help::EVIDENCE)]
     Evidence(evidence::Evidence),
@@ -164,6 +169,7 @@ fn run(cli: &Cli, out: &Out) -> Done {
         Command::Log(c) => c.run(out),
         Command::Monitor(c) => c.run(global, out),
         Command::Replay(c) => c.run(global, out),
+        Command::Trust(c) => c.run(global, out),
         Command::Evidence(c) => c.run(global, out),
         Command::Policy(c) => c.run(global, out),
         Command::Completions { shell } => {

@@ -1,21 +1,15 @@
 //! `maip replay`: the state of a log from its entries alone, and answers from it.
 
-use std::path::PathBuf;
-
-use clap::{Args, ValueHint};
-use ledger_client::replay::{Question, ReplayTrouble, replay};
+use clap::Args;
+use ledger_client::replay::Question;
 use serde_json::{Value, json};
 
-use super::{Done, Exit, Failure, Global, Out};
+use super::{Done, Exit, Failure, Global, Out, copy::LogCopy};
 
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// Read the log from a directory instead of a URL.
-    #[arg(long, visible_alias = "from-tiles", value_name = "DIR", value_hint = ValueHint::DirPath)]
-    dir: Option<PathBuf>,
-    /// Whom to trust. Default: the devnet's policy.
-    #[arg(long, env = "MAIP_POLICY", value_hint = ValueHint::FilePath)]
-    policy: Option<PathBuf>,
+    #[command(flatten)]
+    copy: LogCopy,
     /// Replay the first N entries only, and answer as of then.
     #[arg(long, value_name = "N")]
     to: Option<u64>,
@@ -35,15 +29,7 @@ fn question(text: &str) -> Result<Question, String> {
 
 impl Replay {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
-        let policy = global.policy_needed(self.policy.as_ref())?;
-        let source = global.source(self.dir.as_ref())?;
-        let bar = out.progress("entries", 0);
-        let replayed = replay(&source, &policy, self.to, &mut |done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
-        });
-        bar.finish_and_clear();
-        let replayed = replayed.map_err(describe)?;
+        let replayed = self.copy.replay(global, out, self.to, &mut ())?;
         if self.check && replayed.state_roots() == 0 {
             return Err(Failure::no("there is no state.root to compare with")
                 .why(format!(
@@ -89,19 +75,4 @@ fn lines(answer: &Value) -> String {
         other => format!("  {name:<12} {other}\n"),
     };
     members.iter().map(line).collect()
-}
-
-fn describe(trouble: ReplayTrouble) -> Failure {
-    match trouble {
-        ReplayTrouble::Source(error) => error.into(),
-        ReplayTrouble::Checkpoint(_) => Failure::cannot("there is nothing to replay to")
-            .why(trouble)
-            .next("check that the policy and the URL are of the same log"),
-        ReplayTrouble::TooFar { .. } => {
-            Failure::cannot("not so many entries are published").why(trouble).next("ask for fewer with --to")
-        }
-        _ => Failure::no("the log does not replay")
-            .why(trouble)
-            .next("read it from another place; if it is the same there, `maip monitor` makes the evidence"),
-    }
 }

@@ -8,8 +8,11 @@
 //! Whoever replays needs nobody's word: every answer follows from entries that the log has signed. Memory: about 300 bytes an entry.
 
 mod answers;
+mod claim;
 mod difference;
 mod signatures;
+mod trust;
+mod watch;
 
 use ledger_format::{
     BundleId, Checkpoint, Hash, Note, Policy, TILE_WIDTH, TileHashReader, prove_subtree, verify_subtree,
@@ -17,9 +20,13 @@ use ledger_format::{
 use ledger_state::{MemoryState, ReplayError, Replayer, StepError};
 
 pub use answers::Question;
+pub use claim::{CLAIM_BYTES_MAX, Claim, ClaimError, Compared};
+pub use trust::{ClosingScore, Contribution, Standing, TRUST_ROWS_MAX, TrustWatch};
+pub use watch::Watcher;
 
 use difference::first_difference;
 use signatures::Signatures;
+use watch::Watched;
 
 use crate::source::{
     BUNDLE_BYTES_MAX, CHECKPOINT_BYTES_MAX, Source, SourceError, Tiles, bundles, read_bundle, split_bundle,
@@ -91,18 +98,33 @@ pub fn replay<S: Source>(
     to: Option<u64>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Replayed, ReplayTrouble> {
+    replay_watched(source, policy, to, &mut (), progress)
+}
+
+/// As [`replay`], with somebody looking on.
+///
+/// # Errors
+/// As [`replay`]; what the watcher has seen is worth nothing then.
+pub fn replay_watched<S: Source>(
+    source: &S,
+    policy: &Policy,
+    to: Option<u64>,
+    watcher: &mut dyn Watcher,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Replayed, ReplayTrouble> {
     let checkpoint = signed_checkpoint(source, policy)?;
     let size = to.unwrap_or(checkpoint.size);
     if size > checkpoint.size {
         return Err(ReplayTrouble::TooFar { size: checkpoint.size, wanted: size });
     }
-    let mut run = Run { replayer: Replayer::new(), signatures: Signatures::start(), state_roots: 0 };
+    let replayer = Replayer::resume(Watched { state: MemoryState::new(), watcher });
+    let mut run = Run { replayer, signatures: Signatures::start(), state_roots: 0 };
     let read = run.read(source, &checkpoint, size, progress);
     let Run { replayer, signatures, state_roots } = run;
     // A wrong signature is of an entry before whatever ended the reading.
     let replayed = signatures.finish().map_err(ReplayTrouble::Entry).and(read);
     let root = replayer.root();
-    let state = replayer.into_state();
+    let state = replayer.into_state().state;
     replayed
         .and_then(|()| belongs(source, &checkpoint, size, root))
         .map_err(|trouble| locate(source, &checkpoint, &state, trouble))?;
@@ -119,14 +141,14 @@ fn signed_checkpoint<S: Source>(source: &S, policy: &Policy) -> Result<Checkpoin
 }
 
 /// A replay under way.
-struct Run {
-    replayer: Replayer,
+struct Run<'w> {
+    replayer: Replayer<Watched<'w>>,
     signatures: Signatures,
     /// `state.root` entries that were computed again, and equal.
     state_roots: u64,
 }
 
-impl Run {
+impl Run<'_> {
     /// Reads and replays, up to the first entry that is wrong in itself.
     fn read<S: Source>(
         &mut self,
@@ -216,6 +238,11 @@ impl Replayed {
     /// The checkpoint under which everything was checked.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+
+    /// The state after the last entry.
+    pub fn state(&self) -> &MemoryState {
+        &self.state
     }
 
     /// How many `state.root` entries were computed again. Each was equal: else there is no `Replayed`.

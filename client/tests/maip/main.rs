@@ -6,4 +6,5 @@ mod multi;
 mod nodes;
 mod replay;
 mod support;
+mod trust;
 mod verify;

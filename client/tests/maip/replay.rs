@@ -1,45 +1,10 @@
 //! `maip replay`: answers from entries alone, and the first wrong entry named.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use ledger_format::{BundleId, record::Entry};
 
-use crate::support::{Ran, World, maip};
-
-/// A published log with its policy, in a directory.
-struct Shelf(tempfile::TempDir);
-
-impl Shelf {
-    fn new(world: &World) -> Self {
-        let shelf = Self(tempfile::tempdir().unwrap());
-        fs::create_dir(shelf.log()).unwrap();
-        fs::write(shelf.0.path().join("policy.txt"), world.policy_text()).unwrap();
-        world.publish(&shelf.log(), world.size());
-        shelf
-    }
-
-    fn log(&self) -> std::path::PathBuf {
-        self.0.path().join("log")
-    }
-
-    /// Replaces entry bundles by those of another world, as somebody who cannot sign for the log could.
-    fn give_bundles(&self, world: &World, bundles: &[u64]) {
-        let other = Shelf::new(world);
-        for &index in bundles {
-            let path = BundleId { index, width: 256 }.path();
-            fs::copy(other.log().join(&path), self.log().join(&path)).unwrap();
-        }
-    }
-
-    fn replay(&self, extra: &[&str]) -> Ran {
-        let (log, policy) = (self.log(), self.0.path().join("policy.txt"));
-        let path = |path: &Path| path.to_str().unwrap().to_owned();
-        let mut args =
-            vec!["replay".to_owned(), "--dir".into(), path(&log), "--policy".into(), path(&policy)];
-        args.extend(extra.iter().map(|&arg| arg.to_owned()));
-        maip(args)
-    }
-}
+use crate::support::{Shelf, World};
 
 #[test]
 fn questions_are_answered_as_of_the_checkpoint_or_of_a_size() {

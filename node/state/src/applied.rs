@@ -5,6 +5,7 @@ use std::fmt;
 use ledger_format::Hash;
 
 use crate::rejection::Rejection;
+use crate::trust::Input;
 
 /// A key and its new value; `None` deletes.
 pub type Write = (Vec<u8>, Option<Vec<u8>>);
@@ -18,6 +19,8 @@ pub struct Applied {
     pub entries: Vec<NewEntry>,
     /// New state, by ascending key, each key once.
     pub writes: Vec<Write>,
+    /// What the entries meant for trust, in order, each with the index of its entry: what ends by time goes with the entry that ends it.
+    pub trust_inputs: Vec<(u64, Input)>,
     /// Whether an agent was revoked or killed: its new status should be sealed at once.
     pub seal_now: bool,
     /// Set when the command published a checkpoint.

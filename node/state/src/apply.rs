@@ -40,8 +40,9 @@ fn seal(view: &(impl View + ?Sized), log_ms: u64) -> Result<Applied, Alarm> {
     let mut batch = Batch::new(view)?;
     batch.service.log_ms = advance(batch.service.log_ms, log_ms);
     let outcome = batch.seal()?;
+    let trust_inputs = std::mem::take(&mut batch.trust_inputs);
     let (entries, writes) = batch.finish();
-    Ok(Applied { outcomes: vec![outcome], entries, writes, ..Applied::default() })
+    Ok(Applied { outcomes: vec![outcome], entries, writes, trust_inputs, ..Applied::default() })
 }
 
 fn append(view: &(impl View + ?Sized), log_ms: u64, records: &[Vec<u8>]) -> Result<Applied, Alarm> {
@@ -55,9 +56,9 @@ fn append(view: &(impl View + ?Sized), log_ms: u64, records: &[Vec<u8>]) -> Resu
             Err(Stop::Halt(alarm)) => return Err(alarm),
         });
     }
-    let seal_now = batch.seal_now;
+    let (seal_now, trust_inputs) = (batch.seal_now, std::mem::take(&mut batch.trust_inputs));
     let (entries, writes) = batch.finish();
-    Ok(Applied { outcomes, entries, writes, seal_now, ..Applied::default() })
+    Ok(Applied { outcomes, entries, writes, trust_inputs, seal_now, ..Applied::default() })
 }
 
 impl<V: View + ?Sized> Batch<'_, V> {

@@ -9,6 +9,7 @@ use crate::applied::{Alarm, NewEntry, Write};
 use crate::keys;
 use crate::overlay::{Overlay, Raw};
 use crate::rejection::{Code, Rejection};
+use crate::trust::Input;
 use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, LogKeys, RecordAt, Service, Tenant, Tree, Value};
 use crate::view::{View, load};
 
@@ -38,6 +39,8 @@ pub(crate) struct Batch<'v, V: ?Sized> {
     pub(crate) tree: Tree,
     pub(crate) service: Service,
     pub(crate) entries: Vec<NewEntry>,
+    /// See [`crate::Applied::trust_inputs`].
+    pub(crate) trust_inputs: Vec<(u64, Input)>,
     /// See [`crate::Applied::seal_now`].
     pub(crate) seal_now: bool,
     overlay: Overlay<'v, V>,
@@ -49,6 +52,7 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
             tree: load(view, keys::TREE)?.unwrap_or_default(),
             service: load(view, keys::SERVICE)?.unwrap_or_default(),
             entries: Vec::new(),
+            trust_inputs: Vec::new(),
             seal_now: false,
             overlay: Overlay::new(view),
         })
@@ -79,9 +83,11 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
         work: impl FnOnce(&mut Self) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
         self.overlay.keep();
+        let inputs = self.trust_inputs.len();
         let result = work(self);
         if result.is_err() {
             self.overlay.take_back();
+            self.trust_inputs.truncate(inputs);
         }
         result
     }

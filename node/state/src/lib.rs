@@ -85,11 +85,12 @@ pub use registry::{Lineage, SCOPE_DEFINITIONS_MAX, Tool};
 pub use rejection::{Code, Rejection};
 pub use replay::{ReplayError, ReplayFault, ReplayState, Replayer, Step, StepError};
 pub use sessions::{Session, SessionStanding};
+pub use severity::{TENANT_CAP_DAYS, tenant_cap_bp};
 pub use signature_job::SignatureJob;
 pub use signer::{Points, SignatureChecker, SignatureFault, check_signature, signer_key};
 pub use status::{
     LogStatus, agent, agent_key, chain, children, flags, genesis, log_keys, record_at, record_index, session,
-    status, tenant, trust_reading,
+    status, tenant, trust_closing_score, trust_reading,
 };
 pub use subject::Subject;
 pub use values::{

@@ -44,10 +44,11 @@ impl<V: View + ?Sized> Batch<'_, V> {
         let input = Input { ms: self.service.log_ms, what };
         trust::apply(&mut Scores(RefCell::new(self)), &input).map_err(alarm)?;
         self.note_severity(&input.what)?;
-        match input.what.agent().and_then(|id| AgentId::parse(id.as_str())) {
-            Some(agent) => self.mark_dirty(Subject::Agent(agent)),
-            None => Ok(()),
+        if let Some(agent) = input.what.agent().and_then(|id| AgentId::parse(id.as_str())) {
+            self.mark_dirty(Subject::Agent(agent))?;
         }
+        self.trust_inputs.push((self.next_index(), input));
+        Ok(())
     }
 
     /// The agent's trust as of the entry at hand, with what it has changed so far.

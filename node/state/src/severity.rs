@@ -11,10 +11,10 @@ use crate::fields::value;
 use crate::keys;
 use crate::trust::constants::caps;
 use crate::trust::{ActionOutcome, AgentState, DAY_MS, FULL_BP, What};
-use crate::view::View;
+use crate::view::{View, load};
 
 /// Log days that count, today included.
-pub(crate) const TENANT_CAP_DAYS: u64 = 90;
+pub const TENANT_CAP_DAYS: u64 = 90;
 
 value! {
     /// When agents of a tenant last ran into each severity cap.
@@ -39,6 +39,13 @@ impl Severity {
         };
         lowest(caps::CRITICAL_BP, self.critical_day).min(lowest(caps::MAJOR_BP, self.major_day)).min(FULL_BP)
     }
+}
+
+/// The lowest severity cap that an agent of the tenant had on one of the 90 log days up to log time `ms`, in basis points; 10000
+/// without any.
+pub fn tenant_cap_bp(view: &(impl View + ?Sized), tenant: Ulid, ms: u64) -> u64 {
+    let known = load::<Severity>(view, &keys::severity(tenant)).ok().flatten();
+    known.map_or(FULL_BP, |known| known.lowest_bp(ms / DAY_MS))
 }
 
 impl<V: View + ?Sized> Batch<'_, V> {

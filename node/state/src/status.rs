@@ -79,6 +79,12 @@ pub fn trust_reading(view: &(impl View + ?Sized), id: AgentId, ms: u64) -> Optio
     (ms >= last && ms <= crate::trust::MAX_INTEGER).then(|| state.reading_at(ms))
 }
 
+/// The score of an agent when a log day ended, as its trend looks back to it: `Some(None)` is unscored. `None` for an unknown agent,
+/// and for a day before the last input about it.
+pub fn trust_closing_score(view: &(impl View + ?Sized), id: AgentId, day: u64) -> Option<Option<u64>> {
+    find::<AgentState>(view, &keys::trust(id))?.closing_score(day)
+}
+
 /// When a key was valid for an agent.
 pub fn agent_key(view: &(impl View + ?Sized), id: AgentId, kid: Kid) -> Option<KeySpan> {
     find(view, &keys::agent_key(id, kid))

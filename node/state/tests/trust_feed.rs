@@ -207,3 +207,30 @@ fn the_histories_move_scores() {
     }
     assert!(scored > 60 && capped > 0 && with_sessions > 15, "{scored} {capped} {with_sessions}");
 }
+
+/// What an entry meant is told with it, and a refused record means nothing.
+#[test]
+fn a_command_says_what_its_entries_meant() {
+    let mut state = populated();
+    index(&one(&mut state, &open(400, 1, 1, 5, "invoice:*")));
+    let begin = ledger_state::status(&state).size;
+    let at = START_MS + 10 * 60_000;
+    // Refused after it has ended the session; the next one ends it again.
+    let records = [
+        register_agent(1, 402, 1, None),
+        judged(403, 2, "invoice:pay", Some(ActionVerdict::Minor), None),
+        receipt(1, 404, 2, "invoice:pay"),
+    ];
+    let applied = state.apply(&append_at(at, &records));
+    let kinds: Vec<_> = applied.trust_inputs.iter().map(|(index, input)| (*index, input.clone())).collect();
+    let name = |number| trust::Id::parse(&agent(number).to_string()).unwrap();
+    let input = |what| trust::Input { ms: at, what };
+    let expired = trust::SessionOutcome::Expired;
+    assert_eq!(
+        kinds,
+        [
+            (begin, input(trust::What::Session { agent: name(1), outcome: expired })),
+            (begin, input(trust::What::Action { agent: name(2), outcome: trust::ActionOutcome::Minor })),
+        ]
+    );
+}

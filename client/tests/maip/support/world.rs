@@ -3,11 +3,12 @@
 use std::{fs, path::Path};
 
 use ledger_client::monitor::Mirror;
+use ledger_format::status_proof::Standing;
 use ledger_format::{
     Checkpoint, CoseProof, CoseReceipt, Hash, Note, NoteSigner, Policy, SignatureType, TlogProof, leaf_hash,
     prove_inclusion, record::*, tree_root,
 };
-use ledger_state::{Command, MemoryState, Outcome};
+use ledger_state::{Command, MemoryState, Outcome, Subject, staple_parts};
 
 /// When the witnesses cosign, unless a test says otherwise, in seconds since 1970.
 pub(crate) const NOW_S: u64 = 1_769_000_000;
@@ -118,6 +119,14 @@ impl World {
         self.log_record(self.tenant, Actor::Operator, body, &operator_key())
     }
 
+    /// A receipt that the tenant signs with its verdict, so many days after the beginning.
+    pub(crate) fn judged(&mut self, day: u64, verdict: ActionVerdict) -> u64 {
+        let Body::ReceiptAction(action) = self.action(None) else { unreachable!() };
+        let body = Body::ReceiptAction(ReceiptAction { verdict: Some(verdict), ..action });
+        let record = self.draft(self.tenant, Actor::Tenant, body).sign(&tenant_key());
+        self.submit_at((NOW_S + day * 86_400) * 1_000, &record.to_bytes()).0
+    }
+
     fn action(&self, on_behalf_of: Option<String>) -> Body {
         Body::ReceiptAction(ReceiptAction {
             approval: None,
@@ -158,6 +167,13 @@ impl World {
         }
     }
 
+    /// The newest sealed status of an agent.
+    pub(crate) fn sealed_status(&self, agent: AgentId) -> serde_json::Value {
+        let parts = staple_parts(&self.state, Subject::Agent(agent), u64::MAX).unwrap().unwrap();
+        let Standing::Present(status) = parts.standing else { panic!("not sealed") };
+        serde_json::from_slice(&status).unwrap()
+    }
+
     fn log_record(&mut self, tenant: Ulid, actor: Actor, body: Body, key: &SigningKey) -> u64 {
         let record = self.draft(tenant, actor, body).sign(key);
         self.submit(&record.to_bytes()).0
@@ -165,7 +181,11 @@ impl World {
 
     /// Logs a record as a node would; its index and log time.
     pub(crate) fn submit(&mut self, record: &[u8]) -> (u64, u64, bool) {
-        let command = Command::Append { log_ms: NOW_S * 1_000, records: vec![record.to_vec()] };
+        self.submit_at(NOW_S * 1_000, record)
+    }
+
+    fn submit_at(&mut self, log_ms: u64, record: &[u8]) -> (u64, u64, bool) {
+        let command = Command::Append { log_ms, records: vec![record.to_vec()] };
         let applied = self.state.apply(&command);
         self.entries.extend(applied.entries.iter().map(|e| e.bytes.clone()));
         match &applied.outcomes[..] {

@@ -3,7 +3,7 @@
 use ledger_format::record::json::{INTEGER_MAX, Writer};
 
 use super::agent::{AgentState, Status};
-use super::constants::{ALGORITHM_ID, ALGORITHM_NAME, EPOCH_MS};
+use super::constants::{ALGORITHM_ID, ALGORITHM_NAME, EPOCH_MS, EPOCHS_PER_DAY};
 use super::score::{Caps, Factors, Trend};
 
 /// A score and where it comes from.
@@ -40,6 +40,18 @@ impl AgentState {
             caps_hit: caps.named().into_iter().filter(hit).map(|(name, _)| name).collect(),
             trend: self.trend(),
         }
+    }
+
+    /// The score at the end of a log day, when its last epoch has closed and nothing has faded yet; `Some(None)` is unscored. `None`
+    /// for a day before the agent's epoch.
+    pub fn closing_score(&self, day: u64) -> Option<Option<u64>> {
+        let next_epoch = day.checked_add(1)?.checked_mul(EPOCHS_PER_DAY)?;
+        if self.epoch >= next_epoch {
+            return None;
+        }
+        let mut agent = self.clone();
+        agent.advance(next_epoch);
+        agent.closing_scores.last().copied()
     }
 
     /// The reading at a log time, at or after the agent's epoch; the agent itself stays as it is.
@@ -182,5 +194,26 @@ pub(crate) fn number_or_null(w: &mut Writer, value: Option<u64>) {
     match value {
         Some(value) => w.unsigned(value),
         None => w.null(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::id::Id;
+    use super::super::input::ActionOutcome;
+    use super::*;
+
+    /// A day's closing score is the same whether it is asked for on that day or noted when the day has passed.
+    #[test]
+    fn closing_scores_are_those_that_the_days_note() {
+        let mut agent = AgentState::new(Id::parse("home").unwrap(), 10 * EPOCHS_PER_DAY + 5);
+        agent.record_action(ActionOutcome::Ok);
+        agent.record_action(ActionOutcome::Minor);
+        assert_eq!(agent.closing_score(9), None);
+        let asked: Vec<_> = (10..14).map(|day| agent.closing_score(day).unwrap()).collect();
+        agent.advance(14 * EPOCHS_PER_DAY);
+        assert_eq!(agent.closing_scores[3..], asked);
+        assert!(asked[0].is_some() && asked[0] != asked[3], "evidence fades: {asked:?}");
+        assert_eq!((agent.closing_score(13), agent.closing_score(u64::MAX)), (None, None));
     }
 }

@@ -127,6 +127,7 @@ Examples:
   maip replay --url http://log.example/main --policy policy.txt
   maip replay --query \"trust $AGENT\" --json
   maip replay --from-tiles export/main --policy policy.txt --check
+  maip replay --query \"usage $TENANT 2026-07\" --json
   maip replay --dir export/main --policy policy.txt --to 5000 --query \"agent $AGENT\" --query \"flags 41\"";
 
 pub(crate) const TRUST: &str = "\

@@ -1,7 +1,7 @@
 //! Questions to a replayed log.
 
-use ledger_format::record::{AgentId, Scope, SessionId};
-use ledger_state::AgentStatus;
+use ledger_format::record::{AgentId, Scope, SessionId, TenantId};
+use ledger_state::{AgentStatus, Month, Usage};
 use serde_json::{Value, json};
 
 use super::Replayed;
@@ -17,10 +17,12 @@ pub enum Question {
     Trust(AgentId),
     /// What the log noticed about an entry.
     Flags(u64),
+    /// What a tenant used of its plan in a month; without one, in that of the last entry.
+    Usage(TenantId, Option<Month>),
 }
 
 impl Question {
-    /// Reads `agent ID`, `session ID`, `trust ID` or `flags INDEX`.
+    /// Reads `agent ID`, `session ID`, `trust ID`, `flags INDEX` or `usage TENANT_ID [YYYY-MM]`.
     pub fn parse(text: &str) -> Option<Question> {
         let (kind, id) = text.split_once(' ')?;
         match kind {
@@ -28,6 +30,12 @@ impl Question {
             "session" => SessionId::parse_any(id).map(Question::Session),
             "trust" => AgentId::parse_any(id).map(Question::Trust),
             "flags" => id.parse().ok().map(Question::Flags),
+            "usage" => match id.split_once(' ') {
+                Some((id, month)) => {
+                    Some(Question::Usage(TenantId::parse_any(id)?, Some(Month::parse(month)?)))
+                }
+                None => Some(Question::Usage(TenantId::parse_any(id)?, None)),
+            },
             _ => None,
         }
     }
@@ -44,7 +52,24 @@ impl Replayed {
                 let flags: Vec<_> = ledger_state::flags(&self.state, index).names().collect();
                 json!({ "index": index, "flags": flags })
             }),
+            Question::Usage(id, month) => self.usage(id, month),
         }
+    }
+
+    fn usage(&self, id: TenantId, month: Option<Month>) -> Option<Value> {
+        let month = month.unwrap_or_else(|| Month::of(self.last_entry_ms()));
+        let Usage { plan, limits, agents, counters, .. } = ledger_state::usage(&self.state, id.0, month)?;
+        Some(json!({
+            "tenant": id.to_string(), "month": month.to_string(), "plan": plan.as_str(),
+            "used": {
+                "agents": agents, "sessions": counters.sessions,
+                "trust_computes": counters.trust_computes, "compliance_checks": counters.compliance_checks,
+            },
+            "limits": {
+                "agents": limits.agents, "sessions": limits.sessions,
+                "trust_computes": limits.trust_computes, "compliance_checks": limits.compliance_checks,
+            },
+        }))
     }
 
     fn agent(&self, id: AgentId) -> Option<Value> {

@@ -3,6 +3,7 @@
 use std::fs;
 
 use ledger_format::{BundleId, record::Entry};
+use serde_json::{Value, json};
 
 use crate::support::{Shelf, World};
 
@@ -151,4 +152,45 @@ fn a_dropped_entry_is_caught_where_it_was() {
     swapped.entries.swap(100, 200);
     honest.give_bundles(&swapped, &[0]);
     honest.replay(&[]).exits(1).says("entry 100 at");
+}
+
+/// What a tenant has used is asked by month; the numbers of the plan stand beside it.
+#[test]
+fn use_is_told_by_month() {
+    let mut world = World::with_receipts(2);
+    world.open_session(0);
+    world.open_session(1);
+    world.open_session(40);
+    let shelf = Shelf::new(&world);
+    let ask = |extra: &[&str]| {
+        shelf.replay(&[&["--json", "--query"], extra].concat()).exits(0).json()["answers"][0].clone()
+    };
+    let (id, uuid) = (format!("maip-tenant:{}", world.tenant), world.tenant.to_string());
+    let march = ask(&[&format!("usage {uuid}")]);
+    // The last entry is of 2 March 2026.
+    assert_eq!(
+        (&march["month"], &march["tenant"], &march["plan"]),
+        (&json!("2026-03"), &json!(id), &json!("developer"))
+    );
+    let used = |answer: &Value| answer["used"].clone();
+    let want =
+        |sessions| json!({ "agents": 1, "compliance_checks": 0, "sessions": sessions, "trust_computes": 0 });
+    assert_eq!(used(&march), want(1));
+    assert_eq!(
+        march["limits"],
+        json!({ "agents": 2, "compliance_checks": 10, "sessions": 100, "trust_computes": 50 })
+    );
+    assert_eq!(used(&ask(&[&format!("usage {id} 2026-01")])), want(2));
+    assert_eq!(used(&ask(&[&format!("usage {id} 2026-02")])), want(0));
+    let before = world.size() - 1;
+    assert_eq!(ask(&[&format!("usage {id}"), "--to", &before.to_string()])["month"], "2026-01");
+    shelf.replay(&["--query", "usage 01KC2G2V3T3XJ6W1B0D9QH8Y7N"]).exits(1).says("not in the log");
+    for bad in [
+        "usage",
+        "usage me",
+        "usage 01KC2G2V3T3XJ6W1B0D9QH8Y7N 2026-7",
+        "usage 01KC2G2V3T3XJ6W1B0D9QH8Y7N 2026-07 x",
+    ] {
+        shelf.replay(&["--query", bad]).exits(2).says("a question is");
+    }
 }

@@ -35,6 +35,7 @@ mod lineage;
 mod log_genesis;
 mod log_key;
 mod log_rules;
+mod plan;
 mod policies;
 mod receipt;
 mod registry;
@@ -86,6 +87,7 @@ pub use log_genesis::{
 };
 pub use log_key::{LogKey, LogKeyAction};
 pub use log_rules::{LogPolicy, TrustAlgorithm};
+pub use plan::PlanLimits;
 pub use policies::{
     MinutesOfDay, POLICY_RULES_MAX, PolicyCondition, PolicyEffect, PolicyPut, PolicyRule, PolicyState,
     PolicyStatus, RateLimit, SpendLimit,

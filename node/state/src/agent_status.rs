@@ -148,6 +148,7 @@ fn end<V: View + ?Sized>(
         let agent = batch.agent_of(record.tenant, id, "body.agent")?;
         if !agent.is_revoked() {
             agents::close_key(batch, id, &agent, index)?;
+            batch.discount_agent(record.tenant)?;
         }
         let mut agent = Rc::unwrap_or_clone(agent);
         agent.sessions_end = index;

@@ -77,6 +77,7 @@ pub(crate) fn register<V: View + ?Sized>(
     let mut tenant = Rc::unwrap_or_clone(tenant);
     tenant.agents += 1;
     batch.put_tenant(record.tenant, tenant);
+    batch.count_agent(record.tenant)?;
     observe(batch, record, body)
 }
 

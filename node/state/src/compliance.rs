@@ -11,6 +11,7 @@ use crate::applied::Alarm;
 use crate::batch::{Batch, Stop};
 use crate::fields::{value, word_parts};
 use crate::keys::{self, Kept};
+use crate::metering::Metric;
 use crate::rejection::{Code, Rejection};
 use crate::scores::Number;
 use crate::subject::Subject;
@@ -63,7 +64,7 @@ pub(crate) fn check<V: View + ?Sized>(
         }
     }
     batch.put(key, Number { value });
-    Ok(())
+    Ok(batch.count_usage(record.tenant, Metric::ComplianceChecks)?)
 }
 
 pub(crate) fn report<V: View + ?Sized>(

@@ -20,6 +20,8 @@
 //! | `C` log day, index, attester, subject | nothing: interactions that attestations have cited | entries |
 //! | `M` | log time of the last input to trust | entries |
 //! | `X` tenant | log days on which its agents ran into severity caps; absent without any | entries |
+//! | `B` tenant, month | what the tenant used in that calendar month; absent if nothing | entries |
+//! | `U` tenant | its agents that have not ended; absent before the first | entries |
 //! | `d` subject | index of the first change that the status map does not have; absent without one | entries |
 //! | `q` index, subject | nothing: the subjects that wait to be sealed, in order | entries |
 //! | `j` version, path | node of the status map | entries |
@@ -44,6 +46,8 @@
 
 use ledger_format::Hash;
 use ledger_format::record::{AgentId, DelegationId, Kid, PolicyId, RecordHash, SessionId, Ulid};
+
+use crate::calendar::Month;
 
 /// First byte of the per-record keys.
 pub const RECORD_KEY_PREFIX: u8 = b'r';
@@ -241,6 +245,16 @@ pub(crate) fn severity(tenant: Ulid) -> Vec<u8> {
     join(b'X', &tenant.to_bytes(), &[])
 }
 
+/// Key of what a tenant used in a month.
+pub(crate) fn month_usage(tenant: Ulid, month: Month) -> Vec<u8> {
+    join(b'B', &tenant.to_bytes(), &month.number().to_be_bytes())
+}
+
+/// Key of the number of a tenant's agents that have not ended.
+pub(crate) fn agents_active(tenant: Ulid) -> Vec<u8> {
+    join(b'U', &tenant.to_bytes(), &[])
+}
+
 /// Key of an interaction that an attestation has cited.
 pub(crate) fn citation(day: u64, interaction: u64, by: AgentId, about: AgentId) -> Vec<u8> {
     let mut key = citations_from(day);
@@ -330,6 +344,17 @@ fn join(prefix: u8, first: &[u8], second: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Two kinds of values under one prefix would overwrite each other. The table above is the list of prefixes.
+    #[test]
+    fn every_kind_has_a_prefix_of_its_own() {
+        let rows = include_str!("keys.rs").lines().filter_map(|line| line.strip_prefix("//! | `"));
+        let mut prefixes: Vec<_> = rows.map(|row| row.split('`').next().unwrap()).collect();
+        let count = prefixes.len();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        assert!(count > 20 && prefixes.len() == count, "{prefixes:?}");
+    }
 
     #[test]
     fn order_of_keys_is_order_of_numbers() {

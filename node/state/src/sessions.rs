@@ -11,6 +11,7 @@ use crate::applied::Alarm;
 use crate::batch::{Batch, Stop};
 use crate::fields::{value, word_parts};
 use crate::keys;
+use crate::metering::Metric;
 use crate::overlay::Raw;
 use crate::rejection::{Code, Rejection};
 use crate::scores::{Number, agent_name};
@@ -122,6 +123,7 @@ pub(crate) fn open<V: View + ?Sized>(
     };
     batch.wait_for_end(body.session, session.expires_at)?;
     batch.put_session(body.session, session)?;
+    batch.count_usage(record.tenant, Metric::Sessions)?;
     Ok(())
 }
 

@@ -127,6 +127,21 @@ impl World {
         self.submit_at((NOW_S + day * 86_400) * 1_000, &record.to_bytes()).0
     }
 
+    /// A session of the agent, opened so many days after the beginning.
+    pub(crate) fn open_session(&mut self, day: u64) -> u64 {
+        let body = SessionOpen {
+            agent: self.agent,
+            audience: None,
+            on_behalf_of: None,
+            proof_key: None,
+            scopes: vec![Scope::parse("invoice:read").unwrap()],
+            session: SessionId(Ulid(0x5e55 + u128::from(day))),
+            ttl_min: 5,
+        };
+        let record = self.draft(self.tenant, Actor::Tenant, Body::SessionOpen(Box::new(body)));
+        self.submit_at((NOW_S + day * 86_400) * 1_000, &record.sign(&tenant_key()).to_bytes()).0
+    }
+
     fn action(&self, on_behalf_of: Option<String>) -> Body {
         Body::ReceiptAction(ReceiptAction {
             approval: None,

@@ -99,7 +99,7 @@ fn every_kind_of_tampering_is_caught_where_it_begins() {
         }
         forged
     };
-    for indexes in [&[3][..], &[255], &[256], &[390, 7, 300]] {
+    for indexes in [&[3][..], &[255], &[256], &[390, 300, 257], &[200, 100, 7]] {
         let first = indexes.iter().min().unwrap();
         // Tiles and checkpoint are of the forged entries: the log itself cheats.
         let shelf = Shelf::new(&forge(indexes));

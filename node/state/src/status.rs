@@ -3,15 +3,24 @@
 //! A stored value that does not decode counts as absent here; `apply` raises an alarm for it.
 
 use ledger_format::Hash;
-use ledger_format::record::{AgentId, Entry, Kid, Record, SessionId, Ulid, record_hash};
+use ledger_format::record::{
+    AgentId, ClaimId, DelegationId, Digest, DocumentId, Entry, Kid, OrchestrationId, ReceiptId, Record,
+    RecordHash, SessionId, Ulid, record_hash,
+};
 
 use crate::applied::Published;
-use crate::keys;
+use crate::authority::Grant;
+use crate::claims::{Claim, Document};
+use crate::decisions::DecisionAt;
+use crate::federation::Agreement;
+use crate::keys::{self, Kept};
+use crate::receipts::ReceiptMark;
 use crate::scores::Number;
 use crate::sessions::Session;
 use crate::trust::{AgentState, Reading};
 use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, LogKeys, RecordAt, Service, Tenant, Tree, Value};
 use crate::view::{View, load};
+use crate::workflows::Run;
 
 /// Where the log stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +79,47 @@ pub fn agent(view: &(impl View + ?Sized), id: AgentId) -> Option<Agent> {
 /// A session.
 pub fn session(view: &(impl View + ?Sized), id: SessionId) -> Option<Session> {
     find(view, &keys::session(id))
+}
+
+/// A grant.
+pub fn grant(view: &(impl View + ?Sized), id: DelegationId) -> Option<Grant> {
+    find(view, &keys::grant(id))
+}
+
+/// An agreement, by the hash of its record.
+pub fn agreement(view: &(impl View + ?Sized), hash: RecordHash) -> Option<Agreement> {
+    find(view, &keys::agreement(hash))
+}
+
+/// A decision on record.
+pub fn decision(view: &(impl View + ?Sized), tenant: Ulid, id: ReceiptId) -> Option<DecisionAt> {
+    find(view, &keys::kept(Kept::Decision, &tenant.to_bytes(), &id.0.to_bytes()))
+}
+
+/// A claim.
+pub fn claim(view: &(impl View + ?Sized), id: ClaimId) -> Option<Claim> {
+    find(view, &keys::kept(Kept::Claim, &id.0.to_bytes(), &[]))
+}
+
+/// What became of a receipt; `None`: it counts.
+pub fn receipt_mark(view: &(impl View + ?Sized), tenant: Ulid, id: ReceiptId) -> Option<ReceiptMark> {
+    find(view, &keys::kept(Kept::ReceiptMark, &tenant.to_bytes(), &id.0.to_bytes()))
+}
+
+/// A run of a workflow.
+pub fn run(view: &(impl View + ?Sized), id: OrchestrationId) -> Option<Run> {
+    find(view, &keys::kept(Kept::Run, &id.0.to_bytes(), &[]))
+}
+
+/// A document.
+pub fn document(view: &(impl View + ?Sized), id: DocumentId) -> Option<Document> {
+    find(view, &keys::kept(Kept::Document, &id.0.to_bytes(), &[]))
+}
+
+/// Index of the record that says that a subject was erased.
+pub fn erased(view: &(impl View + ?Sized), tenant: Ulid, subject: &Digest) -> Option<u64> {
+    let key = keys::kept(Kept::Erased, &tenant.to_bytes(), subject.to_string().as_bytes());
+    find::<Number>(view, &key).map(|number| number.value)
 }
 
 /// Trust in an agent at log time `ms`, which is not before the last entry; `None` for an unknown agent or an earlier time.

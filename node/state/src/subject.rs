@@ -86,10 +86,7 @@ impl<V: View + ?Sized> Batch<'_, V> {
             }
             Subject::Session(id) => self.session(id)?.map(|session| session_json(&session)),
             Subject::Grant(id) => self.find_grant(id)?.map(|grant| grant_json(&grant)),
-            Subject::Agreement(hash) => {
-                let now = self.service.log_ms;
-                self.agreement(hash)?.map(|agreement| agreement_json(&agreement, now))
-            }
+            Subject::Agreement(hash) => self.agreement(hash)?.map(|agreement| agreement_json(&agreement)),
         })
     }
 }
@@ -142,14 +139,13 @@ fn grant_json(grant: &Grant) -> Vec<u8> {
     })
 }
 
-/// An agreement also ends with its time.
-fn agreement_json(agreement: &Agreement, log_ms: u64) -> Vec<u8> {
-    let live = agreement.is_live(log_ms);
+/// An agreement also ends with its time, which writes nothing into it.
+fn agreement_json(agreement: &Agreement) -> Vec<u8> {
     object(|w| {
         w.unsigned_field("expires_at", agreement.expires_at);
         w.text_field("peer", &agreement.peer.to_string());
         w.unsigned_field("since", agreement.ended.unwrap_or(agreement.index));
-        w.text_field("status", if live { "live" } else { "ended" });
+        w.text_field("status", if agreement.ended.is_none() { "in_force" } else { "ended" });
         w.text_field("tenant", &TenantId(agreement.tenant).to_string());
     })
 }

@@ -46,6 +46,7 @@ fn subjects(state: &MemoryState) -> Vec<Subject> {
             b'a' => Some(Subject::Agent(AgentId(id))),
             b't' => Some(Subject::Tenant(ledger_format::record::TenantId(id))),
             b'o' => Some(Subject::Session(ledger_format::record::SessionId(id))),
+            b'G' => Some(Subject::Grant(ledger_format::record::DelegationId(id))),
             _ => None,
         }
     };
@@ -203,7 +204,7 @@ fn old_versions_are_dropped_and_the_kept_ones_prove() {
 
 /// Histories in which the leader seals after some batches.
 fn sealed_history() -> impl Strategy<Value = Vec<Command>> {
-    (history(), prop::collection::vec(any::<bool>(), 8)).prop_map(|(history, seals)| {
+    (wide_history(), prop::collection::vec(any::<bool>(), 8)).prop_map(|(history, seals)| {
         let mut sealed = Vec::new();
         for (command, seal) in commands(&history).into_iter().zip(seals.into_iter().cycle()) {
             let Command::Append { log_ms, .. } = command else { unreachable!() };

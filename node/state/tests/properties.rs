@@ -18,7 +18,7 @@ proptest! {
 
     /// The same commands give the same answers and the same bytes, in one order, each key once.
     #[test]
-    fn apply_is_a_function(history in history()) {
+    fn apply_is_a_function(history in wide_history()) {
         let mut state = MemoryState::new();
         for command in commands(&history) {
             let decoded = Command::decode(&command.encode()).unwrap();
@@ -32,7 +32,7 @@ proptest! {
 
     /// A batch does what its records do one by one.
     #[test]
-    fn a_batch_is_its_records(history in history()) {
+    fn a_batch_is_its_records(history in wide_history()) {
         let commands = commands(&history);
         let (mut together, mut apart) = (MemoryState::new(), MemoryState::new());
         for command in &commands {
@@ -51,7 +51,7 @@ proptest! {
 
     /// Everything public follows from the entries, and what a replay accepts is what the log accepted.
     #[test]
-    fn entries_rebuild_the_state(history in history()) {
+    fn entries_rebuild_the_state(history in wide_history()) {
         let (state, entries) = play(&commands(&history));
         // Every attempt is really signed by the key that it names, as ingest would insist.
         let mut replayer = Replayer::new();
@@ -68,7 +68,7 @@ proptest! {
 
     /// A snapshot is every key; what comes after it gives the same state as the whole history.
     #[test]
-    fn a_snapshot_and_the_tail_are_the_whole(history in history(), cut in any::<prop::sample::Index>()) {
+    fn a_snapshot_and_the_tail_are_the_whole(history in wide_history(), cut in any::<prop::sample::Index>()) {
         let commands = commands(&history);
         let cut = cut.index(commands.len());
         let (early, _) = play(&commands[..cut]);
@@ -80,7 +80,7 @@ proptest! {
 
     /// Whenever a logged record comes again, in any batch, it gets its first index.
     #[test]
-    fn duplicates_get_the_first_index(history in history(), again in any::<prop::sample::Index>()) {
+    fn duplicates_get_the_first_index(history in wide_history(), again in any::<prop::sample::Index>()) {
         let commands = commands(&history);
         let (mut state, entries) = play(&commands);
         let before = public(&state).into_iter().map(|(k, v)| (k.clone(), v.clone())).collect::<BTreeMap<_, _>>();
@@ -98,7 +98,7 @@ proptest! {
     /// No byte of an entry can change without the replay or the root noticing.
     #[test]
     fn a_flipped_bit_does_not_replay(
-        history in history(),
+        history in wide_history(),
         at in any::<prop::sample::Index>(),
         bit in any::<prop::sample::Index>(),
     ) {
@@ -136,8 +136,12 @@ fn the_histories_meet_every_kind_of_answer() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut seen = std::collections::BTreeSet::new();
-    for _ in 0..200 {
-        let history = history().new_tree(&mut runner).unwrap().current();
+    for round in 0..500 {
+        let history = if round % 2 == 0 {
+            history().new_tree(&mut runner).unwrap().current()
+        } else {
+            wide_history().new_tree(&mut runner).unwrap().current()
+        };
         let mut state = MemoryState::new();
         for command in commands(&history) {
             let Command::Append { records, .. } = &command else { unreachable!() };
@@ -175,6 +179,19 @@ fn the_histories_meet_every_kind_of_answer() {
         "session.close",
         "session_ended",
         "agent_suspended",
+        "delegation.offer",
+        "delegation.revoke",
+        "grant_exists",
+        "grant_unknown",
+        "grant_ended",
+        "delegation_cycle",
+        "policy.put",
+        "decision",
+        "decision_differs",
+        "tenant.suspend",
+        "tenant.reactivate",
+        "tenant_suspended",
+        "anomaly.report",
     ] {
         assert!(seen.contains(wanted), "no history has {wanted}: {seen:?}");
     }

@@ -1,27 +1,131 @@
 //! Random histories of one log: what several people try, batch by batch.
 
-use ledger_format::record::{ActionVerdict, SessionEnd};
+use ledger_format::record::{
+    ActionVerdict, AnomalyId, AnomalyReport, Decision, DecisionKind, DecisionReason, DecisionResult,
+    DelegationRevoke, PolicyCondition, PolicyEffect, PolicyId, PolicyPut, PolicyRule, RateLimit, RecordHash,
+    RuleRef, SessionEnd, Severity, TenantReactivate, TenantSuspend,
+};
 use ledger_state::{Command, MemoryState};
 use proptest::prelude::*;
 
+use super::speak::{deleg, offer};
 use super::*;
 
 /// One thing that somebody tries. Numbers are small, so that attempts meet: ids are taken, parents missing, keys old.
 #[derive(Clone, Debug)]
 pub(crate) enum Attempt {
     Tenant(u8),
-    Agent { tenant: u8, record: u64, agent: u8, parent: Option<u8> },
-    Receipt { tenant: u8, record: u64, agent: u8, key: u8, action: bool, anchor: Option<u64> },
-    Rotate { record: u64, agent: u8, from: u8, to: u8 },
-    Revoke { tenant: u8, record: u64, agent: u8, cascade: bool },
-    Open { record: u64, number: u8, agent: u8, ttl_min: u64 },
-    Refresh { record: u64, number: u8, agent: u8, ttl_min: u64 },
-    HandOff { record: u64, number: u8, agent: u8, to: u8 },
-    Close { record: u64, number: u8, agent: u8, clean: bool },
-    Judged { record: u64, agent: u8, verdict: usize, action: bool, session: Option<u8> },
-    Suspend { record: u64, agent: u8 },
-    Reactivate { record: u64, agent: u8 },
-    Kill { record: u64, agent: u8, cascade: bool },
+    Agent {
+        tenant: u8,
+        record: u64,
+        agent: u8,
+        parent: Option<u8>,
+    },
+    Receipt {
+        tenant: u8,
+        record: u64,
+        agent: u8,
+        key: u8,
+        action: bool,
+        anchor: Option<u64>,
+    },
+    Rotate {
+        record: u64,
+        agent: u8,
+        from: u8,
+        to: u8,
+    },
+    Revoke {
+        tenant: u8,
+        record: u64,
+        agent: u8,
+        cascade: bool,
+    },
+    Open {
+        record: u64,
+        number: u8,
+        agent: u8,
+        ttl_min: u64,
+    },
+    Refresh {
+        record: u64,
+        number: u8,
+        agent: u8,
+        ttl_min: u64,
+    },
+    HandOff {
+        record: u64,
+        number: u8,
+        agent: u8,
+        to: u8,
+    },
+    Close {
+        record: u64,
+        number: u8,
+        agent: u8,
+        clean: bool,
+    },
+    Judged {
+        record: u64,
+        agent: u8,
+        verdict: usize,
+        action: bool,
+        session: Option<u8>,
+    },
+    Suspend {
+        record: u64,
+        agent: u8,
+    },
+    Reactivate {
+        record: u64,
+        agent: u8,
+    },
+    Kill {
+        record: u64,
+        agent: u8,
+        cascade: bool,
+    },
+    Offer {
+        record: u64,
+        number: u8,
+        from: Option<u8>,
+        to: u8,
+        parent: Option<u8>,
+        wide: bool,
+    },
+    TakeBack {
+        record: u64,
+        number: u8,
+    },
+    Granted {
+        record: u64,
+        agent: u8,
+        number: u8,
+    },
+    Policy {
+        record: u64,
+        effect: usize,
+        limit: u64,
+    },
+    Decide {
+        record: u64,
+        agent: u8,
+        action: bool,
+        number: Option<u8>,
+        result: usize,
+        reason: usize,
+        rule: bool,
+    },
+    Rest {
+        tenant: u8,
+        record: u64,
+        on: bool,
+    },
+    Report {
+        record: u64,
+        agent: u8,
+        severity: usize,
+    },
     Garbage(Vec<u8>),
 }
 
@@ -66,9 +170,117 @@ impl Attempt {
             Attempt::Reactivate { record, agent } => reactivate(*record, *agent),
             Attempt::Kill { record, agent, cascade } => kill(*record, *agent, *cascade),
             Attempt::Garbage(bytes) => return bytes.clone(),
+            other => other.wide(),
         }
         .to_bytes()
     }
+
+    /// What only wide histories hold.
+    fn wide(&self) -> Record {
+        match self {
+            Attempt::Offer { record, number, from, to, parent, wide } => {
+                let mut body = offer(*number, *from, (1, *to), &[if *wide { "*:*" } else { "invoice:pay" }]);
+                body.parent = parent.map(|number| offer_hash(number, *from));
+                (body.limits.calls, body.limits.window_s) = (Some(2), Some(60));
+                let body = Body::DelegationOffer(Box::new(body));
+                match from {
+                    None => by_tenant(1, *record, body),
+                    Some(number) => {
+                        let actor = Actor::Agent(agent(*number));
+                        Draft::new(tenant(1).0, id(*record), actor, START_MS, body).sign(&key(*number))
+                    }
+                }
+            }
+            Attempt::TakeBack { record, number } => {
+                let body =
+                    DelegationRevoke { grant: deleg(*number), on_behalf_of: None, reason: "over".into() };
+                by_tenant(1, *record, Body::DelegationRevoke(Box::new(body)))
+            }
+            Attempt::Granted { record, agent, number } => {
+                let body =
+                    ReceiptAction { grant: Some(deleg(*number)), ..action_body(*agent, "invoice:pay") };
+                by_tenant(1, *record, Body::ReceiptAction(body))
+            }
+            Attempt::Policy { record, effect, limit } => {
+                let calls = Some(RateLimit { max: *limit, window_s: 60 });
+                let when = PolicyCondition {
+                    calls,
+                    days: None,
+                    depth_max: None,
+                    minutes: None,
+                    spend: None,
+                    trust_max_bp: None,
+                    trust_min_bp: None,
+                };
+                let rule = PolicyRule {
+                    actions: scopes(&["invoice:*"]),
+                    agent_types: None,
+                    agents: None,
+                    effect: PolicyEffect::ALL[*effect],
+                    when: Some(when),
+                };
+                let policy = PolicyId(Ulid(1));
+                let body = PolicyPut {
+                    name: "P".into(),
+                    on_behalf_of: None,
+                    policy,
+                    priority: 1,
+                    rules: vec![rule],
+                };
+                by_tenant(1, *record, Body::PolicyPut(Box::new(body)))
+            }
+            Attempt::Decide { record, agent: number, action, number: grant, result, reason, rule } => {
+                let body = Decision {
+                    action: scope(if *action { "invoice:pay" } else { "order:read" }),
+                    agent: agent(*number),
+                    amount: None,
+                    approval: None,
+                    grant: grant.map(deleg),
+                    inputs: Digest::sha256(b"inputs"),
+                    kind: DecisionKind::Policy,
+                    on_behalf_of: None,
+                    policies: Vec::new(),
+                    reason: DecisionReason::ALL[*reason],
+                    result: DecisionResult::ALL[*result],
+                    rules: if *rule {
+                        vec![RuleRef { policy: PolicyId(Ulid(1)), place: 0 }]
+                    } else {
+                        Vec::new()
+                    },
+                    session: None,
+                    tool: None,
+                };
+                by_tenant(1, *record, Body::Decision(Box::new(body)))
+            }
+            Attempt::Rest { tenant: number, record, on } => {
+                let (desk, reason) = (Some("desk".to_owned()), "unpaid".to_owned());
+                let body = if *on {
+                    Body::TenantSuspend(Box::new(TenantSuspend { on_behalf_of: desk, reason }))
+                } else {
+                    Body::TenantReactivate(Box::new(TenantReactivate { on_behalf_of: desk, reason }))
+                };
+                Draft::new(tenant(*number).0, id(*record), Actor::Operator, START_MS, body).sign(&operator())
+            }
+            Attempt::Report { record, agent: number, severity } => {
+                let body = AnomalyReport {
+                    agent: agent(*number),
+                    anomaly: AnomalyId(id(*record)),
+                    evidence: None,
+                    kind: "burst".into(),
+                    on_behalf_of: None,
+                    severity: Severity::ALL[*severity],
+                };
+                by_tenant(1, *record, Body::AnomalyReport(Box::new(body)))
+            }
+            other => unreachable!("{other:?} is written above"),
+        }
+    }
+}
+
+/// The hash of the root offer of that number, as [`Attempt::Offer`] signs it under the record number `200 + number`.
+fn offer_hash(number: u8, to: Option<u8>) -> RecordHash {
+    let record = 200 + u64::from(number);
+    Attempt::Offer { record, number, from: None, to: to.unwrap_or(1), parent: None, wide: true }.wide().hash()
 }
 
 pub(crate) fn attempt() -> impl Strategy<Value = Attempt> {
@@ -105,6 +317,51 @@ pub(crate) fn attempt() -> impl Strategy<Value = Attempt> {
             .prop_map(|(record, agent, cascade)| Attempt::Kill { record, agent, cascade }),
         1 => proptest::collection::vec(any::<u8>(), 0..40).prop_map(Attempt::Garbage),
     ]
+}
+
+/// Attempts of every kind that decides about others.
+fn wide_attempt() -> impl Strategy<Value = Attempt> {
+    let (agent, grant) = (|| 1..6u8, || 0..4u8);
+    prop_oneof![
+        12 => attempt(),
+        // A root under the record number that children look for, and what hangs below it.
+        3 => (grant(), agent()).prop_map(|(number, to)| {
+            let record = 200 + u64::from(number);
+            Attempt::Offer { record, number, from: None, to, parent: None, wide: true }
+        }),
+        3 => (210..240u64, 4..8u8, agent(), agent(), grant(), any::<bool>()).prop_map(
+            |(record, number, from, to, parent, wide)| {
+                Attempt::Offer { record, number, from: Some(from), to, parent: Some(parent), wide }
+            }
+        ),
+        1 => (240..260u64, 0..8u8).prop_map(|(record, number)| Attempt::TakeBack { record, number }),
+        4 => (260..300u64, agent(), 0..8u8)
+            .prop_map(|(record, agent, number)| Attempt::Granted { record, agent, number }),
+        2 => (300..320u64, 0..3usize, 1..3u64)
+            .prop_map(|(record, effect, limit)| Attempt::Policy { record, effect, limit }),
+        6 => (
+            320..360u64,
+            agent(),
+            any::<bool>(),
+            proptest::option::of(0..8u8),
+            0..3usize,
+            0..DecisionReason::ALL.len(),
+            any::<bool>()
+        )
+            .prop_map(|(record, agent, action, number, result, reason, rule)| Attempt::Decide {
+                record, agent, action, number, result, reason, rule
+            }),
+        1 => (1..3u8, 360..370u64, any::<bool>())
+            .prop_map(|(tenant, record, on)| Attempt::Rest { tenant, record, on }),
+        1 => (370..390u64, agent(), 0..4usize)
+            .prop_map(|(record, agent, severity)| Attempt::Report { record, agent, severity }),
+    ]
+}
+
+/// As [`history`], with attempts of every kind.
+pub(crate) fn wide_history() -> impl Strategy<Value = Vec<(u64, Vec<Attempt>)>> {
+    let batch = (0..300_000u64, proptest::collection::vec(wide_attempt(), 0..24));
+    proptest::collection::vec(batch, 1..8)
 }
 
 /// Batches with the leader's clock of each, which may run back.

@@ -1,0 +1,184 @@
+//! A log to talk to: who says what, and what the log says to that.
+
+use ledger_format::record::{
+    ActionVerdict, Actor, Body, DelegationId, DelegationOffer, FederationAgree, GrantLimits, GrantTo, Kid,
+    PeerSignature, ReceiptAction, RecordHash, TenantId,
+};
+use ledger_state::flags;
+
+use super::*;
+
+pub(crate) const MINUTE: u64 = 60_000;
+pub(crate) const HOUR: u64 = 60 * MINUTE;
+pub(crate) const DAY: u64 = 24 * HOUR;
+
+/// Who speaks; numbers are those of [`tenant`], [`agent`] and [`key`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum By {
+    /// An agent with the key of its number.
+    Agent(u8),
+    /// An agent with another key.
+    AgentWithKey(u8, u8),
+    /// A tenant.
+    Tenant(u8),
+    /// The operator for a tenant; bodies get `on_behalf_of` from the caller.
+    Operator(u8),
+    /// The operator in its own name.
+    Log,
+}
+
+/// What became of a record that was taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) index: u64,
+    pub(crate) id: Ulid,
+    pub(crate) hash: RecordHash,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) flags: Vec<&'static str>,
+}
+
+/// A log with time.
+pub(crate) struct Log {
+    pub(crate) state: MemoryState,
+    pub(crate) ms: u64,
+    next: u64,
+}
+
+impl Log {
+    /// Tenants 1 and 2; agents 1, 2 (below 1) and 4 of tenant 1, 3 and 5 of tenant 2. All have `invoice:*`.
+    pub(crate) fn new() -> Log {
+        let mut log = Log { state: populated(), ms: START_MS, next: 1_000 };
+        for (tenant, number) in [(2, 3), (1, 4), (2, 5)] {
+            log.must(By::Tenant(tenant), Body::AgentRegister(Box::new(agent_body(number, None))));
+        }
+        log
+    }
+
+    fn tenant_of(&self, by: By) -> Ulid {
+        match by {
+            By::Agent(number) | By::AgentWithKey(number, _) => {
+                ledger_state::agent(&self.state, agent(number)).expect("an agent").tenant
+            }
+            By::Tenant(number) | By::Operator(number) => tenant(number).0,
+            By::Log => Ulid::NIL,
+        }
+    }
+
+    /// Signs and sends a record; the code, if it is refused.
+    pub(crate) fn say(&mut self, by: By, body: Body) -> Result<Said, &'static str> {
+        self.next += 1;
+        let record_id = id(self.next);
+        let (actor, signer) = match by {
+            By::Agent(number) => (Actor::Agent(agent(number)), key(number)),
+            By::AgentWithKey(number, other) => (Actor::Agent(agent(number)), key(other)),
+            By::Tenant(number) => (Actor::Tenant, tenant(number).1),
+            By::Operator(_) | By::Log => (Actor::Operator, operator()),
+        };
+        let record = Draft::new(self.tenant_of(by), record_id, actor, START_MS, body).sign(&signer);
+        match one_at(&mut self.state, self.ms, &record) {
+            Outcome::Sequenced { index, .. } => Ok(Said {
+                index,
+                id: record_id,
+                hash: record.hash(),
+                bytes: record.to_bytes(),
+                flags: flags(&self.state, index).names().collect(),
+            }),
+            refused => Err(code(&refused)),
+        }
+    }
+
+    /// As [`Log::say`], for what must be taken.
+    #[track_caller]
+    pub(crate) fn must(&mut self, by: By, body: Body) -> Said {
+        match self.say(by, body) {
+            Ok(said) => said,
+            Err(code) => panic!("{by:?} was refused: {code}"),
+        }
+    }
+
+    /// An action of an agent under a grant; the flags that it got.
+    #[track_caller]
+    pub(crate) fn act(&mut self, number: u8, action: &str, grant: Option<u8>) -> Vec<&'static str> {
+        let body = ReceiptAction { grant: grant.map(deleg), ..action_body(number, action) };
+        self.must(By::Agent(number), Body::ReceiptAction(body)).flags
+    }
+
+    /// A score, in basis points.
+    pub(crate) fn score(&self, number: u8) -> Option<u64> {
+        ledger_state::trust_reading(&self.state, agent(number), self.ms).expect("a reading").score
+    }
+
+    /// Good actions, so that there is a score: `count`, judged by the tenant.
+    pub(crate) fn behave(&mut self, by: u8, number: u8, count: usize) {
+        for _ in 0..count {
+            let body =
+                ReceiptAction { verdict: Some(ActionVerdict::Ok), ..action_body(number, "invoice:read") };
+            self.must(By::Tenant(by), Body::ReceiptAction(body));
+        }
+    }
+
+    /// Tenants 1 and 2 agree for a day; the agreement's hash.
+    #[track_caller]
+    pub(crate) fn agree(&mut self, hops: u64, scopes: &[&str]) -> RecordHash {
+        let body = agreement(1, 2, hops, scopes, self.ms + 60 * DAY);
+        self.must(By::Tenant(1), Body::FederationAgree(Box::new(body))).hash
+    }
+}
+
+/// A grant's id, by number.
+pub(crate) fn deleg(number: u8) -> DelegationId {
+    DelegationId(Ulid::from_parts(START_MS, 3_000 + u128::from(number)))
+}
+
+/// An agreement of two tenants, signed by the second.
+pub(crate) fn agreement(from: u8, to: u8, hops: u64, list: &[&str], expires_at: u64) -> FederationAgree {
+    let mut body = FederationAgree {
+        expires_at,
+        hops,
+        on_behalf_of: None,
+        origin: None,
+        peer: TenantId(tenant(to).0),
+        peer_key: tenant(to).1.public(),
+        peer_sig: PeerSignature { kid: Kid([0; 16]), value: [0; 64] },
+        scopes: scopes(list),
+        ttl_min: 60,
+    };
+    body.sign_as_peer(tenant(from).0, &tenant(to).1);
+    body
+}
+
+pub(crate) fn limits(expires_at: u64) -> GrantLimits {
+    GrantLimits {
+        approval_over: None,
+        calls: None,
+        currency: None,
+        env: None,
+        expires_at,
+        min_trust_bp: None,
+        not_before: None,
+        purpose: None,
+        spend_minor: None,
+        window_s: None,
+    }
+}
+
+/// A grant of `list` to an agent of a tenant, for half an hour from the beginning; two hops.
+pub(crate) fn offer(number: u8, from: Option<u8>, to: (u8, u8), list: &[&str]) -> DelegationOffer {
+    DelegationOffer {
+        agreement: None,
+        deny: Vec::new(),
+        from: from.map(agent),
+        grant: deleg(number),
+        hops: 2,
+        limits: limits(START_MS + HOUR / 2),
+        on_behalf_of: None,
+        parent: None,
+        scopes: scopes(list),
+        to: GrantTo {
+            agent: agent(to.1),
+            kid: key(to.1).kid(),
+            origin: None,
+            tenant: TenantId(tenant(to.0).0),
+        },
+    }
+}

@@ -113,6 +113,11 @@ impl Global {
         self.url.first().is_some_and(|url| url.starts_with("http://") || has_path(url))
     }
 
+    /// The URL given has a path: it is a log's monitoring prefix, whatever its scheme.
+    pub(crate) fn is_prefix(&self) -> bool {
+        self.url.first().is_some_and(|url| has_path(url))
+    }
+
     /// The log's published files: `dir` if given, else the monitoring prefix.
     pub(crate) fn source(&self, dir: Option<&PathBuf>) -> Result<Box<dyn Source>, Failure> {
         if let Some(dir) = dir {

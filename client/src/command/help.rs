@@ -59,7 +59,8 @@ Examples:
 pub(crate) const PROOF: &str = "\
 Examples:
   maip proof get 41207 --out r.tlog-proof
-  maip proof get 01JABC... --tenant T --wait --out r.tlog-proof";
+  maip proof get 01JABC... --tenant T --wait --out r.tlog-proof
+  maip proof status maip-agent:01JABC... --out agent.staple";
 
 pub(crate) const VERIFY: &str = "\
 Opens no connection. Exit codes: 0 valid · 1 invalid · 2 cannot judge · 3 valid but older than --max-age.
@@ -67,7 +68,8 @@ Of several files, the worst decides: 1, then 2, then 3.
 
 Examples:
   maip verify r.tlog-proof --policy policy.txt
-  maip verify r.tlog-proof --policy policy.txt --registration tenant.tlog-proof --registration agent.tlog-proof";
+  maip verify r.tlog-proof --policy policy.txt --registration tenant.tlog-proof --registration agent.tlog-proof
+  maip verify agent.staple --policy policy.txt --subject maip-agent:01JABC... --max-age 10m";
 
 pub(crate) const CHECKPOINT: &str = "\
 Examples:

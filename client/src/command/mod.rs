@@ -21,6 +21,7 @@ mod record;
 mod replay;
 mod send;
 mod session;
+mod staple;
 mod submit;
 mod tail;
 mod tenant;
@@ -84,10 +85,10 @@ enum Command {
     /// Sign and show records without a server.
     #[command(subcommand, after_help = help::RECORD)]
     Record(record::Record),
-    /// Fetch proofs, one file each or many in one.
+    /// Fetch proofs of entries, one file each or many in one, and of the status of a subject.
     #[command(subcommand, after_help = help::PROOF)]
     Proof(proof::Proof),
-    /// Verify proof files offline.
+    /// Verify proof files and staples offline.
     #[command(after_help = help::VERIFY)]
     Verify(verify::Verify),
     /// The latest checkpoint.

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueHint};
 use ledger_format::TlogProof;
 use serde_json::json;
 
-use super::{Done, Exit, Failure, Global, Out, global::block_on, multi::Batch, tail::which};
+use super::{Done, Exit, Failure, Global, Out, global::block_on, multi::Batch, staple::Status, tail::which};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Proof {
@@ -17,6 +17,8 @@ pub(crate) enum Proof {
     Get(Get),
     /// Prove many entries in one file, from the log's published files.
     Batch(Batch),
+    /// Fetch the staple of a subject: its status, or that the log knows no such subject; verify it, write it.
+    Status(Status),
 }
 
 #[derive(Debug, Args)]
@@ -42,6 +44,7 @@ impl Proof {
         match self {
             Self::Get(get) => get.run(global, out),
             Self::Batch(batch) => batch.run(global, out),
+            Self::Status(status) => status.run(global, out),
         }
     }
 }

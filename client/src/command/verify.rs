@@ -1,4 +1,4 @@
-//! `maip verify`: proof files, offline.
+//! `maip verify`: proof files and staples, offline.
 //!
 //! The judging is `ledger_client::offline`; here are files, words and exit codes.
 
@@ -23,18 +23,26 @@ use serde_json::{Value, json};
 use super::{
     Done, Exit, Failure, Global, Out,
     checkpoint::cosigners,
+    staple::{self, subject},
     time::{duration, duration_text, now_s, utc},
 };
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// Proof files: .tlog-proof, multi-proof or COSE receipt.
+    /// Proof files: .tlog-proof, multi-proof, COSE receipt or staple.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
     /// Whom to trust. Default: the devnet's policy.
     #[arg(long, env = "MAIP_POLICY", value_hint = ValueHint::FilePath)]
     policy: Option<PathBuf>,
-    /// Answer 3 if no quorum of witnesses vouches for the checkpoint within this time, e.g. 10m.
+    /// Whose status a staple must prove. Without it, a staple is judged about the subject it names itself.
+    #[arg(long, value_parser = subject)]
+    subject: Option<String>,
+    /// The log in which the subject lives. Default: the policy's, if it trusts one only.
+    #[arg(long, requires = "subject")]
+    origin: Option<String>,
+    /// Answer 3 if no quorum of witnesses vouches for the checkpoint within this time, e.g. 10m; of a staple, if the
+    /// status is not known to have held within it.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     max_age: Option<Duration>,
     /// A public key (or its file) that must have signed the record. Trusts you for whose it is.
@@ -57,6 +65,8 @@ impl Verify {
             policy: &policy,
             bindings: &bindings,
             entry: entry.as_deref(),
+            subject: self.subject.as_deref(),
+            origin: self.origin.as_deref(),
             max_age_s: self.max_age.map(|d| d.as_secs()),
             now_s: now_s(),
         };
@@ -154,19 +164,28 @@ fn report(out: &Out, path: &Path, verdict: &Verdict) {
 }
 
 fn in_words(f: &Finding, text: &mut String) {
+    if let Some(status) = &f.status {
+        staple::in_words(status, text);
+        log_in_words(f, text);
+        return staple::age_in_words(f, text);
+    }
     for stated in &f.entries {
         entry_in_words(stated, text);
     }
-    let _ = writeln!(text, "  in the log   {}, as of size {}", f.log, f.checkpoint.size);
-    for (name, time) in &f.cosigners {
-        let _ = writeln!(text, "  witnessed by {name} at {}", utc(*time));
-    }
+    log_in_words(f, text);
     match f.age_s {
         Some(age) => {
             let _ =
                 writeln!(text, "  age          {} (when a whole quorum had cosigned)", duration_text(age));
         }
         None => text.push_str("  age          unknown: no witness states a time\n"),
+    }
+}
+
+fn log_in_words(f: &Finding, text: &mut String) {
+    let _ = writeln!(text, "  in the log   {}, as of size {}", f.log, f.checkpoint.size);
+    for (name, time) in &f.cosigners {
+        let _ = writeln!(text, "  witnessed by {name} at {}", utc(*time));
     }
 }
 
@@ -224,6 +243,7 @@ fn in_json(f: &Finding) -> Value {
         "origin": f.checkpoint.origin, "size": f.checkpoint.size, "root": f.checkpoint.root.to_string(),
         "cosigners": cosigners(&f.cosigners), "as_of_s": f.as_of_s, "age_s": f.age_s,
         "entries": f.entries.iter().map(entry_in_json).collect::<Vec<_>>(),
+        "status": f.status.as_ref().map(staple::in_json),
     })
 }
 

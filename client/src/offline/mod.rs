@@ -1,13 +1,13 @@
 //! Verifying proof files with nothing but the file, a policy and the time.
 //!
 //! ```text
-//!   file --sniff--> proof | multi-proof | COSE receipt
-//!                     |
-//!                  log signature, witness quorum, path      -> the entry is in the log
-//!                     |
-//!                  record in the entry, key bindings        -> who stated it
-//!                     |
-//!                  cosignature times against --max-age      -> how old that is
+//!   file --sniff--> proof | multi-proof | COSE receipt       staple
+//!                     |                                        |
+//!                  log signature, witness quorum, path      the same of its state.root, path in the map
+//!                     |        -> the entry is in the log      |        -> the subject's status
+//!                  record in the entry, key bindings           |
+//!                     |        -> who stated it                |
+//!                  cosignature times against --max-age      until when it is known, against --max-age
 //! ```
 //!
 //! **Invariant:** this module uses `ledger_format` and `std` only; no socket can be reached from it. A test reads its
@@ -16,11 +16,13 @@
 mod age;
 mod binding;
 mod sniff;
+mod staple;
 mod verdict;
 
 pub use age::{FUTURE_TOLERANCE_S, as_of};
 pub use binding::{Binding, Bindings, SignatureFinding};
 pub use sniff::{Kind, sniff};
+pub use staple::StatusFinding;
 pub use verdict::{Finding, Question, RecordFacts, Stated, Verdict, verify_file};
 
 #[cfg(test)]
@@ -35,6 +37,7 @@ mod tests {
             ("age", include_str!("age.rs")),
             ("binding", include_str!("binding.rs")),
             ("sniff", include_str!("sniff.rs")),
+            ("staple", include_str!("staple.rs")),
             ("verdict", include_str!("verdict.rs")),
         ] {
             for word in FORBIDDEN {

@@ -1,6 +1,6 @@
 //! Which of the formats a file claims to be, by its first bytes.
 
-use ledger_format::{multiproof::MULTI_PROOF_HEADER, proof::PROOF_HEADER};
+use ledger_format::{multiproof::MULTI_PROOF_HEADER, proof::PROOF_HEADER, status_proof::STAPLE_HEADER};
 
 /// A format of proofs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Kind {
     MultiProof,
     /// A COSE receipt, RFC 9942.
     Cose,
+    /// The status of one subject.
+    Staple,
 }
 
 impl Kind {
@@ -20,6 +22,7 @@ impl Kind {
             Self::Proof => "tlog-proof",
             Self::MultiProof => "multi-proof",
             Self::Cose => "cose-receipt",
+            Self::Staple => "staple",
         }
     }
 }
@@ -37,6 +40,8 @@ pub fn sniff(bytes: &[u8]) -> Option<Kind> {
         Some(Kind::Proof)
     } else if first == MULTI_PROOF_HEADER.as_bytes() {
         Some(Kind::MultiProof)
+    } else if first == STAPLE_HEADER.as_bytes() {
+        Some(Kind::Staple)
     } else {
         None
     }

@@ -10,6 +10,7 @@ use super::{
     age::{FUTURE_TOLERANCE_S, as_of},
     binding::{Bindings, SignatureFinding},
     sniff::{Kind, sniff},
+    staple::{StatusFinding, judge_staple},
 };
 
 /// What the verifier is asked.
@@ -21,7 +22,11 @@ pub struct Question<'a> {
     pub bindings: &'a Bindings,
     /// The entry, for a file that does not carry it.
     pub entry: Option<&'a [u8]>,
-    /// Oldest acceptable quorum of cosignatures, in seconds.
+    /// Whose status is asked for; without it, of whomever a staple names.
+    pub subject: Option<&'a str>,
+    /// The log in which that subject lives; without it, the only one of the policy.
+    pub origin: Option<&'a str>,
+    /// Oldest acceptable quorum of cosignatures, in seconds. A status: longest time since it is no longer known.
     pub max_age_s: Option<u64>,
     /// The verifier's clock, seconds since 1970.
     pub now_s: u64,
@@ -57,6 +62,8 @@ pub struct Finding {
     pub age_s: Option<u64>,
     /// The entries, in the order of the file.
     pub entries: Vec<Stated>,
+    /// What a staple says of its subject.
+    pub status: Option<StatusFinding>,
 }
 
 /// One proven entry.
@@ -98,27 +105,38 @@ pub struct RecordFacts {
 /// Judges one file.
 pub fn verify_file(bytes: &[u8], question: &Question<'_>) -> Verdict {
     let judged = match sniff(bytes) {
+        Some(Kind::Staple) => return judge_staple(bytes, question).unwrap_or_else(Verdict::from),
+        Some(kind) if question.subject.is_some() => Err(No::CannotJudge(format!(
+            "a status was asked for, and this file is a {}: take a staple, `maip proof status`",
+            kind.name()
+        ))),
         Some(Kind::Proof) => judge_proof(bytes, question),
         Some(Kind::MultiProof) => judge_multi_proof(bytes, question),
         Some(Kind::Cose) => judge_cose(bytes, question),
         None => Err(No::Invalid(
-            "this is not a proof: neither a .tlog-proof, nor a multi-proof, nor a COSE receipt".into(),
+            "this is not a proof: neither a .tlog-proof, nor a multi-proof, nor a COSE receipt, nor a staple"
+                .into(),
         )),
     };
-    match judged.and_then(|finding| check_age(finding, question)) {
-        Ok(verdict) => verdict,
-        Err(No::Invalid(why)) => Verdict::Invalid(why),
-        Err(No::CannotJudge(why)) => Verdict::CannotJudge(why),
-    }
+    judged.and_then(|finding| check_age(finding, question)).unwrap_or_else(Verdict::from)
 }
 
 /// Why a file proves nothing.
-enum No {
+pub(super) enum No {
     Invalid(String),
     CannotJudge(String),
 }
 
-fn invalid(why: impl ToString) -> No {
+impl From<No> for Verdict {
+    fn from(no: No) -> Self {
+        match no {
+            No::Invalid(why) => Self::Invalid(why),
+            No::CannotJudge(why) => Self::CannotJudge(why),
+        }
+    }
+}
+
+pub(super) fn invalid(why: impl ToString) -> No {
     No::Invalid(why.to_string())
 }
 
@@ -143,6 +161,7 @@ fn judge_proof(bytes: &[u8], question: &Question<'_>) -> Result<Finding, No> {
         as_of_s,
         age_s: None,
         entries: vec![read_entry(proven.index, entry, question)?],
+        status: None,
     })
 }
 
@@ -163,6 +182,7 @@ fn judge_multi_proof(bytes: &[u8], question: &Question<'_>) -> Result<Finding, N
         as_of_s,
         age_s: None,
         entries,
+        status: None,
     })
 }
 
@@ -200,11 +220,12 @@ fn judge_cose(bytes: &[u8], question: &Question<'_>) -> Result<Finding, No> {
         as_of_s: None,
         age_s: None,
         entries: vec![read_entry(index, entry, question)?],
+        status: None,
     })
 }
 
 /// Reads the record in a proven entry. The log proves that it was logged; the bindings say who stated it.
-fn read_entry(index: u64, entry: &[u8], question: &Question<'_>) -> Result<Stated, No> {
+pub(super) fn read_entry(index: u64, entry: &[u8], question: &Question<'_>) -> Result<Stated, No> {
     let leaf = leaf_hash(entry);
     let parsed = Entry::parse(entry).ok().and_then(|e| Some((e.at, Record::parse(e.record).ok()?)));
     let Some((log_ms, record)) = parsed else {

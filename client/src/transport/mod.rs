@@ -7,8 +7,10 @@
 mod admin;
 mod http;
 mod nodes;
+mod status;
 mod submit;
 
 pub use http::HttpSource;
 pub use nodes::{ATTEMPTS_MAX, Nodes, NodesConfig};
+pub use status::check_staple;
 pub use submit::{BATCH_MAX, Submitted, Which};

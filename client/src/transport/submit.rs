@@ -251,11 +251,11 @@ fn is_open(result: Option<&Result<Submitted, Refused>>) -> bool {
     }
 }
 
-fn ms(timeout: Duration) -> u32 {
+pub(super) fn ms(timeout: Duration) -> u32 {
     u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)
 }
 
-fn timed<M>(message: M, timeout: Duration) -> Request<M> {
+pub(super) fn timed<M>(message: M, timeout: Duration) -> Request<M> {
     let mut request = Request::new(message);
     request.set_timeout(timeout + GRACE);
     request

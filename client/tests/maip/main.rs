@@ -5,6 +5,7 @@ mod monitor;
 mod multi;
 mod nodes;
 mod replay;
+mod staple;
 mod support;
 mod trust;
 mod verify;

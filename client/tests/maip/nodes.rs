@@ -20,8 +20,8 @@ use crate::support::{
 };
 
 /// Nodes on loopback over one log, stopped when dropped.
-struct Cluster {
-    world: Arc<Mutex<World>>,
+pub(crate) struct Cluster {
+    pub(crate) world: Arc<Mutex<World>>,
     addresses: Vec<SocketAddr>,
     calls: Vec<Arc<AtomicUsize>>,
     dir: tempfile::TempDir,
@@ -29,7 +29,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn start(world: World, manners: &[Manner]) -> Self {
+    pub(crate) fn start(world: World, manners: &[Manner]) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let dir = tempfile::tempdir().unwrap();
@@ -56,12 +56,12 @@ impl Cluster {
         self.addresses.iter().map(|a| format!("http://{a}")).collect::<Vec<_>>().join(",")
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.dir.path().join(name).to_str().unwrap().to_owned()
     }
 
     /// Runs a command against all nodes, with the policy.
-    fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         let (urls, policy) = (self.urls(), self.path("policy.txt"));
         let policy =
             if args[0] == "entry" || args[0] == "submit" { vec![] } else { vec!["--policy", &policy] };

@@ -41,9 +41,17 @@ impl Files {
     }
 }
 
+/// About the file itself, now.
+pub(crate) fn question<'a>(
+    policy: &'a Policy,
+    bindings: &'a Bindings,
+    max_age_s: Option<u64>,
+) -> Question<'a> {
+    Question { policy, bindings, entry: None, subject: None, origin: None, max_age_s, now_s: NOW_S }
+}
+
 fn judge(bytes: &[u8], policy: &Policy) -> Verdict {
-    let bindings = Bindings::default();
-    verify_file(bytes, &Question { policy, bindings: &bindings, entry: None, max_age_s: None, now_s: NOW_S })
+    verify_file(bytes, &question(policy, &Bindings::default(), None))
 }
 
 #[test]
@@ -173,9 +181,7 @@ fn age_needs_a_fresh_quorum() {
     ];
     for &(what, cosigners, max_age_s, want) in cases {
         let proof = world.proof_under(3, world.cosigned(5, cosigners)).to_bytes();
-        let question =
-            Question { policy: &policy, bindings: &bindings, entry: None, max_age_s, now_s: NOW_S };
-        let got = match verify_file(&proof, &question) {
+        let got = match verify_file(&proof, &question(&policy, &bindings, max_age_s)) {
             Verdict::Valid(_) => 0,
             Verdict::Invalid(_) => 1,
             Verdict::CannotJudge(_) => 2,

@@ -7,7 +7,7 @@ use crate::checkpoint::ORIGIN_BYTES_MAX;
 use crate::merkle::Hash;
 use crate::proof::{PROOF_BYTES_MAX, TlogProof, TlogProofError};
 use crate::record::json::{self, JSON_BYTES_MAX};
-use crate::record::{AgentId, DelegationId, RecordHash, SessionId, TenantId};
+use crate::record::{AgentId, DelegationId, Entry, RecordHash, SessionId, StateRoot, TenantId};
 use crate::text;
 
 /// First line of a staple.
@@ -142,6 +142,11 @@ impl Staple {
             Standing::Present(value) => Some(value),
             Standing::Other(_) | Standing::Empty => None,
         }
+    }
+
+    /// What the `state.root` entry in the file says; `None` if the entry is no such one.
+    pub fn state_root(&self) -> Option<StateRoot> {
+        Entry::parse(self.inclusion.entry()?).ok()?.state_root()?.ok()
     }
 
     /// The proof in the map. The leaf of a status is not in the file: it follows from the subject and the status.

@@ -76,12 +76,27 @@ impl ApiError {
             .fix("retry, or ask another node; the operator finds the cause under this trace id")
     }
 
-    /// 503 or 429: too much at once.
+    /// 429: too much at once.
     pub fn busy(message: impl Into<String>, retry_after_s: u32) -> Self {
         let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "BUSY", message)
             .fix("send again after the time in Retry-After, with fewer requests at once");
         error.retry_after_s = Some(retry_after_s);
         error
+    }
+
+    /// 503: not yet; the same request will be answered later.
+    pub fn not_yet(code: &'static str, message: impl Into<String>, retry_after_s: u32) -> Self {
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+            .fix("ask again after the time in Retry-After");
+        error.retry_after_s = Some(retry_after_s);
+        error
+    }
+
+    /// 504: what was waited for did not come in time.
+    pub fn too_late(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "TIMEOUT", message)
+            .field("timeout_ms")
+            .fix("ask again, or look at the alarms of Admin.Status")
     }
 
     /// Names the parameter at fault.

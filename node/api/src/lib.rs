@@ -1,7 +1,7 @@
 //! The HTTP face of a node: what anybody may read of any number of hosted logs, over plain GET.
 //!
 //! [`router`] mounts the C2SP transparency endpoints (checkpoint, tiles, entry bundles) of every hosted log, the proof
-//! endpoints, metrics and health. Every refusal is an [`ApiError`]: one JSON shape with the field and the fix. A request
+//! endpoints, staples, metrics and health. Every refusal is an [`ApiError`]: one JSON shape with the field and the fix. A request
 //! carries its trace id in [`trace`].
 //!
 //! **Invariant:** nothing here changes a log, and nothing above a log's published size is served, except under
@@ -13,6 +13,7 @@ mod logs;
 pub mod metrics;
 mod proofs;
 mod router;
+mod status;
 pub mod trace;
 mod transparency;
 
@@ -20,3 +21,4 @@ pub use error::{ApiError, blocking};
 pub use health::{LogHealth, log_health};
 pub use logs::{Logs, is_log_name};
 pub use router::{Options, router};
+pub use status::staple;

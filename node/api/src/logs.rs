@@ -17,6 +17,7 @@ const RESERVED_NAMES: &[&str] = &[
     "health",
     "maip",
     "metrics",
+    "status",
     "tile",
     "unpublished",
     "v1",

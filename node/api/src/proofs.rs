@@ -17,7 +17,7 @@ use crate::{ApiError, blocking, router::Api};
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogQuery {
     #[serde(default)]
-    log: String,
+    pub(crate) log: String,
 }
 
 #[derive(Deserialize)]
@@ -165,7 +165,7 @@ fn not_readable() -> ApiError {
     ApiError::internal("a tile below the published size is missing")
 }
 
-fn malformed(rejection: QueryRejection) -> ApiError {
+pub(crate) fn malformed(rejection: QueryRejection) -> ApiError {
     ApiError::malformed(rejection.body_text())
         .field("query")
         .fix("numbers are decimal; see the documentation of the endpoint for its parameters")

@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use crate::{ApiError, Logs, health, proofs, transparency};
+use crate::{ApiError, Logs, health, proofs, status, transparency};
 
 /// What a listener offers beyond the published log.
 #[derive(Clone)]
@@ -42,6 +42,9 @@ pub fn router(logs: Logs, options: Options) -> Router {
         .route("/v1/log/policy", get(proofs::policy))
         .route("/v1/log/proof/inclusion", get(proofs::inclusion))
         .route("/v1/log/proof/consistency", get(proofs::consistency))
+        .route("/status/{subject}", get(status::main))
+        .route("/{log}/status/{subject}", get(status::log))
+        .route("/v1/log/status/{subject}", get(status::named))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(health::metrics));

@@ -44,6 +44,7 @@ pub use backup::{BackupError, restore};
 pub use hosted::{HostedLog, OpenError};
 pub use ingest::{Ack, Credential, Refused, RefusedKind, Submitted};
 pub use ledger::{AppliedMark, LedgerError, PublishedCheckpoint};
+pub use ledger_state::Subject;
 pub use options::{
     Clock, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport, PublishOptions,
     RaftOptions, SealOptions, WitnessTransport, World,

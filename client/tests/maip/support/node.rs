@@ -9,11 +9,15 @@ use std::{
 };
 
 use futures::{Stream, stream};
-use ledger_format::{leaf_hash, record::Record};
+use ledger_format::{
+    Standing, leaf_hash,
+    record::{Record, TenantId},
+};
 use ledger_proto::v1::{
     self, get_entry_request::Which as EntryWhich, get_proof_request::Which as ProofWhich,
     ledger_server::Ledger, submit_result, tail_response,
 };
+use ledger_state::Subject;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::World;
@@ -28,6 +32,8 @@ pub(crate) enum Manner {
     WrongLeaf,
     /// Gives a proof of another entry.
     WrongProof,
+    /// Makes statuses up.
+    WrongStatus,
     /// Changes the entries it streams.
     WrongTail,
 }
@@ -157,6 +163,25 @@ impl Ledger for Node {
         Ok(Response::new(v1::GetCheckpointResponse {
             checkpoint: world.checkpoint(world.size()).to_bytes().into(),
         }))
+    }
+
+    async fn get_staple(
+        &self,
+        request: Request<v1::GetStapleRequest>,
+    ) -> Result<Response<v1::GetStapleResponse>, Status> {
+        self.busy()?;
+        let world = self.world.lock().unwrap();
+        let request = request.into_inner();
+        let subject = match self.manner {
+            Manner::WrongProof => Subject::Tenant(TenantId(world.tenant)),
+            _ => Subject::parse(&request.subject).ok_or_else(|| Status::invalid_argument("no subject"))?,
+        };
+        let staple = world.staple(subject, world.checkpoint(world.size()));
+        let mut staple = staple.ok_or_else(|| Status::unavailable("nothing is sealed"))?;
+        if self.manner == Manner::WrongStatus {
+            staple.standing = Standing::Present(br#"{"since":2,"status":"active"}"#.to_vec());
+        }
+        Ok(Response::new(v1::GetStapleResponse { staple: staple.to_bytes().into() }))
     }
 
     type TailStream = Results<v1::TailResponse>;

@@ -5,15 +5,15 @@ use std::{fs, path::Path};
 use ledger_client::monitor::Mirror;
 use ledger_format::status_proof::Standing;
 use ledger_format::{
-    Checkpoint, CoseProof, CoseReceipt, Hash, Note, NoteSigner, Policy, SignatureType, TlogProof, leaf_hash,
-    prove_inclusion, record::*, tree_root,
+    Checkpoint, CoseProof, CoseReceipt, Hash, Note, NoteSigner, Policy, SignatureType, Staple, TlogProof,
+    leaf_hash, prove_inclusion, record::*, tree_root,
 };
 use ledger_state::{Command, MemoryState, Outcome, Subject, staple_parts};
 
 /// When the witnesses cosign, unless a test says otherwise, in seconds since 1970.
 pub(crate) const NOW_S: u64 = 1_769_000_000;
 
-const ORIGIN: &str = "ledger.example/test";
+pub(crate) const ORIGIN: &str = "ledger.example/test";
 
 pub(crate) fn operator_key() -> SigningKey {
     SigningKey::from_seed([2; 32])
@@ -187,6 +187,42 @@ impl World {
         let parts = staple_parts(&self.state, Subject::Agent(agent), u64::MAX).unwrap().unwrap();
         let Standing::Present(status) = parts.standing else { panic!("not sealed") };
         serde_json::from_slice(&status).unwrap()
+    }
+
+    /// The staple of a subject under the checkpoint in `note`; `None` while nothing below it is sealed.
+    pub(crate) fn staple(&self, subject: Subject, note: Note) -> Option<Staple> {
+        let size = Checkpoint::parse(note.text()).unwrap().size;
+        let parts = staple_parts(&self.state, subject, size).unwrap()?;
+        Some(Staple {
+            origin: ORIGIN.into(),
+            subject: subject.to_string(),
+            standing: parts.standing,
+            siblings: parts.siblings,
+            inclusion: self.proof_under(parts.version.index, note),
+        })
+    }
+
+    /// The kill switch, pulled by the tenant.
+    pub(crate) fn kill(&mut self) -> u64 {
+        let body = AgentKill {
+            agent: self.agent,
+            cascade: true,
+            compromised_at: None,
+            on_behalf_of: None,
+            reason: "stolen".into(),
+        };
+        self.log_record(self.tenant, Actor::Tenant, Body::AgentKill(body), &tenant_key())
+    }
+
+    /// Another tenant registers.
+    pub(crate) fn other_tenant(&mut self) -> u64 {
+        let body = TenantRegister {
+            key: Some(agent_key().public()),
+            name: "Y".into(),
+            on_behalf_of: None,
+            plan: None,
+        };
+        self.log_record(Ulid(0x78), Actor::Tenant, Body::TenantRegister(body), &agent_key())
     }
 
     fn log_record(&mut self, tenant: Ulid, actor: Actor, body: Body, key: &SigningKey) -> u64 {

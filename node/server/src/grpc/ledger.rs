@@ -5,9 +5,9 @@ use std::{pin::Pin, sync::Arc};
 use futures::Stream;
 use ledger_proto::v1::{
     GetCheckpointRequest, GetCheckpointResponse, GetConsistencyRequest, GetConsistencyResponse,
-    GetEntryRequest, GetEntryResponse, GetProofRequest, GetProofResponse, SubmitBatchRequest,
-    SubmitBatchResponse, SubmitRequest, SubmitResponse, SubmitResult, TailRequest, TailResponse,
-    ledger_server::Ledger,
+    GetEntryRequest, GetEntryResponse, GetProofRequest, GetProofResponse, GetStapleRequest,
+    GetStapleResponse, SubmitBatchRequest, SubmitBatchResponse, SubmitRequest, SubmitResponse, SubmitResult,
+    TailRequest, TailResponse, ledger_server::Ledger,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -74,6 +74,13 @@ impl Ledger for LedgerService {
         request: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
         read::checkpoint(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_staple(
+        &self,
+        request: Request<GetStapleRequest>,
+    ) -> Result<Response<GetStapleResponse>, Status> {
+        read::staple(&self.0, request.into_inner()).await.map(Response::new)
     }
 
     async fn tail(&self, request: Request<TailRequest>) -> Result<Response<Self::TailStream>, Status> {

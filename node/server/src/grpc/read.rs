@@ -8,8 +8,8 @@ use ledger_format::record::Ulid;
 use ledger_log::{HostedLog, PublishedCheckpoint, Reader};
 use ledger_proto::v1::{
     GetCheckpointRequest, GetCheckpointResponse, GetConsistencyRequest, GetConsistencyResponse,
-    GetEntryRequest, GetEntryResponse, GetProofRequest, GetProofResponse, get_entry_request,
-    get_proof_request,
+    GetEntryRequest, GetEntryResponse, GetProofRequest, GetProofResponse, GetStapleRequest,
+    GetStapleResponse, get_entry_request, get_proof_request,
 };
 use tonic::{Code, Status};
 
@@ -94,6 +94,18 @@ pub(super) async fn checkpoint(
         waited.ok_or_else(|| too_late(request.min_size))?
     };
     Ok(GetCheckpointResponse { checkpoint: note(&published) })
+}
+
+/// `GetStaple`.
+pub(super) async fn staple(
+    services: &Services,
+    request: GetStapleRequest,
+) -> Result<GetStapleResponse, Status> {
+    let log = log(services, &request.log)?;
+    let timeout = timeout(services, request.timeout_ms);
+    let staple = ledger_api::staple(log, &request.subject, request.min_size, timeout).await;
+    let staple = staple.map_err(refusal::from_api)?;
+    Ok(GetStapleResponse { staple: Bytes::from(staple.to_bytes()) })
 }
 
 /// The note's bytes.

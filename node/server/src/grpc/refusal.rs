@@ -76,6 +76,8 @@ pub fn from_api(error: ApiError) -> Status {
         404 => Code::NotFound,
         429 => Code::ResourceExhausted,
         500 => Code::Internal,
+        503 => Code::Unavailable,
+        504 => Code::DeadlineExceeded,
         _ => Code::InvalidArgument,
     };
     let refusal = Refusal {

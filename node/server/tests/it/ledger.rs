@@ -3,13 +3,14 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ledger_format::{
-    Policy, TlogProof, leaf_hash,
-    record::{Actor, Body, Draft, Plan, SigningKey, TenantRegister, Ulid},
+    Policy, Staple, StapleQuestion, TlogProof, leaf_hash,
+    record::{Actor, Body, Draft, Plan, Record, SigningKey, TenantId, TenantRegister, Ulid},
+    verify_staple,
 };
 use ledger_node::keys;
 use ledger_proto::v1::{
     Ack, AddLearnerRequest, GetCheckpointRequest, GetConsistencyRequest, GetEntryRequest, GetProofRequest,
-    LogRequest, Refusal, StatusRequest, SubmitBatchRequest, SubmitRequest, TailRequest,
+    GetStapleRequest, LogRequest, Refusal, StatusRequest, SubmitBatchRequest, SubmitRequest, TailRequest,
     admin_client::AdminClient, get_entry_request, get_proof_request, ledger_client::LedgerClient,
     submit_result::Result as Outcome, tail_response::Item,
 };
@@ -116,6 +117,67 @@ async fn a_record_gets_an_index_and_a_proof_that_needs_nobody() {
     let once_more =
         ledger.submit(admin(&node, submission(&record, Ack::Sequenced))).await.unwrap().into_inner();
     assert_eq!((once_more.index, once_more.duplicate), (1, true));
+}
+
+/// Staples over gRPC and HTTP: the same file, judged by the policy alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_door_hands_out_staples() {
+    let mut node = Node::init("");
+    node.start();
+    let mut ledger = LedgerClient::new(connect(&node).await);
+    let ask = |subject: &str, min_size| GetStapleRequest {
+        subject: subject.to_owned(),
+        min_size,
+        timeout_ms: 20_000,
+        ..Default::default()
+    };
+    let nobody = "maip-agent:01KC2G2V3T3XJ6W1B0D9QH8Y7N";
+
+    // The genesis changes no status, so nothing is sealed: come back later.
+    let early = ledger.get_staple(ask(nobody, 0)).await.unwrap_err();
+    assert_eq!((early.code(), refusal(&early).code.as_str()), (Code::Unavailable, "NOT_SEALED"));
+    assert_eq!(refusal(&early).retry_after_ms, 1_000);
+    let early = node.get(&format!("/main/status/{nobody}")).unwrap();
+    assert_eq!((early.status, early.header("retry-after")), (503, Some("1")));
+    let late = GetStapleRequest { timeout_ms: 1, ..ask(nobody, 1 << 40) };
+    assert_eq!(ledger.get_staple(late).await.unwrap_err().code(), Code::DeadlineExceeded);
+
+    let record = tenant(&node, "acme");
+    let logged = ledger.submit(admin(&node, submission(&record, Ack::Sequenced))).await.unwrap().into_inner();
+    let subject = TenantId(Record::parse(&record).unwrap().tenant).to_string();
+    let staple = ledger.get_staple(ask(&subject, logged.index + 1)).await.unwrap().into_inner().staple;
+    let policy = Policy::parse(&std::fs::read_to_string(node.file("policy-main.txt")).unwrap()).unwrap();
+    let judge = |bytes: &[u8], subject: &str| {
+        let origin = "maip.localhost/main";
+        let question = StapleQuestion { origin, subject, now_s: now_ms() / 1_000, max_age_s: None };
+        verify_staple(&Staple::parse(bytes).unwrap(), &policy, &question)
+    };
+    let status = judge(&staple, &subject).unwrap().value.unwrap();
+    assert!(String::from_utf8(status).unwrap().contains(r#""status":"active""#));
+
+    for path in [
+        format!("/status/{subject}"),
+        format!("/main/status/{subject}"),
+        format!("/main/status/{}", subject.replace(':', "%3A")),
+        format!("/v1/log/status/{}?log=main", subject.replace(':', "%3a")),
+    ] {
+        let answer = node.get(&path).unwrap();
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
+        assert_eq!(answer.header("cache-control"), Some("public, max-age=1"));
+        assert!(judge(&answer.body, &subject).unwrap().value.is_some(), "{path}");
+    }
+    let absent = node.get(&format!("/main/status/{nobody}")).unwrap();
+    assert_eq!(judge(&absent.body, nobody).unwrap().value, None, "the log knows no such agent");
+    assert!(judge(&absent.body, &subject).is_err(), "a staple of somebody else");
+
+    for bad in ["", "maip-agent:1", "maip-pol:01KC2G2V3T3XJ6W1B0D9QH8Y7N"] {
+        let refused = ledger.get_staple(ask(bad, 0)).await.unwrap_err();
+        assert_eq!((refused.code(), refusal(&refused).field.as_str()), (Code::InvalidArgument, "subject"));
+    }
+    let bad = node.get("/main/status/maip-agent:1").unwrap();
+    assert!(bad.status == 400 && bad.text().contains(r#""field":"subject""#), "{}", bad.text());
+    assert_eq!(node.get(&format!("/nolog/status/{nobody}")).unwrap().status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -57,6 +57,7 @@ struct Summary {
     score_before_violation: Option<u64>,
     score_after_violation: Option<u64>,
     kill_to_last_denial_ms: u64,
+    staple_bytes: u64,
     failover_pause_ms: u64,
     catch_up_ms: u64,
     log_size: u64,
@@ -303,6 +304,7 @@ fn print_summary(story: &Story, summary: &Summary) {
         ("score before a violation", standing::points(summary.score_before_violation)),
         ("score after it", standing::points(summary.score_after_violation)),
         ("kill switch to last denial", format!("{} ms", summary.kill_to_last_denial_ms)),
+        ("size of its staple", format!("{} bytes", summary.staple_bytes)),
         ("writes paused by kill -9", format!("{} ms", summary.failover_pause_ms)),
         ("killed node caught up in", format!("{} ms", summary.catch_up_ms)),
     ];

@@ -1,12 +1,17 @@
 //! An agent is judged, breaks a rule, loses its score, and is killed: each claim read back from the entries alone.
 
-use std::time::Instant;
+use std::{ffi::OsString, fs, time::Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use ledger_format::record::ActionVerdict;
 use ledger_proto::v1::Ack;
 
-use super::{Acknowledged, LIMIT, Summary, maip, millis, story::Story};
+use super::{
+    Acknowledged, LIMIT, Summary,
+    maip::{self, Network},
+    millis,
+    story::Story,
+};
 use crate::{
     Devnet,
     submit::Submitter,
@@ -60,14 +65,51 @@ pub(super) async fn violation_and_kill(
         points(summary.score_after_violation)
     ));
 
-    kill(story, submitter, tenant, devnet, acknowledged, &mut agent, summary).await?;
+    let killed_at = kill(story, submitter, tenant, devnet, acknowledged, &mut agent, summary).await?;
     let status = ask(story, devnet, &format!("session {session}"))?;
     ensure!(status["live"] == false, "the killed agent's session is still live: {status}");
     story.checked("its session is over, without a record of its own");
+    staple(story, devnet, &agent, killed_at, summary)
+}
+
+/// Whoever meets the agent later needs no server to know: its staple, fetched here, verified with no network.
+fn staple(
+    story: &mut Story,
+    devnet: &Devnet,
+    agent: &Agent,
+    killed_at: u64,
+    summary: &mut Summary,
+) -> Result<()> {
+    story.chapter("Its end in a file");
+    let manifest = devnet.manifest();
+    let subject = agent.id().to_string();
+    let file = devnet.data().join("killed.staple");
+    let mut fetch: Vec<OsString> = vec!["proof".into(), "status".into(), subject.clone().into()];
+    fetch.extend(["--min-index".into(), killed_at.to_string().into()]);
+    fetch.extend(["--out".into(), file.clone().into(), "--devnet".into(), devnet.data().into()]);
+    let run = maip::run(devnet.binaries(), fetch, Network::Here)?;
+    story.say(&format!("$ {}", run.command_line));
+    ensure!(run.code == 0, "no staple of the killed agent: exit code {}: {}", run.code, run.output);
+    summary.staple_bytes = fs::metadata(&file)?.len();
+
+    let network = if maip::can_cut_network() { Network::Nothing } else { Network::Here };
+    let mut verify: Vec<OsString> = vec!["verify".into(), file.into(), "--subject".into(), subject.into()];
+    verify.extend(["--max-age".into(), "10m".into(), "--policy".into(), manifest.policy.clone().into()]);
+    let run = maip::run(devnet.binaries(), verify, network)?;
+    story.say(&format!("$ {}", run.command_line));
+    story.quote(&run.output);
+    ensure!(run.code == 0, "the killed agent's staple was not accepted: exit code {}", run.code);
+    ensure!(
+        run.output.contains(&format!("killed, since entry {killed_at}")),
+        "the staple does not say that the agent was killed by entry {killed_at}"
+    );
+    story.checked(
+        "anybody who holds the file and the policy knows that this agent was killed, and by which entry",
+    );
     Ok(())
 }
 
-/// Kills the agent and counts until every node refuses what it signs.
+/// Kills the agent and counts until every node refuses what it signs; the entry that did it.
 async fn kill(
     story: &mut Story,
     submitter: &mut Submitter,
@@ -76,7 +118,7 @@ async fn kill(
     acknowledged: &mut Acknowledged,
     agent: &mut Agent,
     summary: &mut Summary,
-) -> Result<()> {
+) -> Result<u64> {
     let clock = Instant::now();
     let answer = submitter.submit(tenant.kill(agent, "violation")?, Ack::Sequenced).await?;
     let index = answer.index;
@@ -97,7 +139,7 @@ async fn kill(
         summary.kill_to_last_denial_ms
     ));
     submitter.wait_published(index + 1, LIMIT).await?;
-    Ok(())
+    Ok(index)
 }
 
 /// The score as a reader of the published entries computes it, once they hold what was acknowledged.
@@ -116,15 +158,14 @@ async fn published_score(
 /// Asks a replay of the published entries.
 fn ask(story: &mut Story, devnet: &Devnet, question: &str) -> Result<serde_json::Value> {
     let log = devnet.manifest().log("main")?;
-    let mut args: Vec<std::ffi::OsString> =
-        vec!["replay".into(), "--json".into(), "--query".into(), question.into()];
+    let mut args: Vec<OsString> = vec!["replay".into(), "--json".into(), "--query".into(), question.into()];
     args.extend([
         "--url".into(),
         log.url.clone().into(),
         "--policy".into(),
         devnet.manifest().policy.clone().into(),
     ]);
-    let run = maip::run(devnet.binaries(), args, maip::Network::Here)?;
+    let run = maip::run(devnet.binaries(), args, Network::Here)?;
     story.say(&format!("$ {}", run.command_line));
     ensure!(run.code == 0, "the replay ended with code {}: {}", run.code, run.output);
     let answer: serde_json::Value = serde_json::from_str(&run.output).context("the answer is no JSON")?;

@@ -1,0 +1,57 @@
+//! Questions about the status of a subject, each answer checked against what was asked.
+
+use std::time::Duration;
+
+use ledger_format::{Checkpoint, Staple, leaf_hash, map_key, verify_inclusion};
+use ledger_proto::v1;
+
+use super::{Nodes, submit::ms, submit::timed};
+use crate::error::ClientError;
+
+impl Nodes {
+    /// The staple of a subject; with a `min_size` the node waits, at most `timeout`, for one that holds every change by an
+    /// entry below that size. Its paths are checked; who signed the checkpoint is the policy's business.
+    ///
+    /// # Errors
+    /// The text names no subject, nothing is sealed yet, no node, or a staple that does not hold or is somebody else's.
+    pub async fn staple(
+        &self,
+        log: &str,
+        subject: &str,
+        min_size: u64,
+        timeout: Duration,
+    ) -> Result<Staple, ClientError> {
+        let message = v1::GetStapleRequest {
+            log: log.into(),
+            subject: subject.into(),
+            min_size,
+            timeout_ms: ms(timeout),
+        };
+        let answer = self.ledger(async |mut c| c.get_staple(timed(message.clone(), timeout)).await).await?;
+        let dishonest = |reason| ClientError::Dishonest { url: self.preferred_url().into(), reason };
+        let staple = Staple::parse(&answer.staple).map_err(|e| dishonest(format!("not a staple: {e}")))?;
+        check_staple(&staple, subject).map_err(dishonest)?;
+        Ok(staple)
+    }
+}
+
+/// The staple is about the subject, its status is in the map of its `state.root`, and that entry lies in its checkpoint's tree.
+/// Says nothing about who signed the checkpoint.
+///
+/// # Errors
+/// What does not hold, in words.
+pub fn check_staple(staple: &Staple, subject: &str) -> Result<(), String> {
+    if staple.subject != subject {
+        return Err(format!("a staple of {} when asked for {subject}", staple.subject));
+    }
+    let root = staple.state_root().ok_or("the staple's entry is not a state.root")?;
+    staple
+        .map_proof()
+        .verify(root.map_root, map_key(subject), staple.value())
+        .map_err(|e| format!("the staple does not hold: {e}"))?;
+    let proof = &staple.inclusion;
+    let checkpoint = Checkpoint::parse(proof.note.text()).map_err(|e| format!("not a checkpoint: {e}"))?;
+    let leaf = leaf_hash(proof.entry().unwrap_or_default());
+    verify_inclusion(leaf, proof.index, checkpoint.size, &proof.hashes, checkpoint.root)
+        .map_err(|e| format!("the staple does not hold: {e}"))
+}

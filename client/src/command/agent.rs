@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::{
     Done, Failure, Global, Out,
-    agent_status::{Kill, Standing, Update},
+    agent_status::{Standing, Update},
+    kill::AgentKill,
     send::{Send, Stated, new_id},
     tenant::tenant_id,
 };
@@ -113,7 +114,7 @@ pub(crate) enum Agent {
     /// Let a suspended agent act again; its former sessions stay ended.
     Reactivate(Box<Standing>),
     /// The kill switch: end an agent and every agent below it, at once and for ever.
-    Kill(Box<Kill>),
+    Kill(Box<AgentKill>),
 }
 
 impl Agent {

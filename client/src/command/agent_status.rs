@@ -1,7 +1,7 @@
-//! `maip agent update|suspend|reactivate|kill`: what an agent may do, and whether it may.
+//! `maip agent update|suspend|reactivate`: what an agent may do, and whether it may. Its end: `kill`.
 
 use clap::Args;
-use ledger_format::record::{AgentId, AgentKill, AgentReactivate, AgentSuspend, AgentUpdate, Body, Scope};
+use ledger_format::record::{AgentId, AgentReactivate, AgentSuspend, AgentUpdate, Body, Scope};
 use serde_json::json;
 
 use super::{
@@ -41,33 +41,6 @@ impl Standing {
         let words = format!("{} {words}", self.agent);
         let extra = json!({ "agent": self.agent.to_string() });
         self.send.log(global, out, stated, &self.signer.key(global)?, &words, extra)
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Kill {
-    #[command(flatten)]
-    standing: Standing,
-    /// Leave the agents below it as they are.
-    #[arg(long)]
-    no_cascade: bool,
-    /// Since when its key is not to be trusted: a log time in ms.
-    #[arg(long, value_name = "MS")]
-    compromised_at: Option<u64>,
-}
-
-impl Kill {
-    pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
-        let Standing { agent, reason, .. } = &self.standing;
-        let body = AgentKill {
-            agent: *agent,
-            cascade: !self.no_cascade,
-            compromised_at: self.compromised_at,
-            on_behalf_of: None,
-            reason: reason.clone(),
-        };
-        let below = if self.no_cascade { "" } else { ", and so is every agent below it" };
-        self.standing.log(global, out, Body::AgentKill(body), &format!("is killed{below}"))
     }
 }
 

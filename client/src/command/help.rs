@@ -32,6 +32,12 @@ Examples:
   maip agent revoke --tenant T --tenant-key tenant.key --agent A --reason retired
   maip agent kill --tenant T --tenant-key tenant.key --agent A --reason stolen";
 
+pub(crate) const KILL: &str = "\
+Says which agents it ended and how many sessions ended with them. The same as `maip agent kill --agent AGENT`.
+
+Example:
+  maip kill maip-agent:01JABC... --tenant T --tenant-key tenant.key --reason stolen";
+
 pub(crate) const SESSION: &str = "\
 A session ends by itself, with its agent's suspension, and with its agent.
 

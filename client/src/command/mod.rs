@@ -10,6 +10,7 @@ mod fsck;
 mod global;
 mod help;
 mod key;
+mod kill;
 mod log_key;
 mod monitor;
 mod multi;
@@ -73,6 +74,9 @@ enum Command {
     /// Register agents, rotate their keys, suspend, revoke and kill them.
     #[command(subcommand, after_help = help::AGENT)]
     Agent(agent::Agent),
+    /// The kill switch: end an agent and every agent below it, at once and for ever.
+    #[command(after_help = help::KILL)]
+    Kill(Box<kill::Kill>),
     /// Open sessions, refresh, hand over and close them.
     #[command(subcommand, after_help = help::SESSION)]
     Session(session::Session),
@@ -155,6 +159,7 @@ fn run(cli: &Cli, out: &Out) -> Done {
         Command::Key(c) => c.run(global, out),
         Command::Tenant(c) => c.run(global, out),
         Command::Agent(c) => c.run(global, out),
+        Command::Kill(c) => c.run(global, out),
         Command::Session(c) => c.run(global, out),
         Command::Receipt(c) => c.run(global, out),
         Command::Submit(c) => c.run(global, out),

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use ledger_client::Submitted;
 use ledger_format::{
     TlogProof,
-    record::{Actor, Body, Draft, RecordHash, SigningKey, Ulid},
+    record::{Actor, Body, Draft, Record, RecordHash, SigningKey, Ulid},
 };
 use ledger_proto::v1;
 use serde_json::{Value, json};
@@ -74,6 +74,14 @@ pub(crate) struct Stated<'a> {
     pub(crate) body: Body,
 }
 
+/// A record that is logged.
+pub(crate) struct Sent {
+    record: Record,
+    pub(crate) submitted: Submitted,
+    /// Its proof satisfies the policy.
+    checked: bool,
+}
+
 /// A fresh id: now, and 80 random bits.
 pub(crate) fn new_id() -> Result<Ulid, Failure> {
     let mut random = [0; 16];
@@ -92,6 +100,20 @@ impl Send {
         words: &str,
         extra: Value,
     ) -> Done {
+        if let Some(sent) = self.send(global, out, stated, key)? {
+            self.answer(out, &sent, words, "", extra);
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// Signs a record and logs it; `None` when it was only to be printed.
+    pub(crate) fn send(
+        &self,
+        global: &Global,
+        out: &Out,
+        stated: Stated<'_>,
+        key: &SigningKey,
+    ) -> Result<Option<Sent>, Failure> {
         let draft = Draft {
             id: stated.id.map_or_else(new_id, Ok)?,
             tenant: stated.tenant,
@@ -109,7 +131,7 @@ impl Send {
         if self.dry_run {
             out.bytes(&bytes);
             out.bytes(b"\n");
-            return Ok(Exit::Ok);
+            return Ok(None);
         }
         let policy = global.policy(self.policy.as_ref())?;
         let submitted = block_on(async {
@@ -123,7 +145,13 @@ impl Send {
         if let Some(path) = &self.out {
             write_proof(path, submitted.proof.as_deref())?;
         }
-        let mut json = answer_json(&submitted);
+        Ok(Some(Sent { record, submitted, checked }))
+    }
+
+    /// Says what was logged. `more` are further lines.
+    pub(crate) fn answer(&self, out: &Out, sent: &Sent, words: &str, more: &str, extra: Value) {
+        let Sent { record, submitted, checked } = sent;
+        let mut json = answer_json(submitted);
         json["ok"] = json!(true);
         json["id"] = json!(record.id.to_string());
         json["record_hash"] = json!(record.hash().to_string());
@@ -137,11 +165,11 @@ impl Send {
         let _ = writeln!(text, "  leaf     {}", submitted.leaf);
         if let Some(path) = &self.out {
             let verified =
-                if checked { "verified" } else { "path verified; no policy was given for the signatures" };
+                if *checked { "verified" } else { "path verified; no policy was given for the signatures" };
             let _ = writeln!(text, "  proof    {} ({verified})", path.display());
         }
+        text.push_str(more);
         out.answer(&text, &json);
-        Ok(Exit::Ok)
     }
 }
 

@@ -33,6 +33,56 @@ impl Nodes {
         check_staple(&staple, subject).map_err(dishonest)?;
         Ok(staple)
     }
+
+    /// What a subject is now on the node that answers, once it has applied the entry at `min_index`: its word, unproven.
+    ///
+    /// # Errors
+    /// The text names no subject, no node, or none that is that far within `timeout`.
+    pub async fn status(
+        &self,
+        log: &str,
+        subject: &str,
+        min_index: Option<u64>,
+        timeout: Duration,
+    ) -> Result<v1::GetStatusResponse, ClientError> {
+        let message = v1::GetStatusRequest {
+            log: log.into(),
+            subject: subject.into(),
+            min_index,
+            timeout_ms: ms(timeout),
+        };
+        self.ledger(async |mut c| c.get_status(timed(message.clone(), timeout)).await).await
+    }
+
+    /// What the revocation or kill of `agent` at `index` ended, all pages of it: a node's word, unproven.
+    ///
+    /// # Errors
+    /// No node, or none that has applied that entry within `timeout`.
+    pub async fn ended(
+        &self,
+        log: &str,
+        agent: &str,
+        index: u64,
+        timeout: Duration,
+    ) -> Result<v1::GetEndedResponse, ClientError> {
+        let mut all = v1::GetEndedResponse::default();
+        loop {
+            let message = v1::GetEndedRequest {
+                log: log.into(),
+                agent: agent.into(),
+                index,
+                from: all.agents.len() as u64,
+                limit: 0,
+                timeout_ms: ms(timeout),
+            };
+            let page = self.ledger(async |mut c| c.get_ended(timed(message.clone(), timeout)).await).await?;
+            let last = page.agents.is_empty();
+            all = v1::GetEndedResponse { agents: [all.agents, page.agents].concat(), ..page };
+            if last || all.agents.len() as u64 >= all.total {
+                return Ok(all);
+            }
+        }
+    }
 }
 
 /// The staple is about the subject, its status is in the map of its `state.root`, and that entry lies in its checkpoint's tree.

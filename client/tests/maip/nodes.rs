@@ -68,7 +68,7 @@ impl Cluster {
         maip(args.iter().copied().chain(["--url", &urls]).chain(policy))
     }
 
-    fn seed_file(&self, name: &str, key: &ledger_format::record::SigningKey) -> String {
+    pub(crate) fn seed_file(&self, name: &str, key: &ledger_format::record::SigningKey) -> String {
         let path = self.dir.path().join(name);
         fs::write(&path, key.to_seed_text()).unwrap();
         #[cfg(unix)]

@@ -21,4 +21,4 @@ pub use error::{ApiError, blocking};
 pub use health::{LogHealth, log_health};
 pub use logs::{Logs, is_log_name};
 pub use router::{Options, router};
-pub use status::staple;
+pub use status::{staple, subject};

@@ -64,7 +64,7 @@ pub async fn staple(
     min_size: u64,
     timeout: Duration,
 ) -> Result<Staple, ApiError> {
-    let subject = parse(subject)?;
+    let subject = self::subject(subject)?;
     let (reader, deadline) = (log.reader(), Instant::now() + timeout);
     loop {
         // Asked before the read: a checkpoint that comes in between is not missed.
@@ -84,9 +84,12 @@ pub async fn staple(
 }
 
 /// The subject that a text names.
-pub(crate) fn parse(subject: &str) -> Result<Subject, ApiError> {
-    Subject::parse(subject).ok_or_else(|| {
-        ApiError::malformed(format!("{subject:?} is not the name of a subject")).field("subject").fix(
+///
+/// # Errors
+/// It is not the one spelling of a subject's name.
+pub fn subject(name: &str) -> Result<Subject, ApiError> {
+    Subject::parse(name).ok_or_else(|| {
+        ApiError::malformed(format!("{name:?} is not the name of a subject")).field("subject").fix(
             "use maip-agent:, maip-tenant:, maip-sess: or maip-deleg: with a ULID, or agreement: with 64 hex digits",
         )
     })
@@ -111,10 +114,10 @@ mod tests {
     #[test]
     fn a_subject_has_one_spelling_and_another_is_refused_with_the_fix() {
         let id = "01KC2G2V3T3XJ6W1B0D9QH8Y7N";
-        assert!(parse(&format!("maip-agent:{id}")).is_ok());
+        assert!(subject(&format!("maip-agent:{id}")).is_ok());
         for bad in [id.to_owned(), format!("maip-agent%3A{id}"), format!("maip-agent:{}", id.to_lowercase())]
         {
-            let error = parse(&bad).unwrap_err();
+            let error = subject(&bad).unwrap_err();
             assert_eq!((error.status.as_u16(), error.field.as_str()), (400, "subject"), "{bad}");
             assert!(error.fix.contains("maip-agent:"));
         }

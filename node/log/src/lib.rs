@@ -29,6 +29,7 @@ mod ledger;
 mod metrics;
 mod options;
 mod peer;
+mod present;
 mod publish;
 mod purge;
 mod raft;
@@ -50,5 +51,6 @@ pub use options::{
     RaftOptions, SealOptions, WitnessTransport, World,
 };
 pub use peer::Kind;
+pub use present::{Ended, Present};
 pub use publish::cosign::WitnessState;
 pub use reader::{ReadError, Reader};

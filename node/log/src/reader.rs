@@ -22,7 +22,7 @@ pub struct ReadError(#[from] LedgerError);
 /// Reads one hosted log. Cheap to clone.
 #[derive(Clone)]
 pub struct Reader {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 impl Reader {

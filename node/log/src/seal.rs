@@ -2,7 +2,7 @@
 //!
 //! Off the path of records: they are answered before, and a step of sealing is a raft_entry of its own between theirs. At most
 //! once an interval while statuses wait; step after step, with a pause, while more wait than one step takes; at once after a
-//! revocation or kill.
+//! revocation or kill, and then a checkpoint is published at once, too.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,9 +19,10 @@ pub(crate) async fn run(core: Arc<Core>) {
     }
     let (interval, pause) = (Duration::from_millis(interval_ms), Duration::from_millis(pause_ms));
     let mut next = Instant::now() + interval;
+    let mut urgent = false;
     loop {
         tokio::select! {
-            () = core.ledger.seal_now() => {}
+            () = core.ledger.seal_now() => urgent = true,
             () = tokio::time::sleep_until(next) => {}
         }
         let more = match step(&core).await {
@@ -31,6 +32,11 @@ pub(crate) async fn run(core: Arc<Core>) {
                 false
             }
         };
+        if urgent {
+            // Whoever asks for the agent's staple gets its end only under a checkpoint that covers the seal.
+            core.demand.want(core.ledger.size());
+            urgent = more;
+        }
         tokio::time::sleep(pause).await;
         next = Instant::now() + if more { Duration::ZERO } else { interval.saturating_sub(pause) };
     }

@@ -64,6 +64,7 @@ pub(crate) fn suspend_for<V: View + ?Sized>(
 ) -> Result<(), Stop> {
     let index = batch.next_index();
     agent.sessions_end = index;
+    batch.set_open_sessions(id, 0);
     agent.status = AgentStatus::Suspended { index, at: batch.service.log_ms, reason: reason.to_owned() };
     batch.seal_now = true;
     change(batch, id, agent, StatusChange::Suspend)
@@ -146,7 +147,10 @@ fn end<V: View + ?Sized>(
     let index = batch.next_index();
     for id in ended {
         let agent = batch.agent_of(record.tenant, id, "body.agent")?;
-        if !agent.is_revoked() {
+        if agent.is_revoked() {
+            // Its sessions ended with the revocation, not now.
+            batch.set_open_sessions(id, 0);
+        } else {
             agents::close_key(batch, id, &agent, index)?;
             batch.discount_agent(record.tenant)?;
         }

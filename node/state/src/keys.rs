@@ -14,6 +14,7 @@
 //! | `r` tenant, record id | index, hashes and time of the record | its entry alone |
 //! | `o` session | session | entries |
 //! | `e` time, session | nothing: the open sessions in the order in which they run out | entries |
+//! | `N` agent | its open sessions, or, once it has ended, those that its end ended; absent if 0 | entries |
 //! | `E` | no open session runs out before this time | entries |
 //! | `T` agent | what trust in the agent is computed from | entries |
 //! | `W` tenant | weight of its agents' attestations; absent if 0 | entries |
@@ -218,6 +219,11 @@ pub(crate) fn kept(kind: Kept, first: &[u8], second: &[u8]) -> Vec<u8> {
 /// Key of a session.
 pub fn session(id: SessionId) -> Vec<u8> {
     join(b'o', &id.0.to_bytes(), &[])
+}
+
+/// Key of the number of an agent's open sessions.
+pub(crate) fn open_sessions(agent: AgentId) -> Vec<u8> {
+    join(b'N', &agent.0.to_bytes(), &[])
 }
 
 /// Key of a session's place in the order in which sessions run out.

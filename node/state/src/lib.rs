@@ -93,11 +93,11 @@ pub use severity::{TENANT_CAP_DAYS, tenant_cap_bp};
 pub use signature_job::SignatureJob;
 pub use signer::{Points, SignatureChecker, SignatureFault, check_signature, signer_key};
 pub use status::{
-    LogStatus, agent, agent_key, agreement, chain, children, claim, decision, document, erased, flags,
-    genesis, grant, log_keys, receipt_mark, record_at, record_index, run, session, status, tenant,
-    trust_closing_score, trust_reading,
+    LogStatus, agent, agent_key, agreement, chain, children, claim, decision, document, ended_by, erased,
+    flags, genesis, grant, log_keys, open_sessions, receipt_mark, record_at, record_index, run, session,
+    status, tenant, trust_closing_score, trust_reading,
 };
-pub use subject::Subject;
+pub use subject::{Subject, public_status};
 pub use values::{
     Agent, AgentStatus, Chain, Flags, Genesis, KeySpan, LOG_KEYS_EVER_MAX, LogKeySpan, LogKeys, RecordAt,
     Service, SignerKey, Tenant, Tree, Value,

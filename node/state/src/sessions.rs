@@ -194,8 +194,30 @@ impl<V: View + ?Sized> Batch<'_, V> {
     }
 
     fn put_session(&mut self, id: SessionId, session: Session) -> Result<(), Alarm> {
+        if let Some(before) = self.session(id)? {
+            self.count_session(&before, |open| open.saturating_sub(1))?;
+        }
+        self.count_session(&session, |open| open + 1)?;
         self.put(keys::session(id), session);
         self.mark_dirty(Subject::Session(id))
+    }
+
+    /// Counts an open session of its agent. One that the agent's suspension or end has ended is counted no more, so the count of
+    /// an agent that has ended stays at what its end ended.
+    fn count_session(&mut self, session: &Session, change: impl FnOnce(u64) -> u64) -> Result<(), Alarm> {
+        let agent = self.find_agent(session.agent)?;
+        let counts = session.standing == SessionStanding::Open
+            && agent.is_some_and(|agent| session.is_left_by(&agent));
+        if counts {
+            let open = self.get::<Number>(keys::open_sessions(session.agent))?.map_or(0, |open| open.value);
+            self.set_open_sessions(session.agent, change(open));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_open_sessions(&mut self, agent: AgentId, open: u64) {
+        let key = keys::open_sessions(agent);
+        if open == 0 { self.delete(key) } else { self.put(key, Number { value: open }) }
     }
 
     /// The session that a record changes: the agent's own, and live.

@@ -91,6 +91,14 @@ impl<V: View + ?Sized> Batch<'_, V> {
     }
 }
 
+/// The subject's public status at this moment, canonical JSON; `None` for a subject that the state does not know.
+///
+/// # Errors
+/// The state is damaged.
+pub fn public_status<V: View + ?Sized>(view: &V, subject: Subject) -> Result<Option<Vec<u8>>, Alarm> {
+    Batch::new(view)?.status_json(subject)
+}
+
 fn tenant_json(tenant: &Tenant, as_of_ms: u64, cap_bp: u64) -> Vec<u8> {
     object(|w| {
         if let Some(key) = &tenant.key {

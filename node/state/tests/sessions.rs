@@ -177,3 +177,48 @@ fn trust_follows_from_verdicts_denials_of_scope_and_sessions() {
     let value = |factor: Option<ledger_state::trust::Factor>| factor.expect("there is evidence").bp;
     assert!(value(score(&state).unwrap().factors.sessions) < value(closed.factors.sessions));
 }
+
+/// Open sessions are counted as they come and go; what ended them for an agent stays counted, once.
+#[test]
+fn open_sessions_are_counted_until_the_agents_end() {
+    let mut state = populated();
+    let open_now = |state: &MemoryState, number| ledger_state::open_sessions(state, agent(number));
+    for number in 1..=4 {
+        index(&one_at(&mut state, START_MS, &open(10 + u64::from(number), number, 1, 10, "invoice:pay")));
+    }
+    assert_eq!(open_now(&state, 1), 4);
+    index(&one_at(&mut state, START_MS, &close(20, 1, 1, SessionEnd::Clean)));
+    index(&one_at(&mut state, START_MS, &refresh(21, 2, 1, 60)));
+    index(&one_at(&mut state, START_MS, &hand_off(22, 3, 1, 2)));
+    assert_eq!((open_now(&state, 1), open_now(&state, 2)), (2, 1));
+    // The fourth runs out, and the one that was handed on.
+    index(&one_at(&mut state, START_MS + 10 * MINUTE, &receipt(1, 23, 1, "invoice:pay")));
+    assert_eq!((open_now(&state, 1), open_now(&state, 2)), (1, 0));
+    // A suspension ends them, and what it ended is not ended again.
+    index(&one_at(&mut state, START_MS + 10 * MINUTE, &suspend(24, 1)));
+    index(&one_at(&mut state, START_MS + 10 * MINUTE, &reactivate(25, 1)));
+    index(&one_at(&mut state, START_MS + 10 * MINUTE, &open(26, 5, 1, 5, "invoice:pay")));
+    assert_eq!(open_now(&state, 1), 1);
+    index(&one_at(&mut state, START_MS + 10 * MINUTE, &open(27, 6, 2, 60, "invoice:pay")));
+    let killed = index(&one_at(&mut state, START_MS + 11 * MINUTE, &kill(28, 1, true)));
+    let ended = ledger_state::ended_by(&state, agent(1), killed);
+    assert_eq!(ended, [agent(1), agent(2)]);
+    assert_eq!((open_now(&state, 1), open_now(&state, 2)), (1, 1));
+    assert_eq!(ledger_state::ended_by(&state, agent(1), killed - 1), []);
+}
+
+/// When their time comes later, the count stays: it says what the kill has ended.
+#[test]
+fn the_count_of_a_kill_outlives_its_sessions() {
+    let mut state = populated();
+    index(&one_at(&mut state, START_MS, &open(10, 1, 2, 5, "invoice:pay")));
+    index(&one_at(&mut state, START_MS, &revoke(1, 11, 2, false)));
+    assert_eq!(ledger_state::open_sessions(&state, agent(2)), 1);
+    index(&one_at(&mut state, START_MS + 6 * MINUTE, &receipt(1, 12, 1, "invoice:pay")));
+    assert_eq!(standing(&state, 1), SessionStanding::Ended);
+    assert_eq!(ledger_state::open_sessions(&state, agent(2)), 1);
+    // A kill on top of the revocation finds nothing left to end.
+    let killed = index(&one_at(&mut state, START_MS + 6 * MINUTE, &kill(13, 1, true)));
+    assert_eq!(ledger_state::ended_by(&state, agent(1), killed), [agent(1), agent(2)]);
+    assert_eq!(ledger_state::open_sessions(&state, agent(2)), 0);
+}

@@ -50,13 +50,18 @@ impl Tenant {
 
     /// The registration of one of its agents, which may do `crate:*` and `ledger:*`; signed by the tenant.
     pub fn register_agent(&self, agent: &Agent) -> Result<Vec<u8>> {
+        self.register_below(agent, None)
+    }
+
+    /// The same, below another of its agents if one is named.
+    pub fn register_below(&self, agent: &Agent, parent: Option<AgentId>) -> Result<Vec<u8>> {
         let body = AgentRegister {
             agent: agent.id,
             denies: Vec::new(),
             key: agent.key.public(),
             name: agent.name.clone(),
             on_behalf_of: None,
-            parent: None,
+            parent,
             runtime_type: None,
             scopes: vec![scope("crate:*")?, scope("ledger:*")?],
             agent_type: AgentType::Autonomous,

@@ -11,7 +11,7 @@ use std::{
 use futures::{Stream, stream};
 use ledger_format::{
     Standing, leaf_hash,
-    record::{Record, TenantId},
+    record::{AgentId, Record, TenantId},
 };
 use ledger_proto::v1::{
     self, get_entry_request::Which as EntryWhich, get_proof_request::Which as ProofWhich,
@@ -32,6 +32,8 @@ pub(crate) enum Manner {
     WrongLeaf,
     /// Gives a proof of another entry.
     WrongProof,
+    /// Knows no kills.
+    Forgetful,
     /// Makes statuses up.
     WrongStatus,
     /// Changes the entries it streams.
@@ -182,6 +184,38 @@ impl Ledger for Node {
             staple.standing = Standing::Present(br#"{"since":2,"status":"active"}"#.to_vec());
         }
         Ok(Response::new(v1::GetStapleResponse { staple: staple.to_bytes().into() }))
+    }
+
+    async fn get_status(
+        &self,
+        request: Request<v1::GetStatusRequest>,
+    ) -> Result<Response<v1::GetStatusResponse>, Status> {
+        let subject = Subject::parse(&request.into_inner().subject);
+        let subject = subject.ok_or_else(|| Status::invalid_argument("no subject"))?;
+        let world = self.world.lock().unwrap();
+        let status = ledger_state::public_status(world.state(), subject).unwrap();
+        let (live, status) = (status.is_some(), status.unwrap_or_default().into());
+        Ok(Response::new(v1::GetStatusResponse { status, live, sessions: 0, size: world.size() }))
+    }
+
+    async fn get_ended(
+        &self,
+        request: Request<v1::GetEndedRequest>,
+    ) -> Result<Response<v1::GetEndedResponse>, Status> {
+        if self.manner == Manner::Forgetful {
+            return Err(Status::unimplemented("an older node"));
+        }
+        let request = request.into_inner();
+        let (world, agent) = (self.world.lock().unwrap(), AgentId::parse(&request.agent).unwrap());
+        let ended = ledger_state::ended_by(world.state(), agent, request.index);
+        let sessions = ended.iter().map(|id| ledger_state::open_sessions(world.state(), *id)).sum();
+        // Two to a page, so that there are pages.
+        let page = ended.iter().skip(usize::try_from(request.from).unwrap()).take(2);
+        Ok(Response::new(v1::GetEndedResponse {
+            agents: page.map(ToString::to_string).collect(),
+            total: ended.len() as u64,
+            sessions,
+        }))
     }
 
     type TailStream = Results<v1::TailResponse>;

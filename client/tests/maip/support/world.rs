@@ -202,6 +202,47 @@ impl World {
         })
     }
 
+    pub(crate) fn state(&self) -> &MemoryState {
+        &self.state
+    }
+
+    /// Agents below the world's agent.
+    pub(crate) fn agents_below(&mut self, count: u8) -> Vec<AgentId> {
+        let register = |number: u8| AgentRegister {
+            agent: AgentId(Ulid(0xb00 + u128::from(number))),
+            denies: vec![],
+            key: SigningKey::from_seed([100 + number; 32]).public(),
+            name: "below".into(),
+            on_behalf_of: None,
+            parent: Some(self.agent),
+            runtime_type: None,
+            scopes: vec![Scope::parse("invoice:read").unwrap()],
+            agent_type: AgentType::Autonomous,
+        };
+        let bodies: Vec<_> = (0..count).map(register).collect();
+        let ids = bodies.iter().map(|body| body.agent).collect();
+        for body in bodies {
+            let body = Body::AgentRegister(Box::new(body));
+            self.log_record(self.tenant, Actor::Tenant, body, &tenant_key());
+        }
+        ids
+    }
+
+    /// A session of an agent, opened by the tenant.
+    pub(crate) fn session(&mut self, agent: AgentId) -> u64 {
+        self.next_id += 1;
+        let body = SessionOpen {
+            agent,
+            audience: None,
+            on_behalf_of: None,
+            proof_key: None,
+            scopes: vec![Scope::parse("invoice:read").unwrap()],
+            session: SessionId(Ulid(0xc000 + self.next_id)),
+            ttl_min: 30,
+        };
+        self.log_record(self.tenant, Actor::Tenant, Body::SessionOpen(Box::new(body)), &tenant_key())
+    }
+
     /// The kill switch, pulled by the tenant.
     pub(crate) fn kill(&mut self) -> u64 {
         let body = AgentKill {

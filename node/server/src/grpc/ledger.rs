@@ -5,13 +5,14 @@ use std::{pin::Pin, sync::Arc};
 use futures::Stream;
 use ledger_proto::v1::{
     GetCheckpointRequest, GetCheckpointResponse, GetConsistencyRequest, GetConsistencyResponse,
-    GetEntryRequest, GetEntryResponse, GetProofRequest, GetProofResponse, GetStapleRequest,
-    GetStapleResponse, SubmitBatchRequest, SubmitBatchResponse, SubmitRequest, SubmitResponse, SubmitResult,
-    TailRequest, TailResponse, ledger_server::Ledger,
+    GetEndedRequest, GetEndedResponse, GetEntryRequest, GetEntryResponse, GetProofRequest, GetProofResponse,
+    GetStapleRequest, GetStapleResponse, GetStatusRequest, GetStatusResponse, SubmitBatchRequest,
+    SubmitBatchResponse, SubmitRequest, SubmitResponse, SubmitResult, TailRequest, TailResponse,
+    ledger_server::Ledger,
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Services, read, submit, tail};
+use super::{Services, present, read, submit, tail};
 
 /// Serves `maip.ledger.v1.Ledger` from the hosted logs.
 pub(super) struct LedgerService(Arc<Services>);
@@ -81,6 +82,20 @@ impl Ledger for LedgerService {
         request: Request<GetStapleRequest>,
     ) -> Result<Response<GetStapleResponse>, Status> {
         read::staple(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_status(
+        &self,
+        request: Request<GetStatusRequest>,
+    ) -> Result<Response<GetStatusResponse>, Status> {
+        present::status(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_ended(
+        &self,
+        request: Request<GetEndedRequest>,
+    ) -> Result<Response<GetEndedResponse>, Status> {
+        present::ended(&self.0, request.into_inner()).await.map(Response::new)
     }
 
     async fn tail(&self, request: Request<TailRequest>) -> Result<Response<Self::TailStream>, Status> {

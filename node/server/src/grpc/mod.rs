@@ -4,6 +4,7 @@ mod admin;
 mod auth;
 mod health;
 mod ledger;
+mod present;
 mod read;
 pub mod refusal;
 mod submit;

@@ -157,7 +157,7 @@ fn latest(reader: &Reader) -> Result<Arc<PublishedCheckpoint>, Status> {
     })
 }
 
-fn timeout(services: &Services, wanted_ms: u32) -> Duration {
+pub(super) fn timeout(services: &Services, wanted_ms: u32) -> Duration {
     let limits = &services.limits;
     let ms = if wanted_ms == 0 { limits.submit_ms } else { u64::from(wanted_ms).min(limits.submit_ms_max) };
     Duration::from_millis(ms)

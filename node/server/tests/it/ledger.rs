@@ -9,10 +9,10 @@ use ledger_format::{
 };
 use ledger_node::keys;
 use ledger_proto::v1::{
-    Ack, AddLearnerRequest, GetCheckpointRequest, GetConsistencyRequest, GetEntryRequest, GetProofRequest,
-    GetStapleRequest, LogRequest, Refusal, StatusRequest, SubmitBatchRequest, SubmitRequest, TailRequest,
-    admin_client::AdminClient, get_entry_request, get_proof_request, ledger_client::LedgerClient,
-    submit_result::Result as Outcome, tail_response::Item,
+    Ack, AddLearnerRequest, GetCheckpointRequest, GetConsistencyRequest, GetEndedRequest, GetEntryRequest,
+    GetProofRequest, GetStapleRequest, GetStatusRequest, LogRequest, Refusal, StatusRequest,
+    SubmitBatchRequest, SubmitRequest, TailRequest, admin_client::AdminClient, get_entry_request,
+    get_proof_request, ledger_client::LedgerClient, submit_result::Result as Outcome, tail_response::Item,
 };
 use prost::Message as _;
 use tonic::{
@@ -178,6 +178,34 @@ async fn every_door_hands_out_staples() {
     let bad = node.get("/main/status/maip-agent:1").unwrap();
     assert!(bad.status == 400 && bad.text().contains(r#""field":"subject""#), "{}", bad.text());
     assert_eq!(node.get(&format!("/nolog/status/{nobody}")).unwrap().status, 404);
+}
+
+/// The present status is read after one's own write, and a node that is not that far says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_present_status_is_told() {
+    let mut node = Node::init("");
+    node.start();
+    let mut ledger = LedgerClient::new(connect(&node).await);
+    let record = tenant(&node, "acme");
+    let subject = TenantId(Record::parse(&record).unwrap().tenant).to_string();
+    let ask = |min_index| GetStatusRequest {
+        subject: subject.clone(),
+        min_index,
+        timeout_ms: 20_000,
+        ..Default::default()
+    };
+    let before = ledger.get_status(ask(Some(0))).await.unwrap().into_inner();
+    assert!(before.status.is_empty() && !before.live && before.size == 1, "{before:?}");
+    let logged = ledger.submit(admin(&node, submission(&record, Ack::Sequenced))).await.unwrap().into_inner();
+    let after = ledger.get_status(ask(Some(logged.index))).await.unwrap().into_inner();
+    assert!(after.live && after.size > logged.index, "{after:?}");
+    assert!(String::from_utf8_lossy(&after.status).contains(r#""status":"active""#), "{after:?}");
+    let late = GetStatusRequest { timeout_ms: 1, ..ask(Some(1 << 40)) };
+    assert_eq!(ledger.get_status(late).await.unwrap_err().code(), Code::DeadlineExceeded);
+    let bad = GetStatusRequest { subject: "acme".to_owned(), ..Default::default() };
+    assert_eq!(refusal(&ledger.get_status(bad).await.unwrap_err()).field, "subject");
+    let bad = GetEndedRequest { agent: subject, ..Default::default() };
+    assert_eq!(refusal(&ledger.get_ended(bad).await.unwrap_err()).field, "agent");
 }
 
 #[tokio::test(flavor = "multi_thread")]

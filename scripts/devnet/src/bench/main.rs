@@ -5,6 +5,7 @@
 //! takes as little of the machine as it can. Clients of both systems talk to the leader, as etcd's own benchmark can.
 
 mod etcd;
+mod kill;
 mod load;
 mod machine;
 mod ours;
@@ -13,7 +14,7 @@ mod report;
 use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use devnet::{Devnet, Engine, Options};
 use ledger_proto::v1::Ack;
 
@@ -37,6 +38,9 @@ const BATCHES_PER_SECOND: usize = 250;
 #[derive(Parser)]
 #[command(name = "maip-bench", version)]
 struct Cli {
+    /// Measure this alone. Default: records, proofs and recovery, beside etcd.
+    #[arg(value_enum)]
+    what: Option<What>,
     /// One short run instead of three: a look, not a measurement.
     #[arg(long)]
     quick: bool,
@@ -63,12 +67,20 @@ struct Cli {
     json: bool,
 }
 
+/// What can be measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// The kill switch: until every node denies, and until a staple shows it.
+    Kill,
+}
+
 /// How long things take.
 #[derive(Clone, Copy)]
 struct Plan {
     runs: usize,
     seconds: usize,
     tick_samples: usize,
+    kills: usize,
 }
 
 fn main() -> ExitCode {
@@ -86,6 +98,7 @@ fn run(cli: &Cli) -> Result<()> {
         runs: cli.runs.unwrap_or(if cli.quick { 1 } else { 3 }),
         seconds: if cli.quick { 2 } else { 5 },
         tick_samples: if cli.quick { 10 } else { 40 },
+        kills: if cli.quick { 3 } else { 20 },
     };
     ensure!(plan.runs > 0, "no runs, no figures");
     let data =
@@ -93,10 +106,12 @@ fn run(cli: &Cli) -> Result<()> {
     fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
     let machine = Machine::describe(&data)?;
     eprintln!("{}", machine.line());
-    let etcd = if cli.no_etcd { None } else { etcd::program() };
+    let kill = cli.what == Some(What::Kill);
+    let etcd = if cli.no_etcd || kill { None } else { etcd::program() };
     // One thread for all clients: what the load generator takes, the servers do not have.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut figures = Figures::new();
+    let mut kills = kill::Kills::default();
     for number in 1..=plan.runs {
         eprintln!("run {number} of {}", plan.runs);
         let dir = data.join(format!("run-{number}"));
@@ -104,6 +119,13 @@ fn run(cli: &Cli) -> Result<()> {
         options.engine = cli.engine;
         // Quiet nodes: a log line per request would measure the log.
         options.node_config_extra = "[telemetry]\nlog = \"warn\"".into();
+        if kill {
+            let run = runtime.block_on(kill::measure(Devnet::start(options)?, plan.kills))?;
+            run.note(|name, value| add(&mut figures, name, value));
+            kills.merge(run);
+            fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+            continue;
+        }
         let wanted = |name: &str| cli.only.as_deref().is_none_or(|only| name.contains(only));
         runtime.block_on(measure_ours(options, plan, &wanted, &mut figures))?;
         if let Some(program) = &etcd {
@@ -112,6 +134,7 @@ fn run(cli: &Cli) -> Result<()> {
         }
         fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
     }
+    kills.note_extremes(|name, value| add(&mut figures, name, value));
     fs::remove_dir_all(&data).with_context(|| format!("cannot remove {}", data.display()))?;
     let cluster =
         format!("3 nodes, 3 witnesses (quorum 2), {} engine, TLS to clients and between nodes", cli.engine);

@@ -41,6 +41,12 @@ const FIGURES: &[(&str, &str, &[Aim])] = &[
     ("verify a proof p50", "us", &[Aim::AtMost(500.0)]),
     ("writes paused by kill -9", "ms", &[Aim::AtMost(2_000.0)]),
     ("memory of a node", "MiB", &[]),
+    ("kill: all nodes deny p50", "ms", &[Aim::AtMost(50.0)]),
+    ("kill: all nodes deny p99", "ms", &[]),
+    ("kill: all nodes deny max", "ms", &[]),
+    ("kill: first staple p50", "ms", &[Aim::AtMost(1_500.0)]),
+    ("kill: first staple p99", "ms", &[]),
+    ("kill: first staple max", "ms", &[]),
 ];
 
 /// Who uses the processor, in the order of [`Measured::cpu_s`](crate::load::Measured::cpu_s).

@@ -1,0 +1,87 @@
+//! Reads of the present state, published or not: this node's word, which a staple proves later.
+//!
+//! A kill counts from the moment at which a node has applied it, so whoever must not let a dead agent pass asks here.
+
+use std::time::Duration;
+
+use ledger_format::record::AgentId;
+use ledger_state::{Alarm, Subject, View};
+
+use crate::{
+    ledger::LedgerError,
+    reader::{ReadError, Reader},
+};
+
+/// What a subject is on this node now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// Its public status, canonical JSON; `None`: the node knows no such subject.
+    pub status: Option<Vec<u8>>,
+    /// An agent may act, a session may be used, by the log's time; anything else is known.
+    pub live: bool,
+    /// Of an agent: its open sessions, or, once it has ended, those that its end ended.
+    pub sessions: u64,
+    /// Entries that the node had applied.
+    pub size: u64,
+}
+
+/// What a revocation or kill ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The agents, level by level in the order of registration.
+    pub agents: Vec<AgentId>,
+    /// Sessions that ended with them.
+    pub sessions: u64,
+}
+
+impl Reader {
+    /// Waits until this node has applied `size` entries, or the time is over; whether it has.
+    pub async fn wait_applied(&self, size: u64, timeout: Duration) -> bool {
+        let mut applied = self.core.ledger.watch_applied();
+        let reached = tokio::time::timeout(timeout, applied.wait_for(|mark| mark.size >= size)).await;
+        matches!(reached, Ok(Ok(_)))
+    }
+
+    /// What a subject is now.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn present(&self, subject: Subject) -> Result<Present, ReadError> {
+        let ledger = &self.core.ledger;
+        // Read first: what is applied in between makes the answer newer than it says, never older.
+        let size = ledger.size();
+        let present = ledger.with_view(|view| {
+            let status = ledger_state::public_status(view, subject)?;
+            let live = status.is_some() && is_live(view, subject);
+            let sessions = match subject {
+                Subject::Agent(id) => ledger_state::open_sessions(view, id),
+                _ => 0,
+            };
+            Ok(Present { status, live, sessions, size })
+        })?;
+        Ok(present.map_err(|alarm: Alarm| LedgerError::corrupt("the state", alarm.to_string()))?)
+    }
+
+    /// What the record at `index`, a revocation or kill of `top`, ended.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn ended(&self, top: AgentId, index: u64) -> Result<Ended, ReadError> {
+        Ok(self.core.ledger.with_view(|view| {
+            let agents = ledger_state::ended_by(view, top, index);
+            let sessions = agents.iter().map(|id| ledger_state::open_sessions(view, *id)).sum();
+            Ended { agents, sessions }
+        })?)
+    }
+}
+
+fn is_live(view: &impl View, subject: Subject) -> bool {
+    match subject {
+        Subject::Agent(id) => ledger_state::agent(view, id).is_some_and(|agent| agent.is_active()),
+        Subject::Session(id) => ledger_state::session(view, id).is_some_and(|session| {
+            let agent = ledger_state::agent(view, session.agent);
+            agent.is_some_and(|agent| session.is_live(&agent, ledger_state::status(view).log_ms))
+        }),
+        Subject::Tenant(_) | Subject::Grant(_) | Subject::Agreement(_) => true,
+    }
+}

@@ -14,6 +14,7 @@
 
 pub mod error;
 pub mod fsck;
+pub mod history;
 pub mod keys;
 pub mod monitor;
 pub mod offline;

@@ -99,6 +99,13 @@ Examples:
   maip entry 41207
   maip entry 01JABC... --tenant T --raw > entry.json";
 
+pub(crate) const HISTORY: &str = "\
+Answers 1 when a receipt was left out, added, altered or put elsewhere.
+
+Examples:
+  maip history maip-agent:01JABC... --verify --policy policy.txt
+  maip history maip-agent:01JABC... --verify --staple agent.staple --json | jq .receipts[].entry";
+
 pub(crate) const STATUS: &str = "\
 Answers 1 when a log is read-only or an alarm is on.
 

@@ -9,6 +9,7 @@ mod evidence;
 mod fsck;
 mod global;
 mod help;
+mod history;
 mod key;
 mod kill;
 mod log_key;
@@ -107,6 +108,9 @@ enum Command {
     /// Print one entry.
     #[command(after_help = help::ENTRY)]
     Entry(tail::Entry),
+    /// All receipts about an agent, and proof that these are all.
+    #[command(after_help = help::HISTORY)]
+    History(history::History),
     /// The state of a node and its logs (operators).
     #[command(after_help = help::STATUS)]
     Status(admin::Status),
@@ -170,6 +174,7 @@ fn run(cli: &Cli, out: &Out) -> Done {
         Command::Consistency(c) => c.run(global, out),
         Command::Tail(c) => c.run(global, out),
         Command::Entry(c) => c.run(global, out),
+        Command::History(c) => c.run(global, out),
         Command::Status(c) => c.run(global, out),
         Command::Admin(c) => c.run(global, out),
         Command::Log(c) => c.run(out),

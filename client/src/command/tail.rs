@@ -189,13 +189,18 @@ pub(crate) fn which(given: &str, tenant: &str) -> Which {
     }
 }
 
+/// One entry for a program.
+pub(crate) fn facts(index: u64, entry: &[u8]) -> Value {
+    let parsed: Value = serde_json::from_slice(entry).unwrap_or(Value::Null);
+    json!({ "index": index, "leaf": leaf_hash(entry).to_string(), "entry": parsed })
+}
+
 /// One entry on one line.
-fn shown(index: u64, entry: &[u8], as_json: bool) -> String {
-    let leaf = leaf_hash(entry).to_string();
+pub(crate) fn shown(index: u64, entry: &[u8], as_json: bool) -> String {
     if as_json {
-        let parsed: Value = serde_json::from_slice(entry).unwrap_or(Value::Null);
-        return json!({ "index": index, "leaf": leaf, "entry": parsed }).to_string();
+        return facts(index, entry).to_string();
     }
+    let leaf = leaf_hash(entry).to_string();
     match LogEntry::parse(entry) {
         Ok(parsed) => {
             let at = super::time::utc(parsed.at / 1_000);

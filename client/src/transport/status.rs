@@ -54,6 +54,29 @@ impl Nodes {
         self.ledger(async |mut c| c.get_status(timed(message.clone(), timeout)).await).await
     }
 
+    /// A page of the published receipts about an agent, from index `from` on, as a node gives it.
+    ///
+    /// # Errors
+    /// No node, or none that has published `min_size` entries within `timeout`.
+    pub async fn history(
+        &self,
+        log: &str,
+        agent: &str,
+        from: u64,
+        min_size: u64,
+        timeout: Duration,
+    ) -> Result<v1::GetHistoryResponse, ClientError> {
+        let message = v1::GetHistoryRequest {
+            log: log.into(),
+            agent: agent.into(),
+            from,
+            limit: 0,
+            min_size,
+            timeout_ms: ms(timeout),
+        };
+        self.ledger(async |mut c| c.get_history(timed(message.clone(), timeout)).await).await
+    }
+
     /// What the revocation or kill of `agent` at `index` ended, all pages of it: a node's word, unproven.
     ///
     /// # Errors

@@ -52,7 +52,7 @@ impl Cluster {
         Self { world, addresses, calls: all_calls, dir, _runtime: runtime }
     }
 
-    fn urls(&self) -> String {
+    pub(crate) fn urls(&self) -> String {
         self.addresses.iter().map(|a| format!("http://{a}")).collect::<Vec<_>>().join(",")
     }
 

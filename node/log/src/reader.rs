@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use ledger_format::{
-    BundleId, Hash, Staple, TILE_WIDTH, TileId, TlogProof, prove_consistency, prove_inclusion, record::Ulid,
+    BundleId, Hash, Staple, TILE_WIDTH, TileId, TlogProof, prove_consistency, prove_inclusion,
+    record::{AgentId, Ulid},
 };
 
 use ledger_state::{Alarm, StapleParts, Subject, staple_parts};
@@ -120,6 +121,18 @@ impl Reader {
     pub fn find(&self, tenant: Ulid, id: Ulid) -> Result<Option<u64>, ReadError> {
         let found = self.core.ledger.with_view(|view| ledger_state::record_at(view, tenant, id))?;
         Ok(found.map(|at| at.index))
+    }
+
+    /// Indices of published receipts about an agent, from index `from` on, at most `limit`.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn receipts(&self, agent: AgentId, from: u64, limit: usize) -> Result<Vec<u64>, ReadError> {
+        let published = self.core.published_size();
+        if from >= published {
+            return Ok(Vec::new());
+        }
+        Ok(self.core.ledger.receipts_between(agent, from, published, limit)?)
     }
 
     /// The `.tlog-proof` of an entry under the published checkpoint, the entry in `extra`.

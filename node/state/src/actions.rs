@@ -4,7 +4,6 @@ use ledger_format::record::{ActionVerdict, Actor, AgentType, ReceiptAction, Reco
 
 use crate::authority::Chain;
 use crate::batch::{Batch, Stop};
-use crate::receipts::extend_chain;
 use crate::scores::agent_name;
 use crate::trust::{ActionOutcome, SessionOutcome, What};
 use crate::values::{Agent, Flags};
@@ -33,7 +32,7 @@ pub(crate) fn action<V: View + ?Sized>(
         .with(judge_authority(batch, record, &agent, body)?)
         .with(judge_session(batch, record, &agent, body)?)
         .with(judge_approval(batch, record, &agent, body)?);
-    extend_chain(batch, body.agent, hash, flags)?;
+    batch.extend_chain(body.agent, hash, flags)?;
     if let Some(what) = meaning(body, flags) {
         batch.observe(what)?;
     }

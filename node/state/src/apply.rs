@@ -204,7 +204,7 @@ impl<V: View + ?Sized> Batch<'_, V> {
         self.put_record(
             record.tenant,
             record.id,
-            RecordAt { index, log_ms, hash, leaf, receipt_of: RecordAt::receipt_of(&record.body) },
+            RecordAt { index, log_ms, hash, leaf, receipt_of: receipts::receipt_about(&record.body) },
         );
         self.put_flags(index, flags);
         if let Actor::Agent(agent) = record.actor {

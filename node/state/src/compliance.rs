@@ -111,6 +111,7 @@ pub(crate) fn anomaly<V: View + ?Sized>(
         Severity::High if acts => {
             let mut agent = Rc::unwrap_or_clone(agent);
             agent.sessions_end = index;
+            batch.set_open_sessions(body.agent, 0);
             batch.put_agent(body.agent, agent);
             batch.mark_dirty(Subject::Agent(body.agent))?;
             batch.seal_now = true;

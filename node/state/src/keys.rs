@@ -12,6 +12,7 @@
 //! | `h` agent | chain of the agent's receipts | entries |
 //! | `f` index | flags of the entry; absent without any | entries |
 //! | `r` tenant, record id | index, hashes and time of the record | its entry alone |
+//! | `R` agent, index | nothing: the receipts about the agent, in order | its entry alone |
 //! | `o` session | session | entries |
 //! | `e` time, session | nothing: the open sessions in the order in which they run out | entries |
 //! | `N` agent | its open sessions, or, once it has ended, those that its end ended; absent if 0 | entries |
@@ -42,16 +43,25 @@
 //! | `p` | the published checkpoint | commands |
 //! | `n` node id | the disk that the node id belongs to | commands |
 //!
-//! Identifiers are 16 bytes, numbers big-endian, so byte order is their order. Values under `r` are as many as entries and can be
-//! rebuilt from entries one by one ([`crate::record_index`]); all others are small state and belong into snapshots.
+//! Identifiers are 16 bytes, numbers big-endian, so byte order is their order. Keys under `r` and `R` are as many as entries
+//! and can be rebuilt from entries one by one ([`crate::record_index`]), so they are in no snapshot: a node that joins makes them
+//! from the entries that it fetches. All others are small state and belong into snapshots.
 
 use ledger_format::Hash;
 use ledger_format::record::{AgentId, DelegationId, Kid, PolicyId, RecordHash, SessionId, Ulid};
 
 use crate::calendar::Month;
 
-/// First byte of the per-record keys.
+/// First byte of the keys that say where a record is.
 pub const RECORD_KEY_PREFIX: u8 = b'r';
+
+/// First byte of the keys that say which receipts are about an agent.
+pub const RECEIPT_KEY_PREFIX: u8 = b'R';
+
+/// Whether a key is one of those that are as many as entries and follow from one entry each.
+pub fn is_per_record(key: &[u8]) -> bool {
+    matches!(key.first(), Some(&RECORD_KEY_PREFIX | &RECEIPT_KEY_PREFIX))
+}
 
 /// First byte of agents' keys, for scans.
 pub const AGENT_KEY_PREFIX: u8 = b'a';
@@ -98,6 +108,16 @@ pub fn child(parent: AgentId, number: u64) -> Vec<u8> {
 /// Key of an agent's chain of receipts.
 pub fn chain(agent: AgentId) -> Vec<u8> {
     join(b'h', &agent.0.to_bytes(), &[])
+}
+
+/// Key that says that the entry at `index` is a receipt about an agent.
+pub fn receipt(agent: AgentId, index: u64) -> Vec<u8> {
+    join(RECEIPT_KEY_PREFIX, &agent.0.to_bytes(), &index.to_be_bytes())
+}
+
+/// The index in such a key.
+pub fn receipt_index(key: &[u8]) -> Option<u64> {
+    key.last_chunk::<8>().map(|index| u64::from_be_bytes(*index))
 }
 
 /// Key of an entry's flags.

@@ -84,7 +84,7 @@ pub use map::{
 pub use memory::MemoryState;
 pub use metering::{Counters, Metric, Usage, usage};
 pub use policies::POLICIES_MAX;
-pub use receipts::ReceiptMark;
+pub use receipts::{ReceiptMark, receipt_about};
 pub use registry::{Lineage, SCOPE_DEFINITIONS_MAX, Tool};
 pub use rejection::{Code, Rejection};
 pub use replay::{ReplayError, ReplayFault, ReplayState, Replayer, Step, StepError};

@@ -1,12 +1,15 @@
 //! Receipts: `receipt.action` and the other statements, and what becomes of them.
 
 use ledger_format::record::{
-    Actor, AgentId, ReceiptId, ReceiptRevoke, ReceiptStatement, ReceiptSupersede, Record, RecordHash, Ulid,
+    Actor, AgentId, Body, ReceiptId, ReceiptRevoke, ReceiptStatement, ReceiptSupersede, Record, RecordHash,
+    Ulid,
 };
 
+use crate::applied::Alarm;
 use crate::batch::{Batch, Stop};
 use crate::fields::value;
 use crate::keys::{self, Kept};
+use crate::overlay::Raw;
 use crate::rejection::{Code, Rejection};
 use crate::subject::Subject;
 use crate::values::Flags;
@@ -35,21 +38,40 @@ pub(crate) fn statement<V: View + ?Sized>(
     let agent = batch.active_agent_of(record.tenant, body.agent, "body.agent")?;
     let may_act = agent.is_active() && batch.tenant(record.tenant)?.is_active();
     let flags = if may_act { flags } else { flags.with(Flags::SUSPENDED) };
-    extend_chain(batch, body.agent, hash, flags)?;
+    batch.extend_chain(body.agent, hash, flags)?;
     Ok(flags)
 }
 
-/// One receipt more of the agent.
-pub(crate) fn extend_chain<V: View + ?Sized>(
-    batch: &mut Batch<'_, V>,
-    agent: AgentId,
-    hash: RecordHash,
-    flags: Flags,
-) -> Result<(), Stop> {
-    let mut chain = batch.chain(agent)?;
-    chain.extend(hash, batch.next_index(), !flags.is_empty());
-    batch.put_chain(agent, chain);
-    Ok(batch.mark_dirty(Subject::Agent(agent))?)
+/// The agent that a receipt is about; `None` for a record that is no receipt. Whatever it answers for is in that agent's chain.
+pub fn receipt_about(body: &Body) -> Option<AgentId> {
+    match body {
+        Body::ReceiptAction(body) => Some(body.agent),
+        Body::ReceiptGenesis(body)
+        | Body::ReceiptDelegation(body)
+        | Body::ReceiptRevocation(body)
+        | Body::ReceiptDataset(body)
+        | Body::ReceiptModel(body)
+        | Body::ReceiptCompliance(body)
+        | Body::ReceiptClaim(body)
+        | Body::ReceiptApproval(body) => Some(body.agent),
+        _ => None,
+    }
+}
+
+impl<V: View + ?Sized> Batch<'_, V> {
+    /// The entry at hand is a receipt about an agent: its chain, and the index of its receipts, grow by it.
+    pub(crate) fn extend_chain(
+        &mut self,
+        agent: AgentId,
+        hash: RecordHash,
+        flags: Flags,
+    ) -> Result<(), Alarm> {
+        let (mut chain, index) = (self.chain(agent)?, self.next_index());
+        chain.extend(hash, index, !flags.is_empty());
+        self.put_chain(agent, chain);
+        self.put(keys::receipt(agent, index), Raw(Vec::new()));
+        self.mark_dirty(Subject::Agent(agent))
+    }
 }
 
 pub(crate) fn supersede<V: View + ?Sized>(

@@ -91,8 +91,11 @@ impl Session {
 
     /// Whether neither a suspension nor the agent's end has ended it.
     fn is_left_by(&self, agent: &Agent, tenant: &Tenant) -> bool {
-        let ended = agent.sessions_end.max(tenant.sessions_end);
-        agent.is_active() && tenant.is_active() && ended <= self.since
+        self.is_left_by_agent(agent) && tenant.is_active() && tenant.sessions_end <= self.since
+    }
+
+    fn is_left_by_agent(&self, agent: &Agent) -> bool {
+        agent.is_active() && agent.sessions_end <= self.since
     }
 }
 
@@ -207,7 +210,7 @@ impl<V: View + ?Sized> Batch<'_, V> {
     fn count_session(&mut self, session: &Session, change: impl FnOnce(u64) -> u64) -> Result<(), Alarm> {
         let agent = self.find_agent(session.agent)?;
         let counts = session.standing == SessionStanding::Open
-            && agent.is_some_and(|agent| session.is_left_by(&agent));
+            && agent.is_some_and(|agent| session.is_left_by_agent(&agent));
         if counts {
             let open = self.get::<Number>(keys::open_sessions(session.agent))?.map_or(0, |open| open.value);
             self.set_open_sessions(session.agent, change(open));

@@ -14,7 +14,7 @@ use crate::claims::{Claim, Document};
 use crate::decisions::DecisionAt;
 use crate::federation::Agreement;
 use crate::keys::{self, Kept};
-use crate::receipts::ReceiptMark;
+use crate::receipts::{ReceiptMark, receipt_about};
 use crate::scores::Number;
 use crate::sessions::Session;
 use crate::trust::{AgentState, Reading};
@@ -184,20 +184,17 @@ pub fn flags(view: &(impl View + ?Sized), index: u64) -> Flags {
     find(view, &keys::flags(index)).unwrap_or_default()
 }
 
-/// The per-record key and value that applying this entry at `index` wrote: all of them can be rebuilt from entries alone. `None` if
-/// the bytes are no entry.
-pub fn record_index(index: u64, entry: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let Entry { at, record: bytes } = Entry::parse(entry).ok()?;
-    let record = Record::parse(bytes).ok()?;
+/// The per-record keys and values that applying this entry at `index` wrote: all of them can be rebuilt from entries alone. None if
+/// the bytes are no entry with a record.
+pub fn record_index(index: u64, entry: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let parsed = Entry::parse(entry).ok().and_then(|entry| Some((entry, Record::parse(entry.record).ok()?)));
+    let Some((Entry { at, record: bytes }, record)) = parsed else { return Vec::new() };
     let leaf = ledger_format::leaf_hash(entry);
-    let value = RecordAt {
-        index,
-        log_ms: at,
-        hash: record_hash(bytes),
-        leaf,
-        receipt_of: RecordAt::receipt_of(&record.body),
-    };
-    Some((keys::record(record.tenant, record.id), value.encode()))
+    let receipt_of = receipt_about(&record.body);
+    let value = RecordAt { index, log_ms: at, hash: record_hash(bytes), leaf, receipt_of };
+    let place = (keys::record(record.tenant, record.id), value.encode());
+    let receipt = receipt_of.map(|agent| (keys::receipt(agent, index), Vec::new()));
+    [Some(place), receipt].into_iter().flatten().collect()
 }
 
 fn find<T: Value>(view: &(impl View + ?Sized), key: &[u8]) -> Option<T> {

@@ -13,7 +13,8 @@ pub trait View {
     /// The value under a key.
     fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
 
-    /// The smallest key that has a value, `from <= key < to`. Keys under [`crate::RECORD_KEY_PREFIX`] are not found.
+    /// The smallest key that has a value, `from <= key < to`. Per-record keys
+    /// ([`crate::keys::is_per_record`]) are not found.
     fn next_key(&self, from: &[u8], to: &[u8]) -> Option<Vec<u8>>;
 
     /// The hash of the complete subtree of `2^level` leaves that starts at leaf `index << level`, for entries that are in

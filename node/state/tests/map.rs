@@ -94,7 +94,7 @@ fn a_seal_logs_the_statuses_and_the_next_one_nothing() {
     assert_eq!(entries, [map.entry()]);
     let entry = Entry::parse(&entries[0]).unwrap();
     assert_eq!((entry.at, entry.state_root()), (START_MS + 5, Some(Ok(map.state_root()))));
-    assert_eq!(record_index(size, &entries[0]), None, "there is no record to find");
+    assert_eq!(record_index(size, &entries[0]), [], "there is no record to find");
     assert_eq!(map_status(&state).waits_since, None);
     assert_eq!(seal(&mut state, START_MS + 6), (Outcome::Done, vec![]));
     assert_eq!(newest(&state), map);

@@ -11,13 +11,13 @@ use std::{
 use futures::{Stream, stream};
 use ledger_format::{
     Standing, leaf_hash,
-    record::{AgentId, Record, TenantId},
+    record::{AgentId, Entry, Record, TenantId},
 };
 use ledger_proto::v1::{
     self, get_entry_request::Which as EntryWhich, get_proof_request::Which as ProofWhich,
     ledger_server::Ledger, submit_result, tail_response,
 };
-use ledger_state::Subject;
+use ledger_state::{Subject, receipt_about};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::World;
@@ -32,6 +32,14 @@ pub(crate) enum Manner {
     WrongLeaf,
     /// Gives a proof of another entry.
     WrongProof,
+    /// Leaves a receipt in the middle of a history out.
+    LeavesOut,
+    /// Leaves the last receipt of a history out.
+    LeavesOutLast,
+    /// Lets two receipts change places.
+    Reorders,
+    /// Adds a receipt at the end of a history.
+    AddsOne,
     /// Knows no kills.
     Forgetful,
     /// Makes statuses up.
@@ -82,6 +90,11 @@ impl Node {
             proof: proof.unwrap_or_default(),
         })
     }
+}
+
+fn is_about(agent: AgentId, entry: &[u8]) -> bool {
+    let record = Entry::parse(entry).ok().and_then(|entry| Record::parse(entry.record).ok());
+    record.is_some_and(|record| receipt_about(&record.body) == Some(agent))
 }
 
 type Results<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -184,6 +197,44 @@ impl Ledger for Node {
             staple.standing = Standing::Present(br#"{"since":2,"status":"active"}"#.to_vec());
         }
         Ok(Response::new(v1::GetStapleResponse { staple: staple.to_bytes().into() }))
+    }
+
+    async fn get_history(
+        &self,
+        request: Request<v1::GetHistoryRequest>,
+    ) -> Result<Response<v1::GetHistoryResponse>, Status> {
+        let request = request.into_inner();
+        let (world, agent) = (self.world.lock().unwrap(), AgentId::parse(&request.agent).unwrap());
+        let mut all: Vec<u64> =
+            (0..).zip(&world.entries).filter_map(|(i, e)| is_about(agent, e).then_some(i)).collect();
+        match self.manner {
+            Manner::LeavesOut => drop(all.remove(all.len() / 2)),
+            Manner::LeavesOutLast => drop(all.pop()),
+            Manner::AddsOne => all.push(world.size() - 2),
+            _ => {}
+        }
+        let page: Vec<u64> = all.into_iter().filter(|index| *index >= request.from).take(4).collect();
+        let entry = |index: u64| world.entries[usize::try_from(index).unwrap()].clone();
+        let mut entries: Vec<_> = page
+            .iter()
+            .map(|index| v1::GetEntryResponse { index: *index, entry: entry(*index).into() })
+            .collect();
+        match self.manner {
+            // The bytes of two change places, each under a good index.
+            Manner::Reorders if entries.len() > 1 => {
+                let (first, second) = (entries[0].entry.clone(), entries[1].entry.clone());
+                (entries[0].entry, entries[1].entry) = (second, first);
+            }
+            Manner::AddsOne => {
+                // A good receipt, said to be where something else is that is sealed.
+                let copy = world.entries.iter().find(|e| is_about(agent, e)).unwrap().clone();
+                if let Some(last) = entries.iter_mut().find(|e| e.index == world.size() - 2) {
+                    last.entry = copy.into();
+                }
+            }
+            _ => {}
+        }
+        Ok(Response::new(v1::GetHistoryResponse { entries, published_size: world.size() }))
     }
 
     async fn get_status(

@@ -8,8 +8,10 @@ use std::sync::{Arc, PoisonError};
 use bytes::Bytes;
 use ledger_format::{
     BundleId, Hash, HashReader, TILE_WIDTH, TileId, leaf_hash, parse_bundle, parse_tile, push_bundle_entry,
-    tree_root,
+    record::AgentId, tree_root,
 };
+use ledger_state::keys;
+use ledger_store::Space;
 
 use super::{Ledger, LedgerError, tile_tree::TileTree};
 use crate::alarm::AlarmKind;
@@ -135,6 +137,19 @@ impl Ledger {
         let len = prefix_len(&whole, id.width)
             .ok_or_else(|| LedgerError::corrupt(id.path(), "bundle is too short"))?;
         Ok(Some(whole.slice(..len)))
+    }
+
+    /// Indices of the receipts about an agent that are at or behind `from` and before `to`, at most `limit`.
+    pub(crate) fn receipts_between(
+        &self,
+        agent: AgentId,
+        from: u64,
+        to: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, LedgerError> {
+        let (first, end) = (keys::receipt(agent, from), keys::receipt(agent, to));
+        let found = self.engine().scan(Space::Index, &first, Some(&end), limit)?;
+        Ok(found.iter().filter_map(|(key, _)| keys::receipt_index(key)).collect())
     }
 
     /// The entry at `index`; `None` beyond the end of the log.

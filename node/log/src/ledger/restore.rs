@@ -60,7 +60,7 @@ impl<'a> Imported<'a> {
         .map_err(|e| LedgerError::corrupt(what(), e.to_string()))?;
         let mut index_batch = Batch::default();
         for (i, (leaf, entry)) in leaves.into_iter().zip(entries).enumerate() {
-            if let Some((key, value)) = ledger_state::record_index(first + i as u64, &entry) {
+            for (key, value) in ledger_state::record_index(first + i as u64, &entry) {
                 index_batch.put(space_of(&key), key, value);
             }
             self.edge.push(leaf, entry);
@@ -152,7 +152,7 @@ impl Ledger {
             }
             let mut batch = Batch::default();
             for (i, entry) in entries.iter().enumerate() {
-                if let Some((key, value)) = ledger_state::record_index(index * TILE_WIDTH + i as u64, entry) {
+                for (key, value) in ledger_state::record_index(index * TILE_WIDTH + i as u64, entry) {
                     batch.put(space_of(&key), key, value);
                 }
             }
@@ -187,7 +187,7 @@ impl Ledger {
         if !manifest.edge.is_empty() {
             batch.put(Space::Meta, meta::edge_key(full_until), manifest.edge.to_vec());
             for (i, entry) in bundle_entries(&manifest.edge)?.iter().enumerate() {
-                if let Some((key, value)) = ledger_state::record_index(full_until + i as u64, entry) {
+                for (key, value) in ledger_state::record_index(full_until + i as u64, entry) {
                     batch.put(space_of(&key), key, value);
                 }
             }

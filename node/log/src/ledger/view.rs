@@ -11,7 +11,7 @@ use super::{Ledger, LedgerError, STATE_CACHE_KEYS_MAX};
 /// Which space of the engine a key of the state lives in. Per-record keys are many and rebuilt from entries; the rest is
 /// small and goes into snapshots.
 pub(crate) fn space_of(key: &[u8]) -> Space {
-    if key.first() == Some(&ledger_state::RECORD_KEY_PREFIX) { Space::Index } else { Space::State }
+    if ledger_state::keys::is_per_record(key) { Space::Index } else { Space::State }
 }
 
 /// Writes of a batch that are not yet committed.

@@ -15,7 +15,8 @@ use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use ledger_format::{
     NoteSigner, Policy, SignatureType, TlogProof,
     record::{
-        Actor, AgentId, AgentKill, AgentRegister, AgentType, Body, Draft, SigningKey, TenantRegister, Ulid,
+        Actor, AgentId, AgentKill, AgentRegister, AgentType, Body, Digest, Draft, ReceiptAction, Scope,
+        SessionId, SessionOpen, SigningKey, TenantRegister, Ulid,
     },
     verify,
 };
@@ -415,6 +416,38 @@ impl Tenant {
         self.record(Body::AgentKill(body))
     }
 
+    /// What one of its agents did, as the tenant says.
+    pub(crate) fn receipt(&mut self, agent: AgentId) -> Bytes {
+        let number = self.next.to_be_bytes();
+        self.record(Body::ReceiptAction(ReceiptAction {
+            action: Scope::parse("invoice:read").unwrap(),
+            agent,
+            detail: Vec::new(),
+            input: Digest::sha256(&number),
+            on_behalf_of: None,
+            outcome: None,
+            output: Digest::sha256(b"out"),
+            session: None,
+            tool: None,
+            verdict: None,
+        }))
+    }
+
+    /// A session of one of its agents, in which nothing may be done.
+    pub(crate) fn session(&mut self, agent: AgentId) -> (SessionId, Bytes) {
+        let session = SessionId(Ulid::from_parts(4, u128::from(self.next)));
+        let body = SessionOpen {
+            agent,
+            audience: None,
+            on_behalf_of: None,
+            proof_key: None,
+            scopes: vec![Scope::parse("invoice:read").unwrap()],
+            session,
+            ttl_min: 60,
+        };
+        (session, self.record(Body::SessionOpen(Box::new(body))))
+    }
+
     /// Any number of distinct valid records: agents of this tenant.
     pub(crate) fn agent(&mut self) -> Bytes {
         let agent = AgentId(Ulid::from_parts(3, u128::from(self.next) << 8 | self.id.0 & 0xff));
@@ -427,7 +460,7 @@ impl Tenant {
             on_behalf_of: None,
             parent: None,
             runtime_type: None,
-            scopes: Vec::new(),
+            scopes: vec![Scope::parse("invoice:read").unwrap()],
             agent_type: AgentType::Autonomous,
         })))
     }

@@ -4,6 +4,7 @@
 mod cluster;
 mod harness;
 mod limits;
+mod present;
 mod rotation;
 mod rules;
 mod seal;

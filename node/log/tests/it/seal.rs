@@ -37,7 +37,7 @@ fn status(cluster: &Cluster, log: &HostedLog, subject: Subject) -> Option<String
     verdict.value.map(|json| String::from_utf8(json).unwrap())
 }
 
-fn agent_of(record: &Bytes) -> AgentId {
+pub(crate) fn agent_of(record: &Bytes) -> AgentId {
     match Record::parse(record).unwrap().body {
         Body::AgentRegister(body) => body.agent,
         other => panic!("{other:?}"),

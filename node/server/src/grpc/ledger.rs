@@ -5,14 +5,14 @@ use std::{pin::Pin, sync::Arc};
 use futures::Stream;
 use ledger_proto::v1::{
     GetCheckpointRequest, GetCheckpointResponse, GetConsistencyRequest, GetConsistencyResponse,
-    GetEndedRequest, GetEndedResponse, GetEntryRequest, GetEntryResponse, GetProofRequest, GetProofResponse,
-    GetStapleRequest, GetStapleResponse, GetStatusRequest, GetStatusResponse, SubmitBatchRequest,
-    SubmitBatchResponse, SubmitRequest, SubmitResponse, SubmitResult, TailRequest, TailResponse,
-    ledger_server::Ledger,
+    GetEndedRequest, GetEndedResponse, GetEntryRequest, GetEntryResponse, GetHistoryRequest,
+    GetHistoryResponse, GetProofRequest, GetProofResponse, GetStapleRequest, GetStapleResponse,
+    GetStatusRequest, GetStatusResponse, SubmitBatchRequest, SubmitBatchResponse, SubmitRequest,
+    SubmitResponse, SubmitResult, TailRequest, TailResponse, ledger_server::Ledger,
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Services, present, read, submit, tail};
+use super::{Services, history, present, read, submit, tail};
 
 /// Serves `maip.ledger.v1.Ledger` from the hosted logs.
 pub(super) struct LedgerService(Arc<Services>);
@@ -82,6 +82,13 @@ impl Ledger for LedgerService {
         request: Request<GetStapleRequest>,
     ) -> Result<Response<GetStapleResponse>, Status> {
         read::staple(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_history(
+        &self,
+        request: Request<GetHistoryRequest>,
+    ) -> Result<Response<GetHistoryResponse>, Status> {
+        history::page(&self.0, request.into_inner()).await.map(Response::new)
     }
 
     async fn get_status(

@@ -3,6 +3,7 @@
 mod admin;
 mod auth;
 mod health;
+mod history;
 mod ledger;
 mod present;
 mod read;

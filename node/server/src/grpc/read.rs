@@ -175,7 +175,7 @@ fn not_published(index: u64) -> Status {
     )
 }
 
-fn too_late(size: u64) -> Status {
+pub(super) fn too_late(size: u64) -> Status {
     let message = format!("no checkpoint of size {size} or more was published in time");
     refusal::refuse(
         Code::DeadlineExceeded,

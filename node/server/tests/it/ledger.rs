@@ -3,16 +3,20 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ledger_format::{
-    Policy, Staple, StapleQuestion, TlogProof, leaf_hash,
-    record::{Actor, Body, Draft, Plan, Record, SigningKey, TenantId, TenantRegister, Ulid},
+    Hash, Policy, Staple, StapleQuestion, TlogProof, leaf_hash, node_hash,
+    record::{
+        Actor, AgentId, AgentRegister, AgentType, Body, Digest, Draft, Entry, Plan, ReceiptAction, Record,
+        Scope, SigningKey, TenantId, TenantRegister, Ulid,
+    },
     verify_staple,
 };
 use ledger_node::keys;
 use ledger_proto::v1::{
     Ack, AddLearnerRequest, GetCheckpointRequest, GetConsistencyRequest, GetEndedRequest, GetEntryRequest,
-    GetProofRequest, GetStapleRequest, GetStatusRequest, LogRequest, Refusal, StatusRequest,
-    SubmitBatchRequest, SubmitRequest, TailRequest, admin_client::AdminClient, get_entry_request,
-    get_proof_request, ledger_client::LedgerClient, submit_result::Result as Outcome, tail_response::Item,
+    GetHistoryRequest, GetProofRequest, GetStapleRequest, GetStatusRequest, LogRequest, Refusal,
+    StatusRequest, SubmitBatchRequest, SubmitRequest, TailRequest, admin_client::AdminClient,
+    get_entry_request, get_proof_request, ledger_client::LedgerClient, submit_result::Result as Outcome,
+    tail_response::Item,
 };
 use prost::Message as _;
 use tonic::{
@@ -206,6 +210,101 @@ async fn the_present_status_is_told() {
     assert_eq!(refusal(&ledger.get_status(bad).await.unwrap_err()).field, "subject");
     let bad = GetEndedRequest { agent: subject, ..Default::default() };
     assert_eq!(refusal(&ledger.get_ended(bad).await.unwrap_err()).field, "agent");
+}
+
+/// A page at a time, published ones only, and the same after a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_comes_in_pages() {
+    let mut node = Node::init("");
+    node.start();
+    let mut ledger = LedgerClient::new(connect(&node).await);
+    let record = tenant(&node, "acme");
+    let tenant_id = Record::parse(&record).unwrap().tenant;
+    ledger.submit(admin(&node, submission(&record, Ack::Sequenced))).await.unwrap();
+    let operator = keys::read_secret(&node.file("keys/main.operator.key")).unwrap();
+    let operator = SigningKey::parse_seed_text(&operator).unwrap();
+    let agent = AgentId(Ulid(7));
+    let for_whom = || Some("operations".to_owned());
+    let by_operator = |body: Body| {
+        let random = keys::random().unwrap()[..16].try_into().unwrap();
+        let id = Ulid::from_parts(now_ms(), u128::from_le_bytes(random));
+        Draft::new(tenant_id, id, Actor::Operator, now_ms(), body).sign(&operator).to_bytes()
+    };
+    let register = AgentRegister {
+        agent,
+        denies: vec![],
+        key: SigningKey::from_seed([9; 32]).public(),
+        name: "bot".into(),
+        on_behalf_of: for_whom(),
+        parent: None,
+        runtime_type: None,
+        scopes: vec![Scope::parse("invoice:read").unwrap()],
+        agent_type: AgentType::Autonomous,
+    };
+    let mut records = vec![by_operator(Body::AgentRegister(Box::new(register)))];
+    for number in 0..5u8 {
+        records.push(by_operator(Body::ReceiptAction(ReceiptAction {
+            action: Scope::parse("invoice:read").unwrap(),
+            agent,
+            detail: vec![],
+            input: Digest::sha256(&[number]),
+            on_behalf_of: for_whom(),
+            outcome: None,
+            output: Digest::sha256(b"out"),
+            session: None,
+            tool: None,
+            verdict: None,
+        })));
+    }
+    let (mut indexes, mut hashes) = (Vec::new(), Vec::new());
+    for record in &records {
+        let request = admin(&node, submission(record, Ack::Sequenced));
+        indexes.push(ledger.submit(request).await.unwrap().into_inner().index);
+        hashes.push(Record::parse(record).unwrap().hash());
+    }
+    let size = indexes[5] + 1;
+    let ask = |from, limit| GetHistoryRequest {
+        agent: agent.to_string(),
+        from,
+        limit,
+        min_size: size,
+        timeout_ms: 20_000,
+        ..Default::default()
+    };
+    assert_eq!(node.stop(), Some(0));
+    node.start();
+    let mut ledger = LedgerClient::new(connect(&node).await);
+    let (mut found, mut from) = (Vec::new(), 0);
+    loop {
+        let page = ledger.get_history(ask(from, 2)).await.unwrap().into_inner();
+        assert!(page.entries.len() <= 2 && page.published_size >= size);
+        let Some(last) = page.entries.last() else { break };
+        from = last.index + 1;
+        found.extend(page.entries.into_iter().map(|entry| {
+            let parsed = Entry::parse(&entry.entry).unwrap();
+            (entry.index, Record::parse(parsed.record).unwrap().hash())
+        }));
+    }
+    let want: Vec<_> = indexes[1..].iter().copied().zip(hashes[1..].iter().copied()).collect();
+    assert_eq!(found, want);
+    // Its status counts them, and their chain is its head.
+    let staple = GetStapleRequest {
+        subject: agent.to_string(),
+        min_size: size,
+        timeout_ms: 20_000,
+        ..Default::default()
+    };
+    let staple = Staple::parse(&ledger.get_staple(staple).await.unwrap().into_inner().staple).unwrap();
+    let head = want.iter().fold(Hash([0; 32]), |head, (_, hash)| node_hash(head, Hash(hash.0)));
+    let status = String::from_utf8(staple.value().unwrap().to_vec()).unwrap();
+    assert!(
+        status.contains(&format!(r#""receipts":{{"count":5,"flagged":0,"head":"{}"}}"#, head.to_hex())),
+        "{status}"
+    );
+    let nobody = GetHistoryRequest { agent: AgentId(Ulid(8)).to_string(), ..Default::default() };
+    assert!(ledger.get_history(nobody).await.unwrap().into_inner().entries.is_empty());
+    let bad = GetHistoryRequest { agent: "bot".into(), ..Default::default() };
+    assert_eq!(refusal(&ledger.get_history(bad).await.unwrap_err()).field, "agent");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Values about the log as a whole and about single entries.
 
-use ledger_format::record::{AgentId, Body, GenesisLimits, Kid, RecordHash, Ulid};
+use ledger_format::record::{AgentId, GenesisLimits, Kid, RecordHash, Ulid};
 use ledger_format::{Frontier, Hash};
 
 use super::{SignerKey, VERSION, Value};
@@ -125,24 +125,6 @@ pub struct RecordAt {
     pub leaf: Hash,
     /// The agent whose receipt it is; `None` for other records.
     pub receipt_of: Option<AgentId>,
-}
-
-impl RecordAt {
-    /// The agent whose receipt a record is.
-    pub(crate) fn receipt_of(body: &Body) -> Option<AgentId> {
-        match body {
-            Body::ReceiptAction(body) => Some(body.agent),
-            Body::ReceiptGenesis(body)
-            | Body::ReceiptDelegation(body)
-            | Body::ReceiptRevocation(body)
-            | Body::ReceiptDataset(body)
-            | Body::ReceiptModel(body)
-            | Body::ReceiptCompliance(body)
-            | Body::ReceiptClaim(body)
-            | Body::ReceiptApproval(body) => Some(body.agent),
-            _ => None,
-        }
-    }
 }
 
 impl Value for RecordAt {

@@ -17,7 +17,7 @@ use crate::{
 pub struct Present {
     /// Its public status, canonical JSON; `None`: the node knows no such subject.
     pub status: Option<Vec<u8>>,
-    /// An agent may act, a session may be used, by the log's time; anything else is known.
+    /// Whether it may act, or may be used, by the log's time.
     pub live: bool,
     /// Of an agent: its open sessions, or, once it has ended, those that its end ended.
     pub sessions: u64,
@@ -75,13 +75,23 @@ impl Reader {
     }
 }
 
+/// Whether it may be used now, by the log's time.
 fn is_live(view: &impl View, subject: Subject) -> bool {
+    let log_ms = || ledger_state::status(view).log_ms;
     match subject {
-        Subject::Agent(id) => ledger_state::agent(view, id).is_some_and(|agent| agent.is_active()),
+        Subject::Agent(id) => ledger_state::agent(view, id).is_some_and(|agent| {
+            let tenant = ledger_state::tenant(view, agent.tenant);
+            agent.is_active() && tenant.is_some_and(|tenant| tenant.is_active())
+        }),
+        Subject::Tenant(id) => ledger_state::tenant(view, id.0).is_some_and(|tenant| tenant.is_active()),
         Subject::Session(id) => ledger_state::session(view, id).is_some_and(|session| {
             let agent = ledger_state::agent(view, session.agent);
-            agent.is_some_and(|agent| session.is_live(&agent, ledger_state::status(view).log_ms))
+            let tenant = ledger_state::tenant(view, session.tenant);
+            agent.zip(tenant).is_some_and(|(agent, tenant)| session.is_live(&agent, &tenant, log_ms()))
         }),
-        Subject::Tenant(_) | Subject::Grant(_) | Subject::Agreement(_) => true,
+        Subject::Grant(id) => matches!(ledger_state::grant_fault(view, id), Ok(None)),
+        Subject::Agreement(hash) => {
+            ledger_state::agreement(view, hash).is_some_and(|agreement| agreement.is_live(log_ms()))
+        }
     }
 }

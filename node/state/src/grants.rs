@@ -199,14 +199,12 @@ fn check_crossing<V: View + ?Sized>(
 
 /// Each agreement above says through how many tenants more a grant may pass.
 fn check_hops_of_agreements<V: View + ?Sized>(batch: &mut Batch<'_, V>, above: &Chain) -> Result<(), Stop> {
-    let mut later = 1;
-    for hash in above.iter().filter_map(|(_, grant)| grant.agreement) {
+    for (later, hash) in (1..).zip(above.iter().filter_map(|(_, grant)| grant.agreement)) {
         let hops = batch.agreement(hash)?.map_or(0, |agreement| agreement.hops);
         if later > hops || later > AGREEMENT_HOPS_MAX - 1 {
             let message = format!("agreement {hash} lets a grant pass through {hops} tenants more");
             return Err(refuse(Code::TooDeep, "body.to.tenant", message, "grant inside the tenant"));
         }
-        later += 1;
     }
     Ok(())
 }

@@ -130,8 +130,11 @@ fn guardrail_key(tenant: Ulid, name: &str) -> Vec<u8> {
     keys::kept(Kept::Guardrail, &tenant.to_bytes(), name.as_bytes())
 }
 
+/// A guardrail and its key.
+type Keyed = (Vec<u8>, Rc<Guardrail>);
+
 impl<V: View + ?Sized> Batch<'_, V> {
-    fn guardrails(&mut self, tenant: Ulid) -> Result<Vec<(Vec<u8>, Rc<Guardrail>)>, Alarm> {
+    fn guardrails(&mut self, tenant: Ulid) -> Result<Vec<Keyed>, Alarm> {
         let (mut from, to) = (guardrail_key(tenant, ""), guardrail_key(tenant, "\u{7f}"));
         let mut list = Vec::new();
         while let Some(key) = self.next_key(&from, &to) {

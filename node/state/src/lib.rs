@@ -94,8 +94,8 @@ pub use signature_job::SignatureJob;
 pub use signer::{Points, SignatureChecker, SignatureFault, check_signature, signer_key};
 pub use status::{
     LogStatus, agent, agent_key, agreement, chain, children, claim, decision, document, ended_by, erased,
-    flags, genesis, grant, log_keys, open_sessions, receipt_mark, record_at, record_index, run, session,
-    status, tenant, trust_closing_score, trust_reading,
+    flags, genesis, grant, grant_fault, log_keys, open_sessions, receipt_mark, record_at, record_index, run,
+    session, status, tenant, trust_closing_score, trust_reading,
 };
 pub use subject::{Subject, public_status};
 pub use values::{

@@ -8,8 +8,9 @@ use ledger_format::record::{
     RecordHash, SessionId, Ulid, record_hash,
 };
 
-use crate::applied::Published;
+use crate::applied::{Alarm, Published};
 use crate::authority::Grant;
+use crate::batch::Batch;
 use crate::claims::{Claim, Document};
 use crate::decisions::DecisionAt;
 use crate::federation::Agreement;
@@ -86,6 +87,18 @@ pub fn session(view: &(impl View + ?Sized), id: SessionId) -> Option<Session> {
 /// A grant.
 pub fn grant(view: &(impl View + ?Sized), id: DelegationId) -> Option<Grant> {
     find(view, &keys::grant(id))
+}
+
+/// Why a grant does not hold at the log's time, itself or for something above it; `None`: it holds.
+///
+/// # Errors
+/// The state is damaged.
+pub fn grant_fault<V: View + ?Sized>(view: &V, id: DelegationId) -> Result<Option<String>, Alarm> {
+    let mut batch = Batch::new(view)?;
+    match batch.grant_chain(id)? {
+        Some(chain) => batch.chain_fault(&chain, true),
+        None => Ok(Some(format!("there is no grant {id}"))),
+    }
 }
 
 /// An agreement, by the hash of its record.

@@ -121,7 +121,7 @@ fn version_of<V: View + ?Sized>(
         let message = format!("workflow {id} has no version {version}");
         refuse(Code::WorkflowVersionWrong, "body.version", message, "name a version that was defined")
     };
-    Ok(batch.get::<Version>(version_key(id, version))?.ok_or_else(wrong)?)
+    batch.get::<Version>(version_key(id, version))?.ok_or_else(wrong)
 }
 
 pub(crate) fn publish<V: View + ?Sized>(

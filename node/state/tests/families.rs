@@ -207,7 +207,8 @@ fn votes_decide_a_claim() {
     };
     // What each of the agents 2, 4 (of the tenant itself), 3, 5 (of the other one) says, the quorum, and what follows.
     use ClaimVote::{Abstain as A, Confirm as C, Deny as D};
-    let cases: &[(bool, &[(u8, ClaimVote)], u64, ClaimResult)] = &[
+    type Case<'a> = (bool, &'a [(u8, ClaimVote)], u64, ClaimResult);
+    let cases: &[Case<'_>] = &[
         (true, &[(2, C), (4, C)], 2, ClaimResult::Confirmed),
         (false, &[(2, C), (4, C)], 2, ClaimResult::Inconclusive),
         (false, &[(2, C), (3, C)], 2, ClaimResult::Confirmed),

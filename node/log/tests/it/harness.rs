@@ -420,6 +420,9 @@ impl Tenant {
     pub(crate) fn receipt(&mut self, agent: AgentId) -> Bytes {
         let number = self.next.to_be_bytes();
         self.record(Body::ReceiptAction(ReceiptAction {
+            approval: None,
+            decision: None,
+            grant: None,
             action: Scope::parse("invoice:read").unwrap(),
             agent,
             detail: Vec::new(),

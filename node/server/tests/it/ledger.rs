@@ -244,6 +244,9 @@ async fn a_history_comes_in_pages() {
     let mut records = vec![by_operator(Body::AgentRegister(Box::new(register)))];
     for number in 0..5u8 {
         records.push(by_operator(Body::ReceiptAction(ReceiptAction {
+            approval: None,
+            decision: None,
+            grant: None,
             action: Scope::parse("invoice:read").unwrap(),
             agent,
             detail: vec![],

@@ -1,6 +1,6 @@
 //! Vectors of evidence.
 
-use ledger_format::record::Entry;
+use ledger_format::record::{Actor, AgentId, AgentKill, AgentSuspend, Body, Draft, Entry, SigningKey, Ulid};
 use ledger_format::*;
 use serde_json::json;
 
@@ -58,6 +58,8 @@ pub(crate) fn write() {
     file.good("an entry that is no entry", "bad entry", case(&bad_entry(b"hello"), &[log]));
     let spaced = Entry::encode(1, br#"{"a": 1}"#);
     file.good("an entry whose record is not canonical", "bad entry", case(&bad_entry(&spaced), &[log]));
+
+    contradictions(&mut file, log);
 
     let canonical = Entry::encode(1, br#"{"a":1}"#);
     file.bad(
@@ -172,4 +174,58 @@ pub(crate) fn write() {
         file.bad(comment, class, text_case(&text, &[]), reason);
     }
     file.write();
+}
+
+/// A kill, and staples of the killed agent.
+fn contradictions(file: &mut File, log: &str) {
+    let [(agent, active), (other, _)] = crate::staples::SUBJECTS;
+    let record = |body: Body| {
+        let draft = Draft::new(Ulid(7), Ulid(8), Actor::Tenant, TIME_S * 1_000, body);
+        Entry::encode(TIME_S * 1_000, &draft.sign(&SigningKey::from_seed([9; 32])).to_bytes())
+    };
+    let id = AgentId::parse(agent).expect("an agent");
+    let reason = || "stolen".to_owned();
+    let kill = record(Body::AgentKill(AgentKill {
+        agent: id,
+        cascade: true,
+        compromised_at: None,
+        on_behalf_of: None,
+        reason: reason(),
+    }));
+    let suspend =
+        record(Body::AgentSuspend(AgentSuspend { agent: id, on_behalf_of: None, reason: reason() }));
+    let evidence = crate::staples::contradiction;
+    file.good(
+        "killed, and active later",
+        "broken promise",
+        case(&evidence(&kill, agent, Some(active), 11), &[log]),
+    );
+    for (comment, class, evidence, reason) in [
+        (
+            "a staple as of before the kill",
+            "framing an honest log",
+            evidence(&kill, agent, Some(active), 10),
+            "StapleBefore",
+        ),
+        (
+            "a staple of another agent",
+            "framing an honest log",
+            evidence(&kill, other, Some(active), 11),
+            "OtherSubject",
+        ),
+        (
+            "a suspension can be undone",
+            "framing an honest log",
+            evidence(&suspend, agent, Some(active), 11),
+            "EndsNothing",
+        ),
+        (
+            "a status that is not in the map",
+            "framing an honest log",
+            evidence(&kill, agent, Some(b"{}"), 11),
+            "NotInMap",
+        ),
+    ] {
+        file.bad(comment, class, case(&evidence, &[]), &format!("NotEvidence.{reason}"));
+    }
 }

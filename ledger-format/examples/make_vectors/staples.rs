@@ -64,6 +64,22 @@ fn good() -> Staple {
     staple_in(&map, AGENT, Some(REVOKED), inclusion)
 }
 
+/// Evidence about the agent: the proof of an entry, and a staple that says that it is active as of `as_of_size`.
+pub(crate) fn contradiction(
+    ending: &[u8],
+    subject: &str,
+    status: Option<&[u8]>,
+    as_of_size: u64,
+) -> Evidence {
+    let map = map(ACTIVE);
+    let later = inclusion(&root_entry(&map, as_of_size, TIME_S - 50), INDEX + 1, &[1]);
+    let staple = Box::new(staple_in(&map, subject, status, later));
+    Evidence::StatusContradiction { ending: inclusion(ending, INDEX + 3, &[2]), staple }
+}
+
+/// The agent of the vectors, active, and another one.
+pub(crate) const SUBJECTS: [(&str, &[u8]); 2] = [(AGENT, ACTIVE), (OTHER, ACTIVE)];
+
 /// A case that asks for the agent, a minute after the witnesses, and takes what is two minutes old.
 fn case(text: &str) -> Value {
     json!({

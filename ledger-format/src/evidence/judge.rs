@@ -1,6 +1,6 @@
 //! Judging evidence against a policy: whose signatures contradict each other?
 
-use super::{Evidence, EvidenceKind, PrefixProof};
+use super::{Evidence, EvidenceKind, PrefixProof, contradiction};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::merkle::{ProofError, leaf_hash, verify_inclusion, verify_subtree};
 use crate::note::{Note, Vkey};
@@ -60,6 +60,31 @@ pub enum NotEvidence {
     /// The proof file does not carry the entry.
     #[error("the proof file does not carry the entry")]
     NoEntry,
+    /// The entry ends nothing for good.
+    #[error("the entry ends nothing for good")]
+    EndsNothing,
+    /// The staple is about something else than the entry ends.
+    #[error("the staple is about {got}, the entry ends {ended}")]
+    OtherSubject {
+        /// Whom the staple is about.
+        got: String,
+        /// What the entry ends.
+        ended: String,
+    },
+    /// The staple speaks of the time before the entry.
+    #[error("the staple is as of size {as_of_size}, which does not include entry {index}")]
+    StapleBefore {
+        /// As of which size it speaks.
+        as_of_size: u64,
+        /// Index of the entry.
+        index: u64,
+    },
+    /// The staple's entry is no `state.root`.
+    #[error("the staple's entry is no state.root")]
+    NoStateRoot,
+    /// The status is not in the map that the `state.root` commits to.
+    #[error("the staple's status is not in the map of its state.root")]
+    NotInMap,
 }
 
 impl Evidence {
@@ -82,6 +107,14 @@ impl Evidence {
                     return Err(NotEvidence::GoodEntry);
                 }
                 if !signed_by_log(policy, &origin, &proof.note) {
+                    return Err(NotEvidence::NoCulprit);
+                }
+                Ok(Verdict { kind: self.kind(), origin, log: true, witnesses: Vec::new() })
+            }
+            Self::StatusContradiction { ending, staple } => {
+                let origin = contradiction::check(ending, staple)?;
+                let notes = [&ending.note, &staple.inclusion.note];
+                if !notes.into_iter().all(|note| signed_by_log(policy, &origin, note)) {
                     return Err(NotEvidence::NoCulprit);
                 }
                 Ok(Verdict { kind: self.kind(), origin, log: true, witnesses: Vec::new() })

@@ -19,26 +19,31 @@
 //! | `log-inconsistent` | an older and a newer note, a prefix proof | the newer tree does not begin with the older one, both signed by the log |
 //! | `witness-fork` | two notes, and a prefix proof if the sizes differ | a witness cosigned both; the log need not have signed |
 //! | `bad-entry` | instead of notes one line `proof <bytes>` and a proof file with the entry | the log holds bytes that are not a canonical entry |
+//! | `status-contradiction` | such a proof file, one line `staple <bytes>` and a staple | the log ended something for good, and sealed a later status by which it goes on |
 //!
 //! Why a prefix proof convicts: it is a subtree proof of the first `m` entries under the newer root. The nodes it
 //! names are fixed by that root, so the prefix has exactly one root; if it is not the one in the older note, no
 //! consistency proof can exist.
 
+mod contradiction;
 mod judge;
 mod text_form;
 
 use crate::merkle::Hash;
 use crate::note::{NOTE_BYTES_MAX, Note, NoteError};
 use crate::proof::{PROOF_BYTES_MAX, TlogProof, TlogProofError};
+use crate::status_proof::{STAPLE_BYTES_MAX, Staple, StapleError};
 
 pub use judge::{NotEvidence, Verdict};
 
 /// First line of an evidence file.
 pub const EVIDENCE_HEADER: &str = "maip-evidence/1";
 
-/// Largest evidence file that is read, in bytes: two notes and 64 hashes, or a proof file.
-pub const EVIDENCE_BYTES_MAX: usize =
-    (if PROOF_BYTES_MAX > 2 * NOTE_BYTES_MAX { PROOF_BYTES_MAX } else { 2 * NOTE_BYTES_MAX }) + 4_096;
+/// Largest evidence file that is read, in bytes: two notes and 64 hashes, or a proof file and a staple.
+pub const EVIDENCE_BYTES_MAX: usize = {
+    let (with_staple, notes) = (PROOF_BYTES_MAX + STAPLE_BYTES_MAX, 2 * NOTE_BYTES_MAX);
+    (if with_staple > notes { with_staple } else { notes }) + 4_096
+};
 
 /// What a piece of evidence is about: the word in its second line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +56,8 @@ pub enum EvidenceKind {
     WitnessFork,
     /// A log holds bytes that are not a canonical entry.
     BadEntry,
+    /// A log ended something for good and sealed a later status by which it goes on.
+    StatusContradiction,
 }
 
 impl EvidenceKind {
@@ -61,13 +68,19 @@ impl EvidenceKind {
             Self::LogInconsistent => "log-inconsistent",
             Self::WitnessFork => "witness-fork",
             Self::BadEntry => "bad-entry",
+            Self::StatusContradiction => "status-contradiction",
         }
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::LogForkSameSize, Self::LogInconsistent, Self::WitnessFork, Self::BadEntry]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        let all = [
+            Self::LogForkSameSize,
+            Self::LogInconsistent,
+            Self::WitnessFork,
+            Self::BadEntry,
+            Self::StatusContradiction,
+        ];
+        all.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -113,6 +126,13 @@ pub enum Evidence {
         /// A proof file that carries the entry as `extra`. Cosignatures are not needed.
         proof: TlogProof,
     },
+    /// Something that the log ended for good, and a later status by which it goes on.
+    StatusContradiction {
+        /// A proof file that carries the entry which ended it. Cosignatures are not needed.
+        ending: TlogProof,
+        /// The staple, as of a size that includes that entry.
+        staple: Box<Staple>,
+    },
 }
 
 impl Evidence {
@@ -123,12 +143,13 @@ impl Evidence {
             Self::LogInconsistent { .. } => EvidenceKind::LogInconsistent,
             Self::WitnessFork { .. } => EvidenceKind::WitnessFork,
             Self::BadEntry { .. } => EvidenceKind::BadEntry,
+            Self::StatusContradiction { .. } => EvidenceKind::StatusContradiction,
         }
     }
 }
 
 /// Why bytes are not an evidence file. The sender is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvidenceError {
     /// Over [`EVIDENCE_BYTES_MAX`].
@@ -158,6 +179,9 @@ pub enum EvidenceError {
     /// The proof file is malformed.
     #[error("the proof file is malformed: {0}")]
     Proof(TlogProofError),
+    /// The staple is malformed.
+    #[error("the staple is malformed: {0}")]
+    Staple(StapleError),
     /// The proof file carries no entry.
     #[error("the proof file does not carry the entry")]
     NoEntry,

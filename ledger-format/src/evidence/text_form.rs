@@ -6,6 +6,7 @@ use super::{EVIDENCE_BYTES_MAX, EVIDENCE_HEADER, Evidence, EvidenceError, Eviden
 use crate::merkle::{Hash, PROOF_HASHES_MAX};
 use crate::note::Note;
 use crate::proof::TlogProof;
+use crate::status_proof::Staple;
 use crate::text;
 
 impl Evidence {
@@ -22,9 +23,10 @@ impl Evidence {
         let (kind, rest) = text::split_line(rest).ok_or(EvidenceError::Kind)?;
         let kind = kind.strip_prefix("kind ").and_then(EvidenceKind::from_name).ok_or(EvidenceError::Kind)?;
         let (prefix, rest) = parse_prefix(rest)?;
-        if kind == EvidenceKind::BadEntry {
+        if matches!(kind, EvidenceKind::BadEntry | EvidenceKind::StatusContradiction) {
             return match prefix {
-                None => parse_bad_entry(rest),
+                None if kind == EvidenceKind::BadEntry => parse_bad_entry(rest),
+                None => parse_contradiction(rest),
                 Some(_) => Err(EvidenceError::Prefix),
             };
         }
@@ -85,16 +87,26 @@ fn parse_note(rest: &str) -> Result<(Note, &str), EvidenceError> {
     Ok((Note::parse(note.as_bytes()).map_err(EvidenceError::Note)?, rest))
 }
 
-fn parse_bad_entry(rest: &str) -> Result<Evidence, EvidenceError> {
+/// Reads a proof file that carries its entry.
+fn parse_proof(rest: &str) -> Result<(TlogProof, &str), EvidenceError> {
     let (proof, rest) = parse_part("proof", rest)?;
+    let proof = TlogProof::parse(proof.as_bytes()).map_err(EvidenceError::Proof)?;
+    if proof.extra.is_none() { Err(EvidenceError::NoEntry) } else { Ok((proof, rest)) }
+}
+
+fn parse_bad_entry(rest: &str) -> Result<Evidence, EvidenceError> {
+    let (proof, rest) = parse_proof(rest)?;
+    if rest.is_empty() { Ok(Evidence::BadEntry { proof }) } else { Err(EvidenceError::Trailing) }
+}
+
+fn parse_contradiction(rest: &str) -> Result<Evidence, EvidenceError> {
+    let (ending, rest) = parse_proof(rest)?;
+    let (staple, rest) = parse_part("staple", rest)?;
     if !rest.is_empty() {
         return Err(EvidenceError::Trailing);
     }
-    let proof = TlogProof::parse(proof.as_bytes()).map_err(EvidenceError::Proof)?;
-    if proof.extra.is_none() {
-        return Err(EvidenceError::NoEntry);
-    }
-    Ok(Evidence::BadEntry { proof })
+    let staple = Box::new(Staple::parse(staple.as_bytes()).map_err(EvidenceError::Staple)?);
+    Ok(Evidence::StatusContradiction { ending, staple })
 }
 
 impl fmt::Display for Evidence {
@@ -105,6 +117,10 @@ impl fmt::Display for Evidence {
             Self::LogInconsistent { old, new, prefix } => (Some(prefix), [old, new]),
             Self::WitnessFork { first, second, prefix } => (prefix.as_ref(), [first, second]),
             Self::BadEntry { proof } => return write_part(f, "proof", &proof.to_string()),
+            Self::StatusContradiction { ending, staple } => {
+                write_part(f, "proof", &ending.to_string())?;
+                return write_part(f, "staple", &staple.to_string());
+            }
         };
         if let Some(PrefixProof { root, hashes }) = prefix {
             writeln!(f, "prefix {}", root.to_base64())?;

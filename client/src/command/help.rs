@@ -158,8 +158,9 @@ Examples:
 pub(crate) const EVIDENCE: &str = "\
 Answers 1 when the evidence convicts nobody.
 
-Example:
-  maip evidence check monitor/evidence-70000.txt --policy policy.txt";
+Examples:
+  maip evidence check monitor/evidence-70000.txt --policy policy.txt
+  maip evidence status --ending kill.tlog-proof --staple later.staple --policy policy.txt --out evidence.txt";
 
 pub(crate) const POLICY: &str = "\
 Example:

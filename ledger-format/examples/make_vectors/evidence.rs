@@ -59,7 +59,7 @@ pub(crate) fn write() {
     let spaced = Entry::encode(1, br#"{"a": 1}"#);
     file.good("an entry whose record is not canonical", "bad entry", case(&bad_entry(&spaced), &[log]));
 
-    contradictions(&mut file, log);
+    contradictions(&mut file, log, &case);
 
     let canonical = Entry::encode(1, br#"{"a":1}"#);
     file.bad(
@@ -177,7 +177,7 @@ pub(crate) fn write() {
 }
 
 /// A kill, and staples of the killed agent.
-fn contradictions(file: &mut File, log: &str) {
+fn contradictions(file: &mut File, log: &str, case: &dyn Fn(&Evidence, &[&str]) -> serde_json::Value) {
     let [(agent, active), (other, _)] = crate::staples::SUBJECTS;
     let record = |body: Body| {
         let draft = Draft::new(Ulid(7), Ulid(8), Actor::Tenant, TIME_S * 1_000, body);

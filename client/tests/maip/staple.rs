@@ -240,3 +240,46 @@ fn a_monitoring_prefix_has_staples_too() {
     fs::write(files.dir.path().join("main/status").join(&other), staple.to_bytes()).unwrap();
     ask(&other).exits(1).says("when asked for");
 }
+
+/// A log that shows one history to whoever revokes and another to whoever asks later.
+#[test]
+fn a_staple_that_denies_a_kill_convicts_the_log() {
+    let mut honest = World::with_receipts(3);
+    let mut cheating = honest.copy();
+    let index = honest.kill();
+    honest.seal();
+    for _ in 0..3 {
+        cheating.receipt();
+    }
+    cheating.seal();
+    let files = Files::new(&honest);
+    let path = |name: &str| files.dir.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("kill.tlog-proof"), honest.proof(index).to_bytes()).unwrap();
+    let write = |world: &World, of: Subject| {
+        let staple = world.staple(of, world.checkpoint(world.size())).unwrap();
+        fs::write(path("later.staple"), staple.to_bytes()).unwrap();
+    };
+    let make = || {
+        maip([
+            "evidence",
+            "status",
+            "--ending",
+            &path("kill.tlog-proof"),
+            "--staple",
+            &path("later.staple"),
+            "--policy",
+            &path("policy.txt"),
+            "--out",
+            &path("evidence.txt"),
+        ])
+    };
+    write(&honest, subject(&honest));
+    make().exits(1).says("do not contradict");
+    write(&cheating, nobody());
+    make().exits(1).says("the entry ends");
+    assert!(!std::path::Path::new(&path("evidence.txt")).exists());
+    write(&cheating, subject(&cheating));
+    make().exits(0).says("sealed a later status by which it goes on");
+    let check = maip(["evidence", "check", &path("evidence.txt"), "--policy", &path("policy.txt")]);
+    check.exits(0).says("CONVICTED").says(ORIGIN);
+}

@@ -4,8 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use ledger_format::record::{
-    ActionOutcome, ActionVerdict, Actor, AgentId, AgentKill, AgentRegister, AgentType, Body, DetailValue,
-    Digest, Draft, ReceiptAction, Scope, SessionId, SessionOpen, SigningKey, TenantId, TenantRegister, Ulid,
+    ActionOutcome, ActionVerdict, Actor, AgentId, AgentKill, AgentRegister, AgentType, Body,
+    DelegationAccept, DelegationId, DelegationOffer, DelegationRevoke, DetailValue, Digest, Draft,
+    FederationAgree, GrantLimits, GrantTo, PeerSignature, ReceiptAction, RecordHash, Scope, SessionId,
+    SessionOpen, SigningKey, TenantId, TenantRegister, Ulid,
 };
 
 /// A tenant that holds its own root key.
@@ -102,6 +104,95 @@ impl Tenant {
             reason: reason.to_owned(),
         };
         sign(self.id, Actor::Tenant, Body::AgentKill(body), &self.key)
+    }
+}
+
+/// Minutes that an agreement between two demo tenants lasts, and at most a grant under it.
+const AGREEMENT_MINUTES: u64 = 60;
+
+impl Tenant {
+    /// An agreement with another tenant of the same log, for `scopes`: the other one has signed it, this one signs the record.
+    pub fn agree(&self, peer: &Tenant, scopes: &[&str]) -> Result<Vec<u8>> {
+        let mut body = FederationAgree {
+            expires_at: now_ms()? + AGREEMENT_MINUTES * 60_000,
+            hops: 0,
+            on_behalf_of: None,
+            origin: None,
+            peer: peer.id(),
+            peer_key: peer.key.public(),
+            peer_sig: PeerSignature { kid: peer.key.kid(), value: [0; 64] },
+            scopes: scopes.iter().map(|text| scope(text)).collect::<Result<_>>()?,
+            ttl_min: AGREEMENT_MINUTES,
+        };
+        body.sign_as_peer(self.id, &peer.key);
+        sign(self.id, Actor::Tenant, Body::FederationAgree(Box::new(body)), &self.key)
+    }
+
+    /// Takes a grant back.
+    pub fn revoke_grant(&self, grant: DelegationId, reason: &str) -> Result<Vec<u8>> {
+        let body = DelegationRevoke { grant, on_behalf_of: None, reason: reason.to_owned() };
+        sign(self.id, Actor::Tenant, Body::DelegationRevoke(Box::new(body)), &self.key)
+    }
+}
+
+impl Agent {
+    /// Grants `scopes` to another tenant's agent under an agreement (the hash of its record), for half an hour; the grant's id
+    /// comes along.
+    pub fn grant(
+        &self,
+        to: &Agent,
+        agreement: RecordHash,
+        scopes: &[&str],
+    ) -> Result<(DelegationId, Vec<u8>)> {
+        let grant = DelegationId(fresh_id()?);
+        let body = DelegationOffer {
+            agreement: Some(agreement),
+            deny: Vec::new(),
+            from: Some(self.id),
+            grant,
+            hops: 0,
+            limits: GrantLimits {
+                approval_over: None,
+                calls: None,
+                currency: None,
+                env: None,
+                expires_at: now_ms()? + 30 * 60_000,
+                min_trust_bp: None,
+                not_before: None,
+                purpose: None,
+                spend_minor: None,
+                window_s: None,
+            },
+            on_behalf_of: None,
+            parent: None,
+            scopes: scopes.iter().map(|text| scope(text)).collect::<Result<_>>()?,
+            to: GrantTo { agent: to.id, kid: to.key.kid(), origin: None, tenant: to.tenant() },
+        };
+        Ok((
+            grant,
+            sign(self.tenant, Actor::Agent(self.id), Body::DelegationOffer(Box::new(body)), &self.key)?,
+        ))
+    }
+
+    /// Takes a grant that was offered by the record with that hash.
+    pub fn accept(&self, grant: DelegationId, offer: RecordHash) -> Result<Vec<u8>> {
+        let body = DelegationAccept {
+            agent: self.id,
+            agreement: None,
+            foreign: None,
+            foreign_origin: None,
+            grant,
+            offer,
+            on_behalf_of: None,
+        };
+        sign(self.tenant, Actor::Agent(self.id), Body::DelegationAccept(Box::new(body)), &self.key)
+    }
+
+    /// A receipt for something that was done under a grant.
+    pub fn receipt_under(&mut self, grant: DelegationId, action: &str, note: &str) -> Result<Vec<u8>> {
+        self.receipts += 1;
+        let body = ReceiptAction { grant: Some(grant), ..self.action(action, note)? };
+        sign(self.tenant, Actor::Agent(self.id), Body::ReceiptAction(body), &self.key)
     }
 }
 

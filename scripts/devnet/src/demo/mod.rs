@@ -2,6 +2,7 @@
 //!
 //! Every sentence that claims something is printed after it was checked; the first untrue one ends the demo.
 
+mod delegation;
 mod failover;
 mod maip;
 mod offline;
@@ -124,6 +125,8 @@ async fn tell(story: &mut Story, options: Options) -> Result<(Devnet, Summary)> 
     offline::verify(story, &devnet, &proof, &mut summary)?;
     offline::forge(story, &devnet, &proof, &mut summary)?;
     standing::violation_and_kill(story, &mut submitter, &tenant, &devnet, &mut acknowledged, &mut summary)
+        .await?;
+    delegation::two_organisations(story, &mut submitter, (&tenant, &agents[0]), &devnet, &mut acknowledged)
         .await?;
     failover::kill_and_go_on(story, &mut devnet, &mut agents[1], &mut acknowledged, &mut summary).await?;
     failover::nothing_lost(story, &mut submitter, &acknowledged, &mut summary).await?;

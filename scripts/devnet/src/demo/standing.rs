@@ -156,7 +156,7 @@ async fn published_score(
 }
 
 /// Asks a replay of the published entries.
-fn ask(story: &mut Story, devnet: &Devnet, question: &str) -> Result<serde_json::Value> {
+pub(super) fn ask(story: &mut Story, devnet: &Devnet, question: &str) -> Result<serde_json::Value> {
     let log = devnet.manifest().log("main")?;
     let mut args: Vec<OsString> = vec!["replay".into(), "--json".into(), "--query".into(), question.into()];
     args.extend([

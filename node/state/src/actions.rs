@@ -32,10 +32,15 @@ pub(crate) fn action<V: View + ?Sized>(
         .with(judge_authority(batch, record, &agent, body)?)
         .with(judge_session(batch, record, &agent, body)?)
         .with(judge_approval(batch, record, &agent, body)?);
+    let flags = match meaning(body, flags) {
+        Some(What::Action { agent, outcome: ActionOutcome::Ok }) => {
+            batch.observe(What::Action { agent, outcome: ActionOutcome::Ok })?;
+            flags
+        }
+        Some(harm) => flags.with(batch.observe_harm(body.agent, harm)?),
+        None => flags,
+    };
     batch.extend_chain(body.agent, hash, flags)?;
-    if let Some(what) = meaning(body, flags) {
-        batch.observe(what)?;
-    }
     Ok(flags)
 }
 

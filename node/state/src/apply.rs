@@ -147,11 +147,11 @@ impl<V: View + ?Sized> Batch<'_, V> {
             Body::DelegationAccept(body) => grant_answers::accept(self, record, body)?,
             Body::DelegationReject(body) => grant_answers::reject(self, record, body)?,
             Body::DelegationRevoke(body) => grant_answers::revoke(self, record, body)?,
-            Body::Decision(body) => decisions::decision(self, record, body)?,
+            Body::Decision(body) => return decisions::decision(self, record, body, flags),
             Body::Approval(body) => decisions::approval(self, record, body)?,
             Body::PolicyPut(body) => policies::put(self, record, body, hash)?,
             Body::PolicyStatus(body) => policies::set_status(self, record, body)?,
-            Body::AttestPeer(body) => attestations::peer(self, record, body)?,
+            Body::AttestPeer(body) => return attestations::peer(self, record, body, flags),
             other => return self.other_family(record, other, flags),
         }
         Ok(flags)

@@ -8,8 +8,8 @@ use crate::fields::value;
 use crate::keys;
 use crate::rejection::{Code, Rejection};
 use crate::scores::agent_name;
-use crate::subject::Subject;
 use crate::trust::{Attestation, Verdict, What};
+use crate::values::Flags;
 use crate::view::View;
 
 value! {
@@ -28,7 +28,8 @@ pub(crate) fn peer<V: View + ?Sized>(
     batch: &mut Batch<'_, V>,
     record: &Record,
     body: &AttestPeer,
-) -> Result<(), Stop> {
+    flags: Flags,
+) -> Result<Flags, Stop> {
     let refuse = |code, field: &str, message: String, fix: &str| Rejection::new(code, field, message, fix);
     batch.acting_agent_of(record.tenant, body.agent, "body.agent")?;
     let unknown = || {
@@ -54,17 +55,22 @@ pub(crate) fn peer<V: View + ?Sized>(
         .into());
     }
     batch.refresh_weight(record.tenant)?;
-    batch.mark_dirty(Subject::Agent(body.subject))?;
-    Ok(batch.observe(What::Attest(Attestation {
-        agent: agent_name(body.subject),
-        by: agent_name(body.agent),
-        interaction: body.interaction,
-        interaction_ms: met.ms,
-        verdict: match body.verdict {
-            PeerVerdict::Good => Verdict::Good,
-            PeerVerdict::Bad => Verdict::Bad,
-        },
-    }))?)
+    let attestation = |verdict| {
+        What::Attest(Attestation {
+            agent: agent_name(body.subject),
+            by: agent_name(body.agent),
+            interaction: body.interaction,
+            interaction_ms: met.ms,
+            verdict,
+        })
+    };
+    match body.verdict {
+        PeerVerdict::Good => {
+            batch.observe(attestation(Verdict::Good))?;
+            Ok(flags)
+        }
+        PeerVerdict::Bad => Ok(flags.with(batch.observe_harm(body.subject, attestation(Verdict::Bad))?)),
+    }
 }
 
 impl<V: View + ?Sized> Batch<'_, V> {

@@ -235,7 +235,7 @@ impl<V: View + ?Sized> Batch<'_, V> {
 
 impl Case<'_> {
     fn thresholds(&self) -> TrustThresholds {
-        self.tenant.thresholds.clone().unwrap_or(TrustThresholds::DEFAULT)
+        self.tenant.thresholds_or_default()
     }
 
     fn rules_about(&self) -> impl Iterator<Item = &Placed> {

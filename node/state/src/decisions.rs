@@ -14,8 +14,8 @@ use crate::fields::{value, word_parts};
 use crate::keys::{self, Kept};
 use crate::rejection::{Code, Rejection};
 use crate::scores::agent_name;
-use crate::subject::Subject;
 use crate::trust::What;
+use crate::values::Flags;
 use crate::view::View;
 
 word_parts!(DecisionResult, DecisionReason);
@@ -56,7 +56,8 @@ pub(crate) fn decision<V: View + ?Sized>(
     batch: &mut Batch<'_, V>,
     record: &Record,
     body: &Decision,
-) -> Result<(), Stop> {
+    mut flags: Flags,
+) -> Result<Flags, Stop> {
     let question = Question::from_record(record.tenant, body);
     let answer = match body.kind {
         DecisionKind::Guardrail => guardrail_answer(batch, record, body)?,
@@ -81,13 +82,13 @@ pub(crate) fn decision<V: View + ?Sized>(
         DecisionResult::Denied => {
             let lacks = [DecisionReason::NoScope, DecisionReason::DeniedScope, DecisionReason::GrantEnded];
             if lacks.contains(&reason) {
-                batch.mark_dirty(Subject::Agent(body.agent))?;
-                batch.observe(What::Denial { agent: agent_name(body.agent) })?;
+                let harm = What::Denial { agent: agent_name(body.agent) };
+                flags = flags.with(batch.observe_harm(body.agent, harm)?);
             }
         }
         DecisionResult::NeedsApproval => {}
     }
-    Ok(())
+    Ok(flags)
 }
 
 /// A guardrail stands outside the log: its word is taken as it is, for an agent that exists.

@@ -87,11 +87,11 @@ pub(crate) fn offer<V: View + ?Sized>(
     batch.put(keys::offer(hash), OfferOf { grant: body.grant });
     let Some(from) = body.from else { return Ok(flags.with(mark(exceeded))) };
     batch.note_interaction(from, body.to.agent)?;
-    if exceeded {
-        batch.observe(What::Denial { agent: agent_name(from) })?;
-        batch.mark_dirty(Subject::Agent(from))?;
+    if !exceeded {
+        return Ok(flags);
     }
-    Ok(flags.with(mark(exceeded)))
+    let harm = batch.observe_harm(from, What::Denial { agent: agent_name(from) })?;
+    Ok(flags.with(mark(exceeded)).with(harm))
 }
 
 fn mark(exceeded: bool) -> Flags {

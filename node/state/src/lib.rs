@@ -59,6 +59,7 @@ mod signer;
 mod status;
 mod subject;
 mod tenants;
+mod thresholds;
 pub mod trust;
 mod usage;
 mod values;

@@ -143,7 +143,18 @@ impl Reader {
                 };
                 self.hear(What::Session { agent: name(body.agent), outcome });
             }
-            Body::ReceiptAction(body) => self.action(body.agent, body.verdict, flags),
+            Body::ReceiptAction(body) => {
+                self.action(body.agent, body.verdict, flags);
+                // 30.00 is the default threshold; nobody here sets another.
+                let falls_below = |reader: &Self| {
+                    let reading = trust::reading(&reader.trust, &name(body.agent), at).unwrap();
+                    reading.response_bp() < 3_000 && reader.people[&body.agent].standing == Standing::Active
+                };
+                assert_eq!(flags.contains(Flags::TRUST_SUSPENDED), falls_below(self), "entry {index}");
+                if flags.contains(Flags::TRUST_SUSPENDED) {
+                    self.set(body.agent, index, Standing::Suspended, StatusChange::Suspend);
+                }
+            }
             _ => {}
         }
     }

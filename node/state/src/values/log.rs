@@ -182,7 +182,12 @@ impl Flags {
     /// The decision that it names does not allow it.
     pub const DECISION_MISMATCH: Flags = Flags(2048);
 
-    const NAMES: [(Flags, &'static str); 12] = [
+    /// It brought trust in the agent below what its tenant watches.
+    pub const TRUST_ALERT: Flags = Flags(4096);
+    /// It brought trust in the agent so low that the agent is suspended from here on.
+    pub const TRUST_SUSPENDED: Flags = Flags(8192);
+
+    const NAMES: [(Flags, &'static str); 14] = [
         (Flags::OUT_OF_SCOPE, "out_of_scope"),
         (Flags::DENIED, "denied"),
         (Flags::PREV_MISMATCH, "prev_mismatch"),
@@ -195,6 +200,8 @@ impl Flags {
         (Flags::NO_GRANT, "no_grant"),
         (Flags::NO_APPROVAL, "no_approval"),
         (Flags::DECISION_MISMATCH, "decision_mismatch"),
+        (Flags::TRUST_ALERT, "trust_alert"),
+        (Flags::TRUST_SUSPENDED, "trust_suspended"),
     ];
 
     /// Both.

@@ -3,13 +3,13 @@
 mod world;
 
 use ledger_format::record::{
-    AgentType, AgentUpdate, Amount, AnomalyReport, AnomalyResolution, AnomalyResolve, Approval,
-    ApprovalVerdict, Body, BreakerState, Decision, DecisionKind, DecisionReason, DecisionResult, Digest,
-    GuardrailDefine, GuardrailStatus, MinutesOfDay, PolicyCondition, PolicyEffect, PolicyId, PolicyPut,
-    PolicyRule, PolicyState, PolicyStatus, RateLimit, ReceiptAction, ReceiptId, ScopeDefine, Severity,
-    SpendLimit, TenantUpdate, ToolId, ToolRegister, TrustThresholds,
+    ActionVerdict, AgentType, AgentUpdate, Amount, AnomalyReport, AnomalyResolution, AnomalyResolve,
+    Approval, ApprovalVerdict, Body, BreakerState, Decision, DecisionKind, DecisionReason, DecisionResult,
+    Digest, GuardrailDefine, GuardrailStatus, MinutesOfDay, PolicyCondition, PolicyEffect, PolicyId,
+    PolicyPut, PolicyRule, PolicyState, PolicyStatus, RateLimit, ReceiptAction, ReceiptId, ScopeDefine,
+    Severity, SpendLimit, TenantUpdate, ToolId, ToolRegister, TrustThresholds,
 };
-use ledger_state::{Answer, Question, Replayer, evaluate};
+use ledger_state::{AgentStatus, Answer, Question, Replayer, evaluate};
 use world::speak::*;
 use world::*;
 
@@ -365,6 +365,42 @@ fn trust_below_the_tenants_threshold_stops_an_agent() {
         ScopeDefine { critical: true, description: None, on_behalf_of: None, scope: scope("invoice:*") };
     log.must(By::Tenant(1), Body::ScopeDefine(Box::new(define)));
     assert_eq!(ask(&mut log, &question(1, "invoice:pay")).0, "approval_needed");
+}
+
+#[test]
+fn trust_that_falls_alerts_and_suspends_at_the_entry_that_did_it() {
+    let judged = |verdict| {
+        Body::ReceiptAction(ReceiptAction { verdict: Some(verdict), ..action_body(1, "invoice:pay") })
+    };
+    let mut log = Log::new();
+    for _ in 0..30 {
+        log.ms += DAY;
+        log.behave(1, 1, 8);
+    }
+    index(&one(&mut log.state, &open(600, 1, 1, 60, "invoice:*")));
+    let minor = log.must(By::Tenant(1), judged(ActionVerdict::Minor));
+    assert_eq!(minor.trust, Vec::<&str>::new(), "{:?}", log.score(1));
+    let major = log.must(By::Tenant(1), judged(ActionVerdict::Major));
+    assert_eq!((major.trust, log.score(1)), (vec!["trust_alert"], Some(5_900)));
+    let again = log.must(By::Tenant(1), judged(ActionVerdict::Major));
+    assert_eq!(again.trust, Vec::<&str>::new(), "it was below already");
+    let critical = log.must(By::Tenant(1), judged(ActionVerdict::Critical));
+    assert_eq!((critical.trust, log.score(1)), (vec!["trust_suspended"], Some(2_900)));
+    let known = ledger_state::agent(&log.state, agent(1)).unwrap();
+    let AgentStatus::Suspended { index: since, reason, .. } = known.status else { panic!("{known:?}") };
+    assert_eq!((since, reason.as_str()), (critical.index, "trust"));
+    assert_eq!(log.act(1, "invoice:pay", None), ["suspended"]);
+    assert_eq!(code(&one(&mut log.state, &refresh(601, 1, 1, 60))), "session_ended");
+    // Whoever reactivates it answers for it; the next harm suspends it again.
+    index(&one(&mut log.state, &reactivate(602, 1)));
+    assert_eq!(log.act(1, "invoice:pay", None), Vec::<&str>::new());
+    assert_eq!(log.must(By::Tenant(1), judged(ActionVerdict::Minor)).trust, ["trust_suspended"]);
+    // A tenant that wants none of it says so.
+    let thresholds = Some(TrustThresholds { approval: 0, monitor: 0, suspend: 0 });
+    let update = TenantUpdate { name: None, on_behalf_of: None, plan: None, thresholds };
+    log.must(By::Tenant(1), Body::TenantUpdate(Box::new(update)));
+    index(&one(&mut log.state, &reactivate(603, 1)));
+    assert_eq!(log.must(By::Tenant(1), judged(ActionVerdict::Critical)).trust, Vec::<&str>::new());
 }
 
 #[test]

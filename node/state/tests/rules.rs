@@ -195,7 +195,8 @@ fn evidence_is_never_refused_but_flagged() {
     index(&one(&mut state, &register(10, None, |b| b.denies = scopes(&["invoice:delete"]))));
     let cases = [
         ("invoice:pay", Flags::NONE),
-        ("order:read", Flags::OUT_OF_SCOPE),
+        // The first harm brings trust below what the tenant watches.
+        ("order:read", Flags::OUT_OF_SCOPE.with(Flags::TRUST_ALERT)),
         ("invoice:delete", Flags::DENIED),
     ];
     for (number, (action, want)) in (300..).zip(cases) {

@@ -144,13 +144,14 @@ impl Reader {
                 self.hear(What::Session { agent: name(body.agent), outcome });
             }
             Body::ReceiptAction(body) => {
-                self.action(body.agent, body.verdict, flags);
+                let does_harm = self.action(body.agent, body.verdict, flags);
                 // 30.00 is the default threshold; nobody here sets another.
                 let falls_below = |reader: &Self| {
                     let reading = trust::reading(&reader.trust, &name(body.agent), at).unwrap();
                     reading.response_bp() < 3_000 && reader.people[&body.agent].standing == Standing::Active
                 };
-                assert_eq!(flags.contains(Flags::TRUST_SUSPENDED), falls_below(self), "entry {index}");
+                let suspends = does_harm && falls_below(self);
+                assert_eq!(flags.contains(Flags::TRUST_SUSPENDED), suspends, "entry {index}");
                 if flags.contains(Flags::TRUST_SUSPENDED) {
                     self.set(body.agent, index, Standing::Suspended, StatusChange::Suspend);
                 }
@@ -159,10 +160,12 @@ impl Reader {
         }
     }
 
-    fn action(&mut self, agent: AgentId, verdict: Option<ActionVerdict>, flags: Flags) {
+    /// Whether it can only lower trust.
+    fn action(&mut self, agent: AgentId, verdict: Option<ActionVerdict>, flags: Flags) -> bool {
         let agent = name(agent);
         if flags.contains(Flags::SESSION_ENDED) {
-            return self.hear(What::Session { agent, outcome: SessionOutcome::UseAfterEnd });
+            self.hear(What::Session { agent, outcome: SessionOutcome::UseAfterEnd });
+            return true;
         }
         let beyond = flags.contains(Flags::OUT_OF_SCOPE) || flags.contains(Flags::DENIED);
         let outcome = match (verdict, beyond) {
@@ -170,9 +173,10 @@ impl Reader {
             (Some(ActionVerdict::Major), _) | (_, true) => ActionOutcome::Major,
             (Some(ActionVerdict::Minor), false) => ActionOutcome::Minor,
             (Some(ActionVerdict::Ok), false) => ActionOutcome::Ok,
-            (None, false) => return,
+            (None, false) => return false,
         };
         self.hear(What::Action { agent, outcome });
+        outcome != ActionOutcome::Ok
     }
 }
 

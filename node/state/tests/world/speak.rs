@@ -34,7 +34,10 @@ pub(crate) struct Said {
     pub(crate) id: Ulid,
     pub(crate) hash: RecordHash,
     pub(crate) bytes: Vec<u8>,
+    /// What it is flagged with, but for what trust makes of it.
     pub(crate) flags: Vec<&'static str>,
+    /// What trust makes of it.
+    pub(crate) trust: Vec<&'static str>,
 }
 
 /// A log with time.
@@ -76,13 +79,11 @@ impl Log {
         };
         let record = Draft::new(self.tenant_of(by), record_id, actor, START_MS, body).sign(&signer);
         match one_at(&mut self.state, self.ms, &record) {
-            Outcome::Sequenced { index, .. } => Ok(Said {
-                index,
-                id: record_id,
-                hash: record.hash(),
-                bytes: record.to_bytes(),
-                flags: flags(&self.state, index).names().collect(),
-            }),
+            Outcome::Sequenced { index, .. } => {
+                let all = flags(&self.state, index).names();
+                let (trust, flags) = all.partition(|name| name.starts_with("trust_"));
+                Ok(Said { index, id: record_id, hash: record.hash(), bytes: record.to_bytes(), flags, trust })
+            }
             refused => Err(code(&refused)),
         }
     }

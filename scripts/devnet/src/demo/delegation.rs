@@ -76,7 +76,7 @@ pub(super) async fn two_organisations(
     stage.story.checked("it acts under the grant, and the log has nothing to remark");
     let index = stage.log(inspector.receipt_under(grant, "crate:open", "crate 7 opened")?).await?;
     let flags = stage.flags(index).await?;
-    ensure!(flags == ["out_of_scope"], "an action beyond its grant was flagged {flags:?}");
+    ensure!(flags.contains(&"out_of_scope".to_owned()), "an action beyond its grant was flagged {flags:?}");
     stage.story.checked(
         "it does what was not granted: logged, because evidence is never refused, and flagged out_of_scope",
     );
@@ -84,7 +84,10 @@ pub(super) async fn two_organisations(
     let revoked = stage.log(tenant.revoke_grant(grant, "trust_lost")?).await?;
     let index = stage.log(inspector.receipt_under(grant, GRANTED, "crate 8 inspected")?).await?;
     let flags = stage.flags(index).await?;
-    ensure!(flags == ["grant_ended"], "an action after the revocation was flagged {flags:?}");
+    ensure!(
+        flags.contains(&"grant_ended".to_owned()),
+        "an action after the revocation was flagged {flags:?}"
+    );
     stage.story.checked(&format!("the grant is taken back by entry {revoked}: what is done under it from there on is flagged grant_ended"));
     staple(&mut stage, grant, revoked)
 }

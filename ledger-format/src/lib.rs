@@ -14,11 +14,13 @@
 //! | [`evidence`] | files that convict a log or a witness | ours, in the module |
 //! | [`witness_wire`] | what logs and witnesses say to each other | <https://c2sp.org/tlog-witness> |
 //! | [`status_proof`] | one file that proves the status of one subject | ours, in the module |
+//! | [`chain`] | one file that proves that an action was allowed | ours, in the module |
 //! | [`record`] | what actors sign and the log commits to | ours, in the module |
 //!
 //! Every parser accepts one spelling only, refuses before it allocates, and does not panic on any input.
 //! Deliberately absent: sockets, files, clocks and randomness. Time is an argument; keys come from seeds.
 
+pub mod chain;
 pub mod checkpoint;
 pub mod cose;
 pub mod cosignature;
@@ -34,6 +36,10 @@ mod text;
 pub mod tile;
 pub mod witness_wire;
 
+pub use chain::{
+    Chain, ChainError, ChainFault, ChainFreshness, ChainQuestion, ChainReason, ChainVerdict, TenantRoot,
+    verify_chain,
+};
 pub use checkpoint::{Checkpoint, CheckpointError, ORIGIN_BYTES_MAX};
 pub use cose::{CoseError, CoseProof, CoseReceipt};
 pub use evidence::{Evidence, EvidenceError, EvidenceKind, NotEvidence, PrefixProof, Verdict};

@@ -94,6 +94,30 @@ impl GrantLimits {
         }
         Ok(())
     }
+
+    /// Whether these bound everything that `above` bounds, and at least as tightly.
+    pub fn are_within(&self, above: &GrantLimits) -> bool {
+        let at_most =
+            |own: Option<u64>, above: Option<u64>| above.is_none_or(|max| own.is_some_and(|n| n <= max));
+        let at_least =
+            |own: Option<u64>, above: Option<u64>| above.is_none_or(|min| own.is_some_and(|n| n >= min));
+        fn same<T: PartialEq>(own: &Option<T>, above: &Option<T>) -> bool {
+            above.is_none() || own == above
+        }
+        let env = above.env.as_ref().is_none_or(|wide| {
+            self.env.as_ref().is_some_and(|own| own.iter().all(|name| wide.contains(name)))
+        });
+        self.expires_at <= above.expires_at
+            && at_most(self.approval_over, above.approval_over)
+            && at_most(self.calls, above.calls)
+            && at_most(self.spend_minor, above.spend_minor)
+            && at_least(self.min_trust_bp, above.min_trust_bp)
+            && at_least(self.not_before, above.not_before)
+            && same(&self.currency, &above.currency)
+            && same(&self.purpose, &above.purpose)
+            && same(&self.window_s, &above.window_s)
+            && env
+    }
 }
 
 body! {

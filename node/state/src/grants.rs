@@ -253,7 +253,7 @@ fn exceeds<V: View + ?Sized>(
     let everything = body.scopes.iter().any(|scope| scope.as_str() == "*:*");
     let within = body.scopes.iter().all(|scope| covered(&parent.scopes, scope));
     let repeats = parent.deny.iter().all(|deny| covered(&body.deny, deny));
-    let narrower = Limits::from(&body.limits).are_within(&parent.limits);
+    let narrower = body.limits.are_within(&GrantLimits::from(&parent.limits));
     Ok(everything || !within || !repeats || !narrower || body.hops >= parent.hops)
 }
 
@@ -274,29 +274,20 @@ impl From<&GrantLimits> for Limits {
     }
 }
 
-impl Limits {
-    /// Whether these bound everything that `above` bounds, and at least as tightly.
-    pub fn are_within(&self, above: &Limits) -> bool {
-        let at_most =
-            |own: Option<u64>, above: Option<u64>| above.is_none_or(|max| own.is_some_and(|n| n <= max));
-        let at_least =
-            |own: Option<u64>, above: Option<u64>| above.is_none_or(|min| own.is_some_and(|n| n >= min));
-        fn same<T: PartialEq>(own: &Option<T>, above: &Option<T>) -> bool {
-            above.is_none() || own == above
+impl From<&Limits> for GrantLimits {
+    fn from(limits: &Limits) -> Self {
+        GrantLimits {
+            approval_over: limits.approval_over,
+            calls: limits.calls,
+            currency: limits.currency.clone(),
+            env: limits.env.clone(),
+            expires_at: limits.expires_at,
+            min_trust_bp: limits.min_trust_bp,
+            not_before: limits.not_before,
+            purpose: limits.purpose.clone(),
+            spend_minor: limits.spend_minor,
+            window_s: limits.window_s,
         }
-        let env = above.env.as_ref().is_none_or(|wide| {
-            self.env.as_ref().is_some_and(|own| own.iter().all(|name| wide.contains(name)))
-        });
-        self.expires_at <= above.expires_at
-            && at_most(self.approval_over, above.approval_over)
-            && at_most(self.calls, above.calls)
-            && at_most(self.spend_minor, above.spend_minor)
-            && at_least(self.min_trust_bp, above.min_trust_bp)
-            && at_least(self.not_before, above.not_before)
-            && same(&self.currency, &above.currency)
-            && same(&self.purpose, &above.purpose)
-            && same(&self.window_s, &above.window_s)
-            && env
     }
 }
 

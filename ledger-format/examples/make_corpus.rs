@@ -37,6 +37,7 @@ const SOURCES: &[(&str, &str, &str)] = &[
 fn main() {
     for &(target, format, field) in SOURCES {
         let file = read(format);
+
         for valid in [true, false] {
             let cases = file["cases"].as_array().expect("cases is a list").iter();
             let seeds = cases.filter(|case| case["valid"] == valid).filter_map(|case| {
@@ -47,10 +48,21 @@ fn main() {
         }
     }
     records();
+    chains();
     let root = r#"{"as_of_size":9,"map_root":"HEX","trust_alg":"maip-trust/1","version":4}"#
         .replace("HEX", &"0a".repeat(32));
     let entry = format!(r#"{{"at":1769000000000,"record":{{"body":{root},"type":"state.root","v":1}}}}"#);
     write("entry", "state-root", entry.as_bytes());
+}
+
+/// Chains have a file of their own kind: only small ones are written out there.
+fn chains() {
+    let file = read("chain");
+    let cases = file["cases"].as_array().expect("cases is a list").iter();
+    let small = cases.filter_map(|case| Some((case["id"].as_u64()?, case["file"].as_str()?)));
+    for (id, text) in small.filter(|(_, text)| text.len() <= SEED_BYTES_MAX) {
+        write("chain", &format!("chain-{id}"), text.as_bytes());
+    }
 }
 
 /// Records have a file of their own kind.

@@ -4,6 +4,9 @@
 //! program stops. Keys come from fixed seeds, so the files change only when a case does. Published vectors of the
 //! specifications are among the cases, quoted with their source.
 
+#[path = "../../tests/chain/run.rs"]
+mod chain_run;
+mod chains;
 mod cosignatures;
 mod evidence;
 mod multi_proofs;
@@ -86,4 +89,5 @@ fn main() {
     receipts::write();
     evidence::write();
     staples::write();
+    chains::write();
 }

@@ -9,9 +9,9 @@ use std::sync::OnceLock;
 
 use ledger_format::record::{Entry, Record, json};
 use ledger_format::{
-    AddCheckpoint, BundleId, Checkpoint, CoseReceipt, Evidence, MultiProof, Note, Policy, SignSubtree,
-    SignatureLine, Staple, StapleQuestion, TileId, TlogProof, Vkey, encode_tile, parse_bundle, parse_tile,
-    push_bundle_entry, tile_root, verify, verify_staple,
+    AddCheckpoint, BundleId, Chain, ChainQuestion, Checkpoint, CoseReceipt, Evidence, MultiProof, Note,
+    Policy, SignSubtree, SignatureLine, Staple, StapleQuestion, TileId, TlogProof, Vkey, encode_tile,
+    parse_bundle, parse_tile, push_bundle_entry, tile_root, verify, verify_chain, verify_staple,
 };
 
 /// A check of one parser.
@@ -34,6 +34,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("cose", cose),
     ("evidence", evidence),
     ("staple", staple),
+    ("chain", chain),
     ("record_json", record_json),
     ("record", record),
     ("entry", entry),
@@ -192,6 +193,14 @@ pub fn staple(input: &[u8]) {
         let (origin, subject) = (staple.origin.as_str(), staple.subject.as_str());
         let question = StapleQuestion { origin, subject, now_s: 1_767_225_660, max_age_s: Some(120) };
         let _ = verify_staple(&staple, trusted(), &question);
+    }
+}
+
+/// A chain file.
+pub fn chain(input: &[u8]) {
+    if let Some(chain) = round_trip(input, Chain::parse, Chain::to_bytes) {
+        let question = ChainQuestion { now_s: 1_767_225_660, max_age_s: Some(120), tenant_roots: &[] };
+        let _ = verify_chain(&chain, trusted(), &question);
     }
 }
 

@@ -12,6 +12,14 @@ Examples:
 
 All commands are described in docs/cli.md.";
 
+pub(crate) const CHAIN: &str = "\
+Asks the log of the receipt and, for grants that came from elsewhere, the logs named with --peer. `maip verify` judges the file without a server.
+
+Examples:
+  maip chain --receipt 41207 --out act.chain
+  maip chain --receipt 41207 --peer https://ledger.a.example:7443,ca=a.pem --policy both.txt --out act.chain
+  maip verify act.chain --policy both.txt --max-age 10m";
+
 pub(crate) const KEY: &str = "\
 Examples:
   maip key new --out agent.key

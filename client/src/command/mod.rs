@@ -3,6 +3,7 @@
 mod admin;
 mod agent;
 mod agent_status;
+mod chain;
 mod checkpoint;
 mod copy;
 mod evidence;
@@ -93,7 +94,10 @@ enum Command {
     /// Fetch proofs of entries, one file each or many in one, and of the status of a subject.
     #[command(subcommand, after_help = help::PROOF)]
     Proof(proof::Proof),
-    /// Verify proof files and staples offline.
+    /// Write the file that proves that an action was allowed: its receipt, every grant it rests on, and their status.
+    #[command(after_help = help::CHAIN)]
+    Chain(chain::Chain),
+    /// Verify proof files, staples and chains offline.
     #[command(after_help = help::VERIFY)]
     Verify(verify::Verify),
     /// The latest checkpoint.
@@ -169,6 +173,7 @@ fn run(cli: &Cli, out: &Out) -> Done {
         Command::Submit(c) => c.run(global, out),
         Command::Record(c) => c.run(global, out),
         Command::Proof(c) => c.run(global, out),
+        Command::Chain(c) => c.run(global, out),
         Command::Verify(c) => c.run(global, out),
         Command::Checkpoint(c) => c.run(global, out),
         Command::Consistency(c) => c.run(global, out),

@@ -1,4 +1,4 @@
-//! `maip verify`: proof files and staples, offline.
+//! `maip verify`: proof files, staples and chains, offline.
 //!
 //! The judging is `ledger_client::offline`; here are files, words and exit codes.
 
@@ -12,16 +12,20 @@ use std::{
 use clap::{Args, ValueHint};
 use ledger_client::{
     keys,
-    offline::{Bindings, Finding, Question, RecordFacts, SignatureFinding, Stated, Verdict, verify_file},
+    offline::{
+        Bindings, Finding, Kind, Question, RecordFacts, SignatureFinding, Stated, Verdict, judge_chain,
+        sniff, verify_file,
+    },
 };
 use ledger_format::{
-    Policy, TlogProof,
+    ChainQuestion, Policy, TenantRoot, TlogProof,
     record::{Entry, Record},
 };
 use serde_json::{Value, json};
 
 use super::{
     Done, Exit, Failure, Global, Out,
+    chain::{self, tenant_root},
     checkpoint::cosigners,
     staple::{self, subject},
     time::{duration, duration_text, now_s, utc},
@@ -29,7 +33,7 @@ use super::{
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// Proof files: .tlog-proof, multi-proof, COSE receipt or staple.
+    /// Proof files: .tlog-proof, multi-proof, COSE receipt, staple or chain.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
     /// Whom to trust. Default: the devnet's policy.
@@ -45,6 +49,9 @@ pub(crate) struct Verify {
     /// status is not known to have held within it.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     max_age: Option<Duration>,
+    /// A root key that the root grant of a chain must come from: ORIGIN,TENANT,KID. May be repeated.
+    #[arg(long = "tenant-root", value_name = "ORIGIN,TENANT,KID", value_parser = tenant_root)]
+    tenant_roots: Vec<TenantRoot>,
     /// A public key (or its file) that must have signed the record. Trusts you for whose it is.
     #[arg(long = "key", value_name = "PUBLICKEY")]
     keys_given: Vec<String>,
@@ -73,6 +80,10 @@ impl Verify {
         let mut worst = Exit::Ok;
         for path in &self.files {
             let verdict = match fs::read(path) {
+                Ok(bytes) if self.subject.is_none() && sniff(&bytes) == Some(Kind::Chain) => {
+                    worst = worse(worst, self.chain(&policy, path, &bytes, out));
+                    continue;
+                }
                 Ok(bytes) => verify_file(&bytes, &question),
                 Err(e) => Verdict::CannotJudge(format!("it cannot be read: {e}")),
             };
@@ -80,6 +91,15 @@ impl Verify {
             worst = worse(worst, exit_of(&verdict));
         }
         Ok(worst)
+    }
+
+    fn chain(&self, policy: &Policy, path: &Path, bytes: &[u8], out: &Out) -> Exit {
+        let question = ChainQuestion {
+            now_s: now_s(),
+            max_age_s: self.max_age.map(|d| d.as_secs()),
+            tenant_roots: &self.tenant_roots,
+        };
+        chain::report(out, path, &judge_chain(bytes, policy, &question), question.now_s)
     }
 
     fn bindings(&self, global: &Global, policy: &Policy) -> Result<Bindings, Failure> {

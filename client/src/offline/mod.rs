@@ -1,7 +1,7 @@
 //! Verifying proof files with nothing but the file, a policy and the time.
 //!
 //! ```text
-//!   file --sniff--> proof | multi-proof | COSE receipt       staple
+//!   file --sniff--> proof | multi-proof | COSE receipt       staple        (a chain of all that: `chain`)
 //!                     |                                        |
 //!                  log signature, witness quorum, path      the same of its state.root, path in the map
 //!                     |        -> the entry is in the log      |        -> the subject's status
@@ -15,12 +15,14 @@
 
 mod age;
 mod binding;
+mod chain;
 mod sniff;
 mod staple;
 mod verdict;
 
 pub use age::{FUTURE_TOLERANCE_S, as_of};
 pub use binding::{Binding, Bindings, SignatureFinding};
+pub use chain::{ChainJudgement, judge_chain};
 pub use sniff::{Kind, sniff};
 pub use staple::StatusFinding;
 pub use verdict::{Finding, Question, RecordFacts, Stated, Verdict, verify_file};
@@ -36,6 +38,7 @@ mod tests {
         for (name, source) in [
             ("age", include_str!("age.rs")),
             ("binding", include_str!("binding.rs")),
+            ("chain", include_str!("chain.rs")),
             ("sniff", include_str!("sniff.rs")),
             ("staple", include_str!("staple.rs")),
             ("verdict", include_str!("verdict.rs")),

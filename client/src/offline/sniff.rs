@@ -1,6 +1,8 @@
 //! Which of the formats a file claims to be, by its first bytes.
 
-use ledger_format::{multiproof::MULTI_PROOF_HEADER, proof::PROOF_HEADER, status_proof::STAPLE_HEADER};
+use ledger_format::{
+    chain::CHAIN_HEADER, multiproof::MULTI_PROOF_HEADER, proof::PROOF_HEADER, status_proof::STAPLE_HEADER,
+};
 
 /// A format of proofs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub enum Kind {
     Cose,
     /// The status of one subject.
     Staple,
+    /// A receipt with all that allowed it.
+    Chain,
 }
 
 impl Kind {
@@ -23,6 +27,7 @@ impl Kind {
             Self::MultiProof => "multi-proof",
             Self::Cose => "cose-receipt",
             Self::Staple => "staple",
+            Self::Chain => "chain",
         }
     }
 }
@@ -42,6 +47,8 @@ pub fn sniff(bytes: &[u8]) -> Option<Kind> {
         Some(Kind::MultiProof)
     } else if first == STAPLE_HEADER.as_bytes() {
         Some(Kind::Staple)
+    } else if first == CHAIN_HEADER.as_bytes() {
+        Some(Kind::Chain)
     } else {
         None
     }

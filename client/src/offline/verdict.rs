@@ -113,8 +113,9 @@ pub fn verify_file(bytes: &[u8], question: &Question<'_>) -> Verdict {
         Some(Kind::Proof) => judge_proof(bytes, question),
         Some(Kind::MultiProof) => judge_multi_proof(bytes, question),
         Some(Kind::Cose) => judge_cose(bytes, question),
+        Some(Kind::Chain) => Err(No::CannotJudge("a chain is judged as a whole, not as one proof".into())),
         None => Err(No::Invalid(
-            "this is not a proof: neither a .tlog-proof, nor a multi-proof, nor a COSE receipt, nor a staple"
+            "this is not a proof: neither a .tlog-proof, nor a multi-proof, nor a COSE receipt, nor a staple, nor a chain"
                 .into(),
         )),
     };

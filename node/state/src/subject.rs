@@ -103,8 +103,10 @@ fn tenant_json(tenant: &Tenant, as_of_ms: u64, cap_bp: u64) -> Vec<u8> {
     object(|w| {
         if let Some(key) = &tenant.key {
             w.text_field("key", &key.kid.to_string());
+            w.unsigned_field("key_from", key.from);
         }
         w.text_field("plan", tenant.plan.as_str());
+        w.unsigned_field("registered", tenant.registered);
         w.unsigned_field("since", tenant.suspended.unwrap_or(tenant.registered));
         w.text_field("status", if tenant.is_active() { "active" } else { "suspended" });
         w.key("trust");
@@ -136,6 +138,7 @@ fn session_json(session: &Session) -> Vec<u8> {
 fn grant_json(grant: &Grant) -> Vec<u8> {
     object(|w| {
         w.unsigned_field("expires_at", grant.limits.expires_at);
+        w.unsigned_field("index", grant.index);
         w.text_field("offer", &grant.offer.to_string());
         if let Some(parent) = grant.parent {
             w.text_field("parent", &parent.to_string());
@@ -151,6 +154,7 @@ fn grant_json(grant: &Grant) -> Vec<u8> {
 fn agreement_json(agreement: &Agreement) -> Vec<u8> {
     object(|w| {
         w.unsigned_field("expires_at", agreement.expires_at);
+        w.unsigned_field("index", agreement.index);
         w.text_field("peer", &agreement.peer.to_string());
         w.unsigned_field("since", agreement.ended.unwrap_or(agreement.index));
         w.text_field("status", if agreement.ended.is_none() { "in_force" } else { "ended" });

@@ -49,6 +49,8 @@ impl fmt::Display for Engine {
 pub struct Options {
     /// Directory that holds everything: keys, certificates, data, logs, `devnet.json`. Created when missing.
     pub data: PathBuf,
+    /// First part of the logs' origins and of the witnesses' names: two devnets that speak of each other need different ones.
+    pub domain: String,
     /// Number of nodes, all voters; ids from 1.
     pub nodes: u64,
     /// Number of witnesses; the policies ask for a majority of them. 0 gives `quorum none`.
@@ -78,6 +80,7 @@ impl Options {
     pub fn new(data: impl Into<PathBuf>) -> anyhow::Result<Options> {
         Ok(Options {
             data: data.into(),
+            domain: "maip.devnet".into(),
             nodes: 3,
             witnesses: 3,
             grade: Grade::default(),

@@ -103,13 +103,13 @@ pub(super) fn write_node(
     let first = node_dir(data, 1);
     let mut args =
         vec!["init".to_owned(), "--dir".into(), text(&dir), "--node-id".into(), own.id.to_string()];
-    for (name, origin) in LOGS {
-        args.extend(["--origin".into(), format!("{name}={origin}")]);
+    for name in LOGS {
+        args.extend(["--origin".into(), format!("{name}={}", config::origin(options, name))]);
     }
     if own.id != 1 {
         args.extend(["--ca".into(), text(&first.join("tls"))]);
         args.extend(["--admin-key".into(), text(&first.join("keys/admin.key"))]);
-        for (name, _) in LOGS {
+        for name in LOGS {
             for (flag, kind) in [("--log-key", "log"), ("--operator-key", "operator")] {
                 let key = first.join(format!("keys/{name}.{kind}.key"));
                 args.extend([flag.into(), format!("{name}={}", text(&key))]);
@@ -117,7 +117,7 @@ pub(super) fn write_node(
         }
     }
     options.binaries.run("maip-node", &args)?;
-    for (name, _) in LOGS {
+    for name in LOGS {
         // The policy that `init` wrote for this node alone; ours is one file for all.
         let path = dir.join(format!("policy-{name}.txt"));
         fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
@@ -152,14 +152,14 @@ fn write_witnesses(
         .zip(members.iter().cycle())
         .map(|(number, source)| {
             let dir = data.join(format!("witness-{number}"));
-            let name = format!("maip.devnet/w{number}");
+            let name = format!("{}/w{number}", options.domain);
             options.binaries.run(
                 "maip-witness",
                 &["init".to_owned(), "--dir".into(), text(&dir), "--name".into(), name.clone()],
             )?;
             let listen = ports.take()?;
             // The witnesses read from different nodes, so that no single node's death silences all of them.
-            let logs = LOGS.iter().map(|(log, _)| log_key(data, log, source)).collect::<Result<Vec<_>>>()?;
+            let logs = LOGS.iter().map(|log| log_key(data, log, source)).collect::<Result<Vec<_>>>()?;
             let path = dir.join("witness.toml");
             fs::write(&path, config::witness(options, listen, &logs))
                 .with_context(|| format!("cannot write {}", path.display()))?;
@@ -191,12 +191,17 @@ fn write_policies(
         })
         .collect();
     LOGS.iter()
-        .map(|(name, origin)| {
+        .map(|name| {
             let log = log_key(data, name, first)?;
             let path = data.join(format!("policy-{name}.txt"));
             fs::write(&path, config::policy(&log, &keys, options.quorum()))
                 .with_context(|| format!("cannot write {}", path.display()))?;
-            Ok(LogInfo { name: (*name).into(), origin: (*origin).into(), vkey: log.vkey, url: log.url })
+            Ok(LogInfo {
+                name: (*name).into(),
+                origin: config::origin(options, name),
+                vkey: log.vkey,
+                url: log.url,
+            })
         })
         .collect()
 }

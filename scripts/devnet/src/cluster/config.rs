@@ -4,8 +4,13 @@ use std::{fmt::Write as _, net::SocketAddr};
 
 use crate::options::{Grade, Options};
 
-/// The logs of a devnet: name and origin, main first.
-pub(super) const LOGS: [(&str, &str); 2] = [("main", "maip.devnet/main"), ("sandbox", "maip.devnet/sandbox")];
+/// The logs of a devnet, main first.
+pub(super) const LOGS: [&str; 2] = ["main", "sandbox"];
+
+/// First line of a log's checkpoints.
+pub(super) fn origin(options: &Options, log: &str) -> String {
+    format!("{}/{log}", options.domain)
+}
 
 /// The ports of one node.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +57,8 @@ pub(super) fn node(options: &Options, own: &NodePorts, members: &[NodePorts]) ->
             member.id, member.peer_public, member.listen
         );
     }
-    for (name, origin) in LOGS {
+    for name in LOGS {
+        let origin = origin(options, name);
         let _ = write!(
             text,
             "\n[[logs]]\n\

@@ -7,6 +7,7 @@
 //! | `files` | sizes, documentation, lints, no leftovers, no machine's paths |
 //! | `words` | one word for one thing |
 //! | `dependencies` | licences, sources, one TLS provider |
+//! | `attacks` | every attack in docs/delegation.md names the test or vector that holds it |
 //! | `readme` | every command in the README exists |
 //!
 //! **Invariant:** a check says in one sentence what is wrong and where; it never changes anything.

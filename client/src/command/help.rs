@@ -66,7 +66,11 @@ Examples:
   maip submit - < records.ndjson";
 
 pub(crate) const RECORD: &str = "\
+`log` takes the JSON of the body, in any layout; docs/record-format.md has the types and their fields.
+
 Examples:
+  maip record log --type scope.define --body '{\"scope\":\"invoice:pay\",\"critical\":true}' --tenant T --tenant-key tenant.key
+  maip record log --type claim.create --body claim.json --tenant T --agent A --key agent.key
   maip record sign draft.json --key agent.key --out record.json
   maip record show record.json --key agent.key";
 

@@ -11,6 +11,7 @@ mod fsck;
 mod global;
 mod help;
 mod history;
+mod ids;
 mod key;
 mod kill;
 mod log_key;
@@ -21,9 +22,11 @@ mod policy;
 mod proof;
 mod receipt;
 mod record;
+mod record_log;
 mod replay;
 mod send;
 mod session;
+mod signer;
 mod staple;
 mod submit;
 mod tail;
@@ -88,7 +91,7 @@ enum Command {
     /// Submit ready records: files, or a stream of lines.
     #[command(after_help = help::SUBMIT)]
     Submit(submit::Submit),
-    /// Sign and show records without a server.
+    /// Log a record of any type from its JSON; sign and show records without a server.
     #[command(subcommand, after_help = help::RECORD)]
     Record(record::Record),
     /// Fetch proofs of entries, one file each or many in one, and of the status of a subject.

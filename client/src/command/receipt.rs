@@ -5,14 +5,15 @@ use std::{fs, path::PathBuf};
 use clap::{Args, Subcommand, ValueHint};
 use ledger_client::keys;
 use ledger_format::record::{
-    ActionOutcome, ActionVerdict, Actor, AgentId, Body, DetailValue, Digest, ReceiptAction, RecordHash,
-    Scope, SessionId, Ulid,
+    ActionOutcome, ActionVerdict, Actor, AgentId, Body, DelegationId, DetailValue, Digest, ReceiptAction,
+    ReceiptId, RecordHash, Scope, SessionId, Ulid,
 };
 use serde_json::json;
 
 use super::{
     Done, Failure, Global, Out,
     agent::agent_id,
+    ids::{grant_id, receipt_id, record_hash, ulid},
     send::{Send, Stated},
     session::session_id,
     tenant::tenant_id,
@@ -60,6 +61,15 @@ pub(crate) struct Log {
     /// The session in which it happened.
     #[arg(long, value_parser = session_id)]
     session: Option<SessionId>,
+    /// The grant that it was done under.
+    #[arg(long, value_parser = grant_id)]
+    grant: Option<DelegationId>,
+    /// The decision that allowed it.
+    #[arg(long, value_parser = receipt_id)]
+    decision: Option<ReceiptId>,
+    /// The approval that it had.
+    #[arg(long, value_parser = receipt_id)]
+    approval: Option<ReceiptId>,
     /// Hash of the agent's previous record, as `record_hash` of its answer.
     #[arg(long, value_name = "HEX", value_parser = record_hash)]
     prev: Option<RecordHash>,
@@ -108,9 +118,9 @@ impl Receipt {
         let mut detail = log.details.clone();
         detail.sort_by(|a, b| a.0.cmp(&b.0));
         let body = ReceiptAction {
-            approval: None,
-            decision: None,
-            grant: None,
+            approval: log.approval,
+            decision: log.decision,
+            grant: log.grant,
             action: log.action.clone(),
             agent: log.agent,
             detail,
@@ -145,7 +155,7 @@ fn digest_of(file: Option<&PathBuf>, given: Option<Digest>) -> Result<Digest, Fa
     }
 }
 
-fn exact(text: &str) -> Result<Scope, String> {
+pub(crate) fn exact(text: &str) -> Result<Scope, String> {
     Scope::parse(text)
         .filter(Scope::is_exact)
         .ok_or_else(|| "an action is resource:action in a-z 0-9 . _ -, without a star".into())
@@ -161,14 +171,6 @@ fn verdict(text: &str) -> Result<ActionVerdict, String> {
 
 fn digest(text: &str) -> Result<Digest, String> {
     Digest::parse(text).ok_or_else(|| "a digest is sha256: or blake3: and 64 lower-case hex digits".into())
-}
-
-fn ulid(text: &str) -> Result<Ulid, String> {
-    Ulid::parse_any(text).ok_or_else(|| "not an id".into())
-}
-
-fn record_hash(text: &str) -> Result<RecordHash, String> {
-    RecordHash::parse(text).ok_or_else(|| "64 lower-case hex digits".into())
 }
 
 fn detail(text: &str) -> Result<(String, DetailValue), String> {

@@ -1,4 +1,4 @@
-//! `maip record`: records without a server.
+//! `maip record`: records of any type, from their JSON. Logging one: `record_log`.
 
 use std::{fs, path::PathBuf};
 
@@ -7,10 +7,12 @@ use ledger_client::keys;
 use ledger_format::record::{Record as Parsed, RecordError, json as canonical};
 use serde_json::{Value, json};
 
-use super::{Done, Exit, Failure, Global, Out};
+use super::{Done, Exit, Failure, Global, Out, record_log::RecordLog};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Record {
+    /// Log a record of any type, from the JSON of its body.
+    Log(Box<RecordLog>),
     /// Sign a record written by hand or by a program: JSON without `sig`, in any layout.
     Sign {
         /// The unsigned record.
@@ -37,6 +39,7 @@ pub(crate) enum Record {
 impl Record {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
         match self {
+            Self::Log(log) => log.run(global, out),
             Self::Sign { file, key, out: target } => sign(global, out, file, key, target.as_ref()),
             Self::Show { file, key } => show(global, out, file, key.as_deref()),
         }
@@ -77,29 +80,31 @@ fn base64url(bytes: &[u8]) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The one spelling of a JSON value: integers and text only.
-fn canonical_bytes(value: &Value) -> Result<Vec<u8>, String> {
-    fn convert(value: &Value) -> Result<canonical::Value, String> {
-        Ok(match value {
-            Value::Null => canonical::Value::Null,
-            Value::Bool(b) => canonical::Value::Bool(*b),
-            Value::Number(n) => canonical::Value::Int(n.as_i64().ok_or(format!("{n} is not an integer"))?),
-            Value::String(s) => canonical::Value::Str(s.clone()),
-            Value::Array(items) => {
-                canonical::Value::Array(items.iter().map(convert).collect::<Result<_, _>>()?)
-            }
-            Value::Object(members) => {
-                let mut all = members.iter().map(|(k, v)| Ok((k.clone(), convert(v)?))).collect::<Result<
-                    Vec<_>,
-                    String,
-                >>(
-                )?;
-                all.sort_by(|a, b| a.0.cmp(&b.0));
-                canonical::Value::Object(all)
-            }
-        })
-    }
-    Ok(convert(value)?.to_bytes())
+/// The one spelling of a JSON value: integers and text only. An error names the place.
+pub(crate) fn canonical_bytes(value: &Value) -> Result<Vec<u8>, String> {
+    Ok(convert(value, "")?.to_bytes())
+}
+
+fn convert(value: &Value, path: &str) -> Result<canonical::Value, String> {
+    Ok(match value {
+        Value::Null => canonical::Value::Null,
+        Value::Bool(b) => canonical::Value::Bool(*b),
+        Value::Number(n) => {
+            canonical::Value::Int(n.as_i64().ok_or_else(|| format!("{path}: {n} is not an integer"))?)
+        }
+        Value::String(s) => canonical::Value::Str(s.clone()),
+        Value::Array(items) => {
+            let item = |(at, item)| convert(item, &format!("{path}[{at}]"));
+            canonical::Value::Array(items.iter().enumerate().map(item).collect::<Result<_, _>>()?)
+        }
+        Value::Object(members) => {
+            let dot = if path.is_empty() { "" } else { "." };
+            let member = |(k, v): (&String, &Value)| Ok((k.clone(), convert(v, &format!("{path}{dot}{k}"))?));
+            let mut all = members.iter().map(member).collect::<Result<Vec<_>, String>>()?;
+            all.sort_by(|a, b| a.0.cmp(&b.0));
+            canonical::Value::Object(all)
+        }
+    })
 }
 
 fn show(global: &Global, out: &Out, file: &PathBuf, key: Option<&str>) -> Done {

@@ -6,6 +6,7 @@ mod kill;
 mod monitor;
 mod multi;
 mod nodes;
+mod record;
 mod replay;
 mod staple;
 mod support;

@@ -18,6 +18,7 @@ pub mod history;
 pub mod keys;
 pub mod monitor;
 pub mod offline;
+pub mod question;
 pub mod replay;
 pub mod source;
 pub mod transport;

@@ -58,6 +58,16 @@ pub(crate) const RECEIPT: &str = "\
 Example:
   maip receipt log --tenant T --agent A --key agent.key --action invoice:read --input in.json --out r.tlog-proof";
 
+pub(crate) const DECISION: &str = "\
+`ask` and `explain` answer 0 for allowed. `ask` answers 1 for denied and for needs approval; `explain` answers 1 when the log's
+answer is not the one that follows from its entries.
+
+Examples:
+  maip decision ask --agent A --action invoice:read --tenant T --tenant-key tenant.key
+  maip decision ask --agent A --action invoice:pay --amount 1250 --currency EUR --approval R --tenant T --tenant-key tenant.key
+  maip decision approve --agent A --action invoice:pay --uses 1 --for 1h --tenant T --tenant-key tenant.key
+  maip decision explain R --tenant T";
+
 pub(crate) const SUBMIT: &str = "\
 Prints the index of each record. After a break, run it again: the same record gets the same index.
 

@@ -6,7 +6,9 @@ mod agent_status;
 mod chain;
 mod checkpoint;
 mod copy;
+mod decision;
 mod evidence;
+mod explain;
 mod fsck;
 mod global;
 mod help;
@@ -88,6 +90,9 @@ enum Command {
     /// Log what an agent did.
     #[command(subcommand, after_help = help::RECEIPT)]
     Receipt(receipt::Receipt),
+    /// Ask whether an agent may do something, log the answer, approve, and explain.
+    #[command(subcommand, after_help = help::DECISION)]
+    Decision(Box<decision::Decision>),
     /// Submit ready records: files, or a stream of lines.
     #[command(after_help = help::SUBMIT)]
     Submit(submit::Submit),
@@ -173,6 +178,7 @@ fn run(cli: &Cli, out: &Out) -> Done {
         Command::Kill(c) => c.run(global, out),
         Command::Session(c) => c.run(global, out),
         Command::Receipt(c) => c.run(global, out),
+        Command::Decision(c) => c.run(global, out),
         Command::Submit(c) => c.run(global, out),
         Command::Record(c) => c.run(global, out),
         Command::Proof(c) => c.run(global, out),

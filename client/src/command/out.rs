@@ -113,12 +113,14 @@ pub(crate) struct Failure {
     pub(crate) what: String,
     pub(crate) why: Option<String>,
     pub(crate) next: Option<String>,
+    /// The ledger's word for its refusal, e.g. `DECISION_DIFFERS`.
+    pub(crate) code: Option<String>,
 }
 
 impl Failure {
     /// Nothing could be judged: usage, environment, network.
     pub(crate) fn cannot(what: impl Into<String>) -> Self {
-        Self { exit: Exit::CannotJudge, what: what.into(), why: None, next: None }
+        Self { exit: Exit::CannotJudge, what: what.into(), why: None, next: None, code: None }
     }
 
     /// The answer is no.
@@ -150,7 +152,10 @@ impl From<ClientError> for Failure {
             ClientError::Refused(r) if r.code == "UNAUTHENTICATED" => Self::no("the ledger refused")
                 .why(&r)
                 .next("give the operator's key with --admin-key FILE, MAIP_ADMIN_KEY or --devnet DIR"),
-            ClientError::Refused(r) => Self::no("the ledger refused").why(&r).next(r.fix.clone()),
+            ClientError::Refused(r) => Self {
+                code: Some(r.code.clone()),
+                ..Self::no("the ledger refused").why(&r).next(r.fix.clone())
+            },
             ClientError::Dishonest { .. } => Self::no("a node's answer does not hold")
                 .why(error)
                 .next("ask another node; if it repeats, tell the log's operator and a witness"),

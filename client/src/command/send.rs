@@ -76,7 +76,7 @@ pub(crate) struct Stated<'a> {
 
 /// A record that is logged.
 pub(crate) struct Sent {
-    record: Record,
+    pub(crate) record: Record,
     pub(crate) submitted: Submitted,
     /// Its proof satisfies the policy.
     checked: bool,

@@ -9,6 +9,7 @@
 
 mod answers;
 mod claim;
+mod decision;
 mod difference;
 mod signatures;
 mod trust;
@@ -21,6 +22,7 @@ use ledger_state::{MemoryState, ReplayError, Replayer, StepError};
 
 pub use answers::Question;
 pub use claim::{CLAIM_BYTES_MAX, Claim, ClaimError, Compared};
+pub use decision::{DecisionWatch, Explained, FiredRule};
 pub use trust::{ClosingScore, Contribution, Standing, TRUST_ROWS_MAX, TrustWatch};
 pub use watch::Watcher;
 

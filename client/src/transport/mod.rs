@@ -12,5 +12,5 @@ mod submit;
 
 pub use http::HttpSource;
 pub use nodes::{ATTEMPTS_MAX, Nodes, NodesConfig};
-pub use status::check_staple;
+pub use status::{Evaluated, check_staple};
 pub use submit::{BATCH_MAX, Submitted, Which};

@@ -2,11 +2,24 @@
 
 use std::time::Duration;
 
+use ledger_format::record::{DecisionReason, DecisionResult, RecordHash, RuleRef, TenantId};
 use ledger_format::{Checkpoint, Staple, leaf_hash, map_key, verify_inclusion};
 use ledger_proto::v1;
+use ledger_state::{Answer, Question};
 
 use super::{Nodes, submit::ms, submit::timed};
 use crate::error::ClientError;
+
+/// What a node says that a decision would have to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluated {
+    /// The answer.
+    pub answer: Answer,
+    /// The log's time that it holds for, ms since 1970.
+    pub log_ms: u64,
+    /// Entries that the node had applied.
+    pub size: u64,
+}
 
 impl Nodes {
     /// The staple of a subject; with a `min_size` the node waits, at most `timeout`, for one that holds every change by an
@@ -52,6 +65,41 @@ impl Nodes {
             timeout_ms: ms(timeout),
         };
         self.ledger(async |mut c| c.get_status(timed(message.clone(), timeout)).await).await
+    }
+
+    /// What a decision logged now would have to say, on the node that answers, once it has applied the entry at `min_index`. Its word:
+    /// the log works the answer out again when the decision is logged.
+    ///
+    /// # Errors
+    /// The log knows no such tenant or agent, no node, none that is that far within `timeout`, or an answer that is none.
+    pub async fn evaluate(
+        &self,
+        log: &str,
+        question: &Question,
+        min_index: Option<u64>,
+        timeout: Duration,
+    ) -> Result<Evaluated, ClientError> {
+        let text = |id: Option<String>| id.unwrap_or_default();
+        let amount = question.amount.as_ref();
+        let message = v1::EvaluateRequest {
+            log: log.into(),
+            tenant: TenantId(question.tenant).to_string(),
+            agent: question.agent.to_string(),
+            action: question.action.as_str().into(),
+            kind: question.kind.as_str().into(),
+            amount: amount.map(|a| v1::Amount { currency: a.currency.clone(), minor: a.minor }),
+            approval: text(question.approval.map(|id| id.to_string())),
+            grant: text(question.grant.map(|id| id.to_string())),
+            session: text(question.session.map(|id| id.to_string())),
+            tool: text(question.tool.map(|id| id.to_string())),
+            min_index,
+            timeout_ms: ms(timeout),
+        };
+        let said = self.ledger(async |mut c| c.evaluate(timed(message.clone(), timeout)).await).await?;
+        let reason = "a decision that is none".into();
+        let wrong = || ClientError::Dishonest { url: self.preferred_url().into(), reason };
+        let answer = read_answer(&said).ok_or_else(wrong)?;
+        Ok(Evaluated { answer, log_ms: said.log_ms, size: said.size })
     }
 
     /// A page of the published receipts about an agent, from index `from` on, as a node gives it.
@@ -106,6 +154,15 @@ impl Nodes {
             }
         }
     }
+}
+
+fn read_answer(said: &v1::EvaluateResponse) -> Option<Answer> {
+    Some(Answer {
+        result: DecisionResult::parse(&said.result)?,
+        reason: DecisionReason::parse(&said.reason)?,
+        policies: said.policies.iter().map(|hash| RecordHash::parse(hash)).collect::<Option<_>>()?,
+        rules: said.rules.iter().map(|rule| RuleRef::parse(rule)).collect::<Option<_>>()?,
+    })
 }
 
 /// The staple is about the subject, its status is in the map of its `state.root`, and that entry lies in its checkpoint's tree.

@@ -1,6 +1,7 @@
 //! The `maip` command against a log made here: offline files, a static HTTP server, a small gRPC server.
 
 mod commands;
+mod decision;
 mod history;
 mod kill;
 mod monitor;

@@ -76,6 +76,11 @@ impl Cluster {
         path.to_str().unwrap().to_owned()
     }
 
+    /// Calls that a node has had.
+    pub(crate) fn calls(&self, node: usize) -> &AtomicUsize {
+        &self.calls[node]
+    }
+
     /// Logs one receipt of the world's agent.
     fn log_receipt(&self, extra: &[&str]) -> Ran {
         let (tenant, agent) = {

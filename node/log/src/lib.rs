@@ -45,12 +45,12 @@ pub use backup::{BackupError, restore};
 pub use hosted::{HostedLog, OpenError};
 pub use ingest::{Ack, Credential, Refused, RefusedKind, Submitted};
 pub use ledger::{AppliedMark, LedgerError, PublishedCheckpoint};
-pub use ledger_state::Subject;
+pub use ledger_state::{Question, Rejection, Subject};
 pub use options::{
     Clock, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport, PublishOptions,
     RaftOptions, SealOptions, WitnessTransport, World,
 };
 pub use peer::Kind;
-pub use present::{Ended, Present};
+pub use present::{Ended, Evaluated, Present};
 pub use publish::cosign::WitnessState;
 pub use reader::{ReadError, Reader};

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use ledger_format::record::AgentId;
-use ledger_state::{Alarm, Subject, View};
+use ledger_state::{Alarm, Answer, Question, Rejection, SignatureFault, Subject, View};
 
 use crate::{
     ledger::LedgerError,
@@ -32,6 +32,17 @@ pub struct Ended {
     pub agents: Vec<AgentId>,
     /// Sessions that ended with them.
     pub sessions: u64,
+}
+
+/// What a decision logged now would have to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluated {
+    /// The answer.
+    pub answer: Answer,
+    /// The log's time that it holds for, ms since 1970.
+    pub log_ms: u64,
+    /// Entries that the node had applied.
+    pub size: u64,
 }
 
 impl Reader {
@@ -72,6 +83,28 @@ impl Reader {
             let sessions = agents.iter().map(|id| ledger_state::open_sessions(view, *id)).sum();
             Ended { agents, sessions }
         })?)
+    }
+
+    /// What a decision logged now would have to say; or why none can be logged, because the question names nobody.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn evaluate(&self, question: &Question) -> Result<Result<Evaluated, Rejection>, ReadError> {
+        let ledger = &self.core.ledger;
+        let now_ms = self.core.world.clock.now_ms();
+        // As in `present`: never older than it says.
+        let size = ledger.size();
+        let evaluated = ledger.with_view(|view| {
+            let log_ms = ledger_state::status(view).log_ms.max(now_ms);
+            ledger_state::evaluate(view, question, log_ms).map(|answer| Evaluated { answer, log_ms, size })
+        })?;
+        match evaluated {
+            Ok(evaluated) => Ok(Ok(evaluated)),
+            Err(SignatureFault::Rejected(rejection)) => Ok(Err(rejection)),
+            Err(SignatureFault::Corrupt(alarm)) => {
+                Err(LedgerError::corrupt("the state", alarm.to_string()).into())
+            }
+        }
     }
 }
 

@@ -263,6 +263,8 @@ pub fn evaluate(
 ) -> Result<Answer, crate::signer::SignatureFault> {
     let mut batch = Batch::new(view).map_err(crate::signer::SignatureFault::Corrupt)?;
     batch.service.log_ms = batch.service.log_ms.max(ms);
+    // As before any record: sessions whose time is over count towards the trust that is looked at.
+    batch.end_sessions_due().map_err(crate::signer::SignatureFault::Corrupt)?;
     Ok(batch.decide(question)?)
 }
 

@@ -11,16 +11,19 @@ use std::{
 use futures::{Stream, stream};
 use ledger_format::{
     Standing, leaf_hash,
-    record::{AgentId, Entry, Record, TenantId},
+    record::{
+        AgentId, Amount, DecisionKind, DecisionResult, DelegationId, Entry, ReceiptId, Record, Scope,
+        SessionId, TenantId, ToolId,
+    },
 };
 use ledger_proto::v1::{
     self, get_entry_request::Which as EntryWhich, get_proof_request::Which as ProofWhich,
     ledger_server::Ledger, submit_result, tail_response,
 };
-use ledger_state::{Subject, receipt_about};
-use tonic::{Request, Response, Status, Streaming};
+use ledger_state::{Question, Subject, receipt_about};
+use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::World;
+use super::{NOW_S, World};
 
 /// How a node behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub(crate) enum Manner {
     Reorders,
     /// Adds a receipt at the end of a history.
     AddsOne,
+    /// Answers so many questions as of a moment that has passed.
+    Slow(usize),
     /// Knows no kills.
     Forgetful,
     /// Makes statuses up.
@@ -74,7 +79,13 @@ impl Node {
             });
         }
         let mut world = self.world.lock().unwrap();
-        let (index, log_ms, duplicate) = world.submit(record);
+        let (index, log_ms, duplicate) = world.try_submit(record).map_err(|rejection| v1::Refusal {
+            code: rejection.code.as_str().to_ascii_uppercase(),
+            field: rejection.field,
+            message: rejection.message,
+            fix: rejection.fix,
+            retry_after_ms: 0,
+        })?;
         let mut leaf = leaf_hash(&world.entries[usize::try_from(index).unwrap()]);
         if self.manner == Manner::WrongLeaf {
             leaf.0[0] ^= 1;
@@ -97,6 +108,20 @@ fn is_about(agent: AgentId, entry: &[u8]) -> bool {
     record.is_some_and(|record| receipt_about(&record.body) == Some(agent))
 }
 
+fn question(asked: v1::EvaluateRequest) -> Option<Question> {
+    Some(Question {
+        tenant: TenantId::parse(&asked.tenant)?.0,
+        agent: AgentId::parse(&asked.agent)?,
+        action: Scope::parse(&asked.action)?,
+        kind: DecisionKind::parse(&asked.kind)?,
+        amount: asked.amount.map(|a| Amount { currency: a.currency, minor: a.minor }),
+        approval: ReceiptId::parse(&asked.approval),
+        grant: DelegationId::parse(&asked.grant),
+        session: SessionId::parse(&asked.session),
+        tool: ToolId::parse(&asked.tool),
+    })
+}
+
 type Results<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
@@ -107,9 +132,10 @@ impl Ledger for Node {
     ) -> Result<Response<v1::SubmitResponse>, Status> {
         self.busy()?;
         let message = request.into_inner();
-        self.log(&message.record, message.ack)
-            .map(Response::new)
-            .map_err(|r| Status::invalid_argument(r.message))
+        self.log(&message.record, message.ack).map(Response::new).map_err(|r| {
+            let details = prost::Message::encode_to_vec(&r).into();
+            Status::with_details(Code::InvalidArgument, r.message, details)
+        })
     }
 
     async fn submit_batch(
@@ -266,6 +292,30 @@ impl Ledger for Node {
             agents: page.map(ToString::to_string).collect(),
             total: ended.len() as u64,
             sessions,
+        }))
+    }
+
+    async fn evaluate(
+        &self,
+        request: Request<v1::EvaluateRequest>,
+    ) -> Result<Response<v1::EvaluateResponse>, Status> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        let asked = question(request.into_inner()).ok_or_else(|| Status::invalid_argument("no question"))?;
+        let world = self.world.lock().unwrap();
+        let log_ms = NOW_S * 1_000;
+        let answer = ledger_state::evaluate(world.state(), &asked, log_ms);
+        let mut answer = answer.map_err(|fault| Status::not_found(fault.to_string()))?;
+        // A question and a submission are two calls.
+        if matches!(self.manner, Manner::Slow(times) if call < 2 * times) {
+            answer.result = DecisionResult::NeedsApproval;
+        }
+        Ok(Response::new(v1::EvaluateResponse {
+            result: answer.result.as_str().into(),
+            reason: answer.reason.as_str().into(),
+            policies: answer.policies.iter().map(ToString::to_string).collect(),
+            rules: answer.rules.iter().map(ToString::to_string).collect(),
+            log_ms,
+            size: world.size(),
         }))
     }
 

@@ -8,7 +8,7 @@ use ledger_format::{
     Checkpoint, CoseProof, CoseReceipt, Hash, Note, NoteSigner, Policy, SignatureType, Staple, TlogProof,
     leaf_hash, prove_inclusion, record::*, tree_root,
 };
-use ledger_state::{Command, MemoryState, Outcome, Subject, staple_parts};
+use ledger_state::{Command, MemoryState, Outcome, Rejection, Subject, staple_parts};
 
 /// When the witnesses cosign, unless a test says otherwise, in seconds since 1970.
 pub(crate) const NOW_S: u64 = 1_769_000_000;
@@ -277,11 +277,21 @@ impl World {
     }
 
     fn submit_at(&mut self, log_ms: u64, record: &[u8]) -> (u64, u64, bool) {
+        self.try_submit_at(log_ms, record).unwrap()
+    }
+
+    /// As [`Self::submit`], for records that may be refused.
+    pub(crate) fn try_submit(&mut self, record: &[u8]) -> Result<(u64, u64, bool), Rejection> {
+        self.try_submit_at(NOW_S * 1_000, record)
+    }
+
+    fn try_submit_at(&mut self, log_ms: u64, record: &[u8]) -> Result<(u64, u64, bool), Rejection> {
         let command = Command::Append { log_ms, records: vec![record.to_vec()] };
         let applied = self.state.apply(&command);
         self.entries.extend(applied.entries.iter().map(|e| e.bytes.clone()));
         match &applied.outcomes[..] {
-            [Outcome::Sequenced { index, log_ms, duplicate, .. }] => (*index, *log_ms, *duplicate),
+            [Outcome::Sequenced { index, log_ms, duplicate, .. }] => Ok((*index, *log_ms, *duplicate)),
+            [Outcome::Rejected(rejection)] => Err(rejection.clone()),
             other => panic!("{other:?} {:?}", applied.alarm),
         }
     }

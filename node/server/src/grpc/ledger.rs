@@ -4,15 +4,15 @@ use std::{pin::Pin, sync::Arc};
 
 use futures::Stream;
 use ledger_proto::v1::{
-    GetCheckpointRequest, GetCheckpointResponse, GetConsistencyRequest, GetConsistencyResponse,
-    GetEndedRequest, GetEndedResponse, GetEntryRequest, GetEntryResponse, GetHistoryRequest,
-    GetHistoryResponse, GetProofRequest, GetProofResponse, GetStapleRequest, GetStapleResponse,
-    GetStatusRequest, GetStatusResponse, SubmitBatchRequest, SubmitBatchResponse, SubmitRequest,
-    SubmitResponse, SubmitResult, TailRequest, TailResponse, ledger_server::Ledger,
+    EvaluateRequest, EvaluateResponse, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyRequest,
+    GetConsistencyResponse, GetEndedRequest, GetEndedResponse, GetEntryRequest, GetEntryResponse,
+    GetHistoryRequest, GetHistoryResponse, GetProofRequest, GetProofResponse, GetStapleRequest,
+    GetStapleResponse, GetStatusRequest, GetStatusResponse, SubmitBatchRequest, SubmitBatchResponse,
+    SubmitRequest, SubmitResponse, SubmitResult, TailRequest, TailResponse, ledger_server::Ledger,
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Services, history, present, read, submit, tail};
+use super::{Services, evaluate, history, present, read, submit, tail};
 
 /// Serves `maip.ledger.v1.Ledger` from the hosted logs.
 pub(super) struct LedgerService(Arc<Services>);
@@ -103,6 +103,13 @@ impl Ledger for LedgerService {
         request: Request<GetEndedRequest>,
     ) -> Result<Response<GetEndedResponse>, Status> {
         present::ended(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn evaluate(
+        &self,
+        request: Request<EvaluateRequest>,
+    ) -> Result<Response<EvaluateResponse>, Status> {
+        evaluate::evaluate(&self.0, request.into_inner()).await.map(Response::new)
     }
 
     async fn tail(&self, request: Request<TailRequest>) -> Result<Response<Self::TailStream>, Status> {

@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod evaluate;
 mod health;
 mod history;
 mod ledger;

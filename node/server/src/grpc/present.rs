@@ -53,7 +53,12 @@ pub(super) async fn ended(services: &Services, request: GetEndedRequest) -> Resu
 }
 
 /// Waits until this node has applied the entry at an index.
-async fn applied(services: &Services, reader: &Reader, index: u64, timeout_ms: u32) -> Result<(), Status> {
+pub(super) async fn applied(
+    services: &Services,
+    reader: &Reader,
+    index: u64,
+    timeout_ms: u32,
+) -> Result<(), Status> {
     if reader.wait_applied(index.saturating_add(1), timeout(services, timeout_ms)).await {
         return Ok(());
     }

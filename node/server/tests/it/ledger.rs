@@ -12,11 +12,11 @@ use ledger_format::{
 };
 use ledger_node::keys;
 use ledger_proto::v1::{
-    Ack, AddLearnerRequest, GetCheckpointRequest, GetConsistencyRequest, GetEndedRequest, GetEntryRequest,
-    GetHistoryRequest, GetProofRequest, GetStapleRequest, GetStatusRequest, LogRequest, Refusal,
-    StatusRequest, SubmitBatchRequest, SubmitRequest, TailRequest, admin_client::AdminClient,
-    get_entry_request, get_proof_request, ledger_client::LedgerClient, submit_result::Result as Outcome,
-    tail_response::Item,
+    Ack, AddLearnerRequest, Amount, EvaluateRequest, GetCheckpointRequest, GetConsistencyRequest,
+    GetEndedRequest, GetEntryRequest, GetHistoryRequest, GetProofRequest, GetStapleRequest, GetStatusRequest,
+    LogRequest, Refusal, StatusRequest, SubmitBatchRequest, SubmitRequest, TailRequest,
+    admin_client::AdminClient, get_entry_request, get_proof_request, ledger_client::LedgerClient,
+    submit_result::Result as Outcome, tail_response::Item,
 };
 use prost::Message as _;
 use tonic::{
@@ -210,6 +210,65 @@ async fn the_present_status_is_told() {
     assert_eq!(refusal(&ledger.get_status(bad).await.unwrap_err()).field, "subject");
     let bad = GetEndedRequest { agent: subject, ..Default::default() };
     assert_eq!(refusal(&ledger.get_ended(bad).await.unwrap_err()).field, "agent");
+}
+
+/// The answer is the one that a decision logged now would have, and counts what was logged before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_answered_and_logs_nothing() {
+    let mut node = Node::init("");
+    node.start();
+    let mut ledger = LedgerClient::new(connect(&node).await);
+    let record = tenant(&node, "acme");
+    let tenant_id = TenantId(Record::parse(&record).unwrap().tenant);
+    ledger.submit(admin(&node, submission(&record, Ack::Sequenced))).await.unwrap();
+    let operator = keys::read_secret(&node.file("keys/main.operator.key")).unwrap();
+    let operator = SigningKey::parse_seed_text(&operator).unwrap();
+    let register = AgentRegister {
+        agent: AgentId(Ulid(7)),
+        denies: vec![],
+        key: SigningKey::from_seed([9; 32]).public(),
+        name: "bot".into(),
+        on_behalf_of: Some("operations".to_owned()),
+        parent: None,
+        runtime_type: None,
+        scopes: vec![Scope::parse("invoice:read").unwrap()],
+        agent_type: AgentType::Autonomous,
+    };
+    let body = Body::AgentRegister(Box::new(register));
+    let record = Draft::new(tenant_id.0, Ulid(1), Actor::Operator, now_ms(), body).sign(&operator).to_bytes();
+    let logged = ledger.submit(admin(&node, submission(&record, Ack::Sequenced))).await.unwrap().into_inner();
+    let ask = |action: &str| EvaluateRequest {
+        tenant: tenant_id.to_string(),
+        agent: AgentId(Ulid(7)).to_string(),
+        action: action.to_owned(),
+        min_index: Some(logged.index),
+        timeout_ms: 20_000,
+        ..Default::default()
+    };
+    let yes = ledger.evaluate(ask("invoice:read")).await.unwrap().into_inner();
+    assert_eq!((yes.result.as_str(), yes.reason.as_str()), ("allowed", "within_scope"));
+    assert!(yes.size > logged.index && yes.log_ms >= logged.log_ms, "{yes:?}");
+    let no = ledger.evaluate(ask("invoice:pay")).await.unwrap().into_inner();
+    assert_eq!((no.result.as_str(), no.reason.as_str()), ("denied", "no_scope"));
+
+    let asks = [
+        (EvaluateRequest { agent: AgentId(Ulid(8)).to_string(), ..ask("a:b") }, Code::NotFound, "agent"),
+        (EvaluateRequest { agent: "bot".into(), ..ask("a:b") }, Code::InvalidArgument, "agent"),
+        (ask("invoice:*"), Code::InvalidArgument, "action"),
+        (EvaluateRequest { kind: "guardrail".into(), ..ask("a:b") }, Code::InvalidArgument, "kind"),
+        (EvaluateRequest { tool: "hammer".into(), ..ask("a:b") }, Code::InvalidArgument, "tool"),
+        (
+            EvaluateRequest { amount: Some(Amount { currency: "euro".into(), minor: 1 }), ..ask("a:b") },
+            Code::InvalidArgument,
+            "amount.currency",
+        ),
+    ];
+    for (request, code, field) in asks {
+        let status = ledger.evaluate(request).await.unwrap_err();
+        assert_eq!((status.code(), refusal(&status).field.as_str()), (code, field));
+    }
+    let late = EvaluateRequest { min_index: Some(1 << 40), timeout_ms: 1, ..ask("a:b") };
+    assert_eq!(ledger.evaluate(late).await.unwrap_err().code(), Code::DeadlineExceeded);
 }
 
 /// A page at a time, published ones only, and the same after a restart.

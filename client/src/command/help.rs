@@ -27,8 +27,16 @@ Examples:
   maip key show agent.key";
 
 pub(crate) const TENANT: &str = "\
+Examples:
+  maip tenant register --name Example --key tenant.key --out tenant.tlog-proof
+  maip tenant update --tenant T --tenant-key tenant.key --name \"Example Ltd\" --thresholds 7000,5000,3000
+  maip tenant key --tenant T --tenant-key tenant.key --new-key next.key
+  maip tenant suspend --tenant T --tenant-key tenant.key --reason audit
+  maip tenant reactivate --tenant T --operator-key main.operator.key --on-behalf-of desk --reason audited";
+
+pub(crate) const SCOPE: &str = "\
 Example:
-  maip tenant register --name Example --key tenant.key --out tenant.tlog-proof";
+  maip scope define invoice:pay --critical --description \"money leaves\" --tenant T --tenant-key tenant.key";
 
 pub(crate) const AGENT: &str = "\
 Examples:
@@ -185,8 +193,15 @@ Examples:
   maip evidence status --ending kill.tlog-proof --staple later.staple --policy policy.txt --out evidence.txt";
 
 pub(crate) const POLICY: &str = "\
-Example:
-  maip policy show policy.txt";
+Two things have this name. `show` reads a witness policy: a file that says which log and witnesses a verifier trusts. `put`, `enable`
+and `disable` log records about a tenant's policies: rules that say what its agents may do, from which decisions follow.
+
+Examples:
+  maip policy show policy.txt
+  maip policy put four-eyes.json --tenant T --tenant-key tenant.key
+  maip policy put '{\"name\":\"no-pay\",\"priority\":1,\"rules\":[{\"actions\":[\"invoice:pay\"],\"effect\":\"deny\"}]}' --tenant T --tenant-key tenant.key
+  maip policy disable P --tenant T --tenant-key tenant.key
+  maip policy enable P --tenant T --tenant-key tenant.key";
 
 pub(crate) const COMPLETIONS: &str = "\
 Example:

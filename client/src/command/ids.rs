@@ -1,6 +1,6 @@
 //! Ids and hashes on the command line: any spelling goes in, the canonical one comes out.
 
-use ledger_format::record::{DelegationId, ReceiptId, RecordHash, ToolId, Ulid};
+use ledger_format::record::{DelegationId, PolicyId, ReceiptId, RecordHash, ToolId, Ulid};
 
 macro_rules! parsers {
     ($($(#[$doc:meta])* $name:ident: $id:ident, $what:literal;)+) => {
@@ -16,6 +16,8 @@ parsers! {
     grant_id: DelegationId, "a grant's id";
     /// A receipt, a decision or an approval: the id of its record.
     receipt_id: ReceiptId, "the id of a receipt, decision or approval";
+    /// A policy of a tenant.
+    policy_id: PolicyId, "a policy's id";
     /// A tool.
     tool_id: ToolId, "a tool's id";
 }

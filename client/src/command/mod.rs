@@ -26,6 +26,7 @@ mod receipt;
 mod record;
 mod record_log;
 mod replay;
+mod scope;
 mod send;
 mod session;
 mod signer;
@@ -33,6 +34,7 @@ mod staple;
 mod submit;
 mod tail;
 mod tenant;
+mod tenant_status;
 mod time;
 mod trust;
 mod verify;
@@ -75,7 +77,7 @@ enum Command {
     /// Make and show signing keys.
     #[command(subcommand, after_help = help::KEY)]
     Key(key::Key),
-    /// Register a tenant.
+    /// Register tenants, change their keys and thresholds, suspend and reactivate them.
     #[command(subcommand, after_help = help::TENANT)]
     Tenant(tenant::Tenant),
     /// Register agents, rotate their keys, suspend, revoke and kill them.
@@ -84,6 +86,9 @@ enum Command {
     /// The kill switch: end an agent and every agent below it, at once and for ever.
     #[command(after_help = help::KILL)]
     Kill(Box<kill::Kill>),
+    /// Say what scopes mean in a tenant.
+    #[command(subcommand, after_help = help::SCOPE)]
+    Scope(Box<scope::Scope>),
     /// Open sessions, refresh, hand over and close them.
     #[command(subcommand, after_help = help::SESSION)]
     Session(session::Session),
@@ -144,7 +149,7 @@ enum Command {
     /// Judge evidence of cheating.
     #[command(subcommand, after_help = help::EVIDENCE)]
     Evidence(evidence::Evidence),
-    /// Show whom a policy trusts.
+    /// Witness policies: show whom one trusts. Decision policies of a tenant: put, enable, disable.
     #[command(subcommand, after_help = help::POLICY)]
     Policy(policy::Policy),
     /// Print a completion script for a shell.
@@ -176,6 +181,7 @@ fn run(cli: &Cli, out: &Out) -> Done {
         Command::Tenant(c) => c.run(global, out),
         Command::Agent(c) => c.run(global, out),
         Command::Kill(c) => c.run(global, out),
+        Command::Scope(c) => c.run(global, out),
         Command::Session(c) => c.run(global, out),
         Command::Receipt(c) => c.run(global, out),
         Command::Decision(c) => c.run(global, out),

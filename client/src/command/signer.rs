@@ -2,16 +2,17 @@
 
 use clap::Args;
 use ledger_client::keys;
-use ledger_format::record::{Actor, AgentId, SigningKey, Ulid};
+use ledger_format::record::{Actor, AgentId, Body, SigningKey, Ulid};
 
-use super::{Failure, Global, agent::agent_id, tenant::tenant_id};
+use super::{Failure, Global, agent::agent_id, global::AdminKey, send::Stated, tenant::tenant_id};
 
-/// A signer of any kind.
+fn read(global: &Global, name: &str) -> Result<SigningKey, Failure> {
+    Ok(keys::read_seed(&keys::locate(&global.key_directory(), name))?)
+}
+
+/// An agent or a tenant.
 #[derive(Debug, Args)]
-pub(crate) struct Signer {
-    /// The tenant to which the record belongs. Not for records about the log.
-    #[arg(long, env = "MAIP_TENANT", value_parser = tenant_id)]
-    pub(crate) tenant: Option<Ulid>,
+pub(crate) struct AgentOrTenant {
     /// Sign as this agent, with --key.
     #[arg(long, value_parser = agent_id, requires = "key")]
     agent: Option<AgentId>,
@@ -21,6 +22,27 @@ pub(crate) struct Signer {
     /// Sign as the tenant, with this key.
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     tenant_key: Option<String>,
+}
+
+impl AgentOrTenant {
+    /// The actor and its key.
+    pub(crate) fn actor(&self, global: &Global) -> Result<(Actor, SigningKey), Failure> {
+        match (self.agent, &self.key, &self.tenant_key) {
+            (_, _, Some(name)) => Ok((Actor::Tenant, read(global, name)?)),
+            (Some(agent), Some(name), None) => Ok((Actor::Agent(agent), read(global, name)?)),
+            _ => Err(Failure::cannot("no key to sign with").next("give --agent and --key, or --tenant-key")),
+        }
+    }
+}
+
+/// A signer of any kind, for any type of record.
+#[derive(Debug, Args)]
+pub(crate) struct Signer {
+    /// The tenant to which the record belongs. Not for records about the log.
+    #[arg(long, env = "MAIP_TENANT", value_parser = tenant_id)]
+    pub(crate) tenant: Option<Ulid>,
+    #[command(flatten)]
+    own: AgentOrTenant,
     /// Sign as the log's operator, with this key.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "tenant_key"])]
     operator_key: Option<String>,
@@ -29,15 +51,52 @@ pub(crate) struct Signer {
 impl Signer {
     /// The actor and its key.
     pub(crate) fn actor(&self, global: &Global) -> Result<(Actor, SigningKey), Failure> {
-        let (actor, name) = match (self.agent, &self.key, &self.tenant_key, &self.operator_key) {
-            (_, _, _, Some(name)) => (Actor::Operator, name),
-            (_, _, Some(name), None) => (Actor::Tenant, name),
-            (Some(agent), Some(name), None, None) => (Actor::Agent(agent), name),
-            _ => {
-                return Err(Failure::cannot("no key to sign with")
-                    .next("give --agent and --key, or --tenant-key, or --operator-key"));
-            }
+        match &self.operator_key {
+            Some(name) => Ok((Actor::Operator, read(global, name)?)),
+            None => self.own.actor(global),
+        }
+    }
+}
+
+/// A tenant, or the operator on behalf of somebody.
+#[derive(Debug, Args)]
+pub(crate) struct TenantOrOperator {
+    /// The tenant.
+    #[arg(long, env = "MAIP_TENANT", value_parser = tenant_id)]
+    tenant: Ulid,
+    /// The tenant's root key: a key file, or a name in the key directory.
+    #[arg(long, env = "MAIP_TENANT_KEY", value_name = "FILE", required_unless_present = "operator_key")]
+    tenant_key: Option<String>,
+    /// Sign as the log's operator instead, with this key.
+    #[arg(long, value_name = "FILE", requires = "on_behalf_of")]
+    operator_key: Option<String>,
+    /// For whom the operator signs.
+    #[arg(long, value_name = "WHO", requires = "operator_key")]
+    on_behalf_of: Option<String>,
+    #[command(flatten)]
+    admin: AdminKey,
+}
+
+impl TenantOrOperator {
+    /// The record with this body, and the key that signs it; the body is told on whose behalf.
+    pub(crate) fn state(
+        &self,
+        global: &Global,
+        body: impl FnOnce(Option<String>) -> Body,
+    ) -> Result<(Stated<'_>, SigningKey), Failure> {
+        let body = body(self.on_behalf_of.clone());
+        let (actor, name) = match (&self.operator_key, &self.tenant_key) {
+            (Some(name), _) => (Actor::Operator, name),
+            (None, Some(name)) => (Actor::Tenant, name),
+            (None, None) => return Err(Failure::cannot("no key to sign with").next("give --tenant-key")),
         };
-        Ok((actor, keys::read_seed(&keys::locate(&global.key_directory(), name))?))
+        let operator = (actor == Actor::Operator).then_some(&self.admin);
+        let stated = Stated { operator, id: None, tenant: self.tenant, actor, prev: None, body };
+        Ok((stated, read(global, name)?))
+    }
+
+    /// The tenant, in words.
+    pub(crate) fn name(&self) -> String {
+        ledger_format::record::TenantId(self.tenant).to_string()
     }
 }

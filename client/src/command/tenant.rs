@@ -1,4 +1,4 @@
-//! `maip tenant`: who is responsible for agents.
+//! `maip tenant`: who is responsible for agents. Changes of a tenant: `tenant_status`.
 
 use clap::Subcommand;
 use ledger_client::keys;
@@ -9,6 +9,7 @@ use super::{
     Done, Failure, Global, Out,
     global::AdminKey,
     send::{Send, Stated, new_id},
+    tenant_status::{NewKey, Standing, Update},
 };
 
 #[derive(Debug, Subcommand)]
@@ -29,11 +30,25 @@ pub(crate) enum Tenant {
         #[command(flatten)]
         send: Send,
     },
+    /// Change what a tenant is called, or its thresholds; the operator, its plan.
+    Update(Box<Update>),
+    /// Give a tenant a new root key, signed with the present one.
+    Key(Box<NewKey>),
+    /// Let no agent of a tenant act until it is reactivated; their sessions end.
+    Suspend(Box<Standing>),
+    /// Let the agents of a suspended tenant act again; signed by the operator.
+    Reactivate(Box<Standing>),
 }
 
 impl Tenant {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
-        let Self::Register { name, key, id, admin, send } = self;
+        let (name, key, id, admin, send) = match self {
+            Self::Register { name, key, id, admin, send } => (name, key, id, admin, send),
+            Self::Update(update) => return update.run(global, out),
+            Self::Key(key) => return key.run(global, out),
+            Self::Suspend(standing) => return standing.suspend(global, out),
+            Self::Reactivate(standing) => return standing.reactivate(global, out),
+        };
         let key = keys::read_seed(&keys::locate(&global.key_directory(), key))?;
         let tenant = id.map_or_else(new_id, Ok::<_, Failure>)?;
         let body =

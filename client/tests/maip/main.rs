@@ -11,5 +11,6 @@ mod record;
 mod replay;
 mod staple;
 mod support;
+mod tenant;
 mod trust;
 mod verify;

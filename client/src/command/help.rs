@@ -76,6 +76,26 @@ Examples:
   maip decision approve --agent A --action invoice:pay --uses 1 --for 1h --tenant T --tenant-key tenant.key
   maip decision explain R --tenant T";
 
+pub(crate) const DELEGATE: &str = "\
+A grant inside a tenant holds from its offer on; one to an agent of another tenant from its acceptance on, and needs an agreement:
+the peer runs `sign-agreement`, the tenant runs `agree` with the same terms and what the peer printed.
+
+Examples:
+  maip delegate offer --tenant T --tenant-key tenant.key --to A --scope invoice:read --hops 1 --for 30m
+  maip delegate accept G --tenant T --agent A --key agent.key
+  maip delegate offer --tenant T --from A --key agent.key --parent G --to B --scope invoice:read --for 10m --calls 100 --window 1m
+  maip delegate reject G --tenant T --agent A --key agent.key --reason busy
+  maip delegate revoke G --tenant T --tenant-key tenant.key --reason finished
+  maip delegate sign-agreement --tenant T --peer U --scope invoice:read --expires-at 1900000000000 --key peer.key
+  maip delegate agree --tenant T --tenant-key tenant.key --peer U --scope invoice:read --expires-at 1900000000000 --peer-key PUB --peer-signature SIG
+  maip delegate end --tenant T --tenant-key tenant.key --agreement HASH --reason over";
+
+pub(crate) const ATTEST: &str = "\
+The entry must be a receipt, decision or grant that names both agents, or is about the one and signed by the other.
+
+Example:
+  maip attest B --by A --key agent.key --tenant T --interaction 41207 --verdict good";
+
 pub(crate) const SUBMIT: &str = "\
 Prints the index of each record. After a break, run it again: the same record gets the same index.
 

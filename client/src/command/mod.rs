@@ -3,12 +3,16 @@
 mod admin;
 mod agent;
 mod agent_status;
+mod attest;
 mod chain;
 mod checkpoint;
 mod copy;
 mod decision;
+mod delegate;
+mod delegate_answer;
 mod evidence;
 mod explain;
+mod federation;
 mod fsck;
 mod global;
 mod help;
@@ -98,6 +102,12 @@ enum Command {
     /// Ask whether an agent may do something, log the answer, approve, and explain.
     #[command(subcommand, after_help = help::DECISION)]
     Decision(Box<decision::Decision>),
+    /// Grants: offer, accept, reject and revoke them; agreements between tenants.
+    #[command(subcommand, after_help = help::DELEGATE)]
+    Delegate(delegate::Delegate),
+    /// Say of an agent, as another agent that dealt with it, how that went.
+    #[command(after_help = help::ATTEST)]
+    Attest(Box<attest::Attest>),
     /// Submit ready records: files, or a stream of lines.
     #[command(after_help = help::SUBMIT)]
     Submit(submit::Submit),
@@ -185,6 +195,8 @@ fn run(cli: &Cli, out: &Out) -> Done {
         Command::Session(c) => c.run(global, out),
         Command::Receipt(c) => c.run(global, out),
         Command::Decision(c) => c.run(global, out),
+        Command::Delegate(c) => c.run(global, out),
+        Command::Attest(c) => c.run(global, out),
         Command::Submit(c) => c.run(global, out),
         Command::Record(c) => c.run(global, out),
         Command::Proof(c) => c.run(global, out),

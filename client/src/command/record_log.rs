@@ -118,7 +118,7 @@ pub(crate) fn body(
 const SIGNATURE_CHARS: usize = 86;
 
 /// The fix, and what the field at fault is and must be.
-fn what_to_do(type_name: &str, error: &RecordError) -> String {
+pub(crate) fn what_to_do(type_name: &str, error: &RecordError) -> String {
     let info = TYPES.iter().find(|info| info.name == type_name);
     match info.and_then(|info| field_of(info, error.field())) {
         Some(field) if !field.rule.is_empty() => {

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::{
     Done, Exit, Failure, Global, Out,
     global::{AdminKey, block_on},
+    record_log::what_to_do,
     time::now_ms,
 };
 
@@ -125,7 +126,8 @@ impl Send {
         };
         let record = draft.sign(key);
         record.check().map_err(|e| {
-            Failure::cannot("the record breaks a rule of its type").why(e).next("see docs/record-format.md")
+            let next = what_to_do(record.type_name(), &e);
+            Failure::cannot("the record breaks a rule of its type").why(e).next(next)
         })?;
         let bytes = record.to_bytes();
         if self.dry_run {

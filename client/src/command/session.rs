@@ -15,15 +15,15 @@ use super::{
     tenant::tenant_id,
 };
 
-/// Whose session, and who signs: the agent itself, or its tenant.
+/// An agent that acts, and who signs: the agent itself, or its tenant.
 #[derive(Debug, Args)]
 pub(crate) struct Owner {
-    /// Whose session it is.
+    /// The agent.
     #[arg(long, value_parser = agent_id)]
-    agent: AgentId,
+    pub(crate) agent: AgentId,
     /// Its tenant.
     #[arg(long, env = "MAIP_TENANT", value_parser = tenant_id)]
-    tenant: Ulid,
+    pub(crate) tenant: Ulid,
     /// The agent's key: a key file, or a name in the key directory.
     #[arg(long, value_name = "FILE", required_unless_present = "tenant_key")]
     key: Option<String>,
@@ -33,7 +33,8 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    fn signer(&self, global: &Global) -> Result<(Actor, SigningKey), Failure> {
+    /// The actor and its key.
+    pub(crate) fn signer(&self, global: &Global) -> Result<(Actor, SigningKey), Failure> {
         let read = |name: &str| keys::read_seed(&keys::locate(&global.key_directory(), name));
         match (&self.tenant_key, &self.key) {
             (Some(name), _) => Ok((Actor::Tenant, read(name)?)),

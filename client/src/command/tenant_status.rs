@@ -43,10 +43,10 @@ impl Update {
 #[derive(Debug, Args)]
 pub(crate) struct NewKey {
     /// The new root key: its public half, a file, or a name in the key directory.
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     new_key: String,
     /// The present root key, when the operator signs; none if the tenant has none. Otherwise it is --tenant-key.
-    #[arg(long, value_name = "KEY", requires = "operator_key")]
+    #[arg(long, value_name = "KEY", requires = "operator_key", allow_hyphen_values = true)]
     previous: Option<String>,
     /// Why: scheduled, compromised, lost, ...
     #[arg(long, default_value = "scheduled")]

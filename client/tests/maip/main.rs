@@ -2,6 +2,7 @@
 
 mod commands;
 mod decision;
+mod delegate;
 mod history;
 mod kill;
 mod monitor;

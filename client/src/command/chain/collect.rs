@@ -26,7 +26,7 @@ impl LogAt {
     /// Connects, and asks the log what its origin is.
     pub(super) async fn open(global: &Global) -> Result<Self, Failure> {
         let nodes = global.nodes()?;
-        let bytes = nodes.checkpoint(&global.log, 0, global.timeout).await?;
+        let bytes = nodes.checkpoint(&global.log, 1, global.timeout).await?;
         let bad = |why: String| Failure::no("the log's checkpoint cannot be used").why(why);
         let note = Note::parse(&bytes).map_err(|e| bad(e.to_string()))?;
         let origin = Checkpoint::parse(note.text()).map_err(|e| bad(e.to_string()))?.origin;

@@ -244,12 +244,15 @@ async fn two_organisations_one_chain() -> Result<()> {
     let in_b = b.agree(&a).await?;
     let grant = DelegationId(Ulid::from_parts(now_ms()?, 7));
     let offer = a.grants_to(&b, grant, in_a)?;
-    let (_, offer) = a.as_agent(Body::DelegationOffer(Box::new(offer))).await?;
+    let (offered, offer) = a.as_agent(Body::DelegationOffer(Box::new(offer))).await?;
     let accept = b.accepts(&a, &offer, grant, in_b)?;
     b.as_agent(accept).await?;
     let act = b.action("invoice:read", grant)?;
     let (receipt, _) = b.as_agent(act).await?;
 
+    // Both logs publish what the chain rests on, and the statuses that they seal after it.
+    a.submitter.wait_published(offered + 2, LIMIT).await?;
+    b.submitter.wait_published(receipt + 2, LIMIT).await?;
     let before = files.path("before.chain");
     let (dir_a, dir_b) = (files.path("a"), files.path("b"));
     let peer = format!("devnet={dir_a}");

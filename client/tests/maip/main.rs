@@ -1,5 +1,6 @@
 //! The `maip` command against a log made here: offline files, a static HTTP server, a small gRPC server.
 
+mod chain;
 mod commands;
 mod decision;
 mod delegate;

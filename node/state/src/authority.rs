@@ -112,6 +112,8 @@ value! {
         index: u64,
         /// Log time of the offer here, ms since 1970.
         offered_ms: u64,
+        /// Index of its acceptance here.
+        accepted: Option<u64>,
         /// What the log says of it.
         standing: GrantStanding,
         /// Index since when that is so.

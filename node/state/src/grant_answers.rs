@@ -46,7 +46,8 @@ pub(crate) fn accept<V: View + ?Sized>(
         return Err(refuse(Code::GrantEnded, "body.grant", fault, "ask for a new offer"));
     }
     let (from, crosses, since) = (grant.from, grant.crosses(), batch.next_index());
-    let accepted = Grant { standing: GrantStanding::Accepted, since, ..Rc::unwrap_or_clone(grant) };
+    let standing = GrantStanding::Accepted;
+    let accepted = Grant { accepted: Some(since), standing, since, ..Rc::unwrap_or_clone(grant) };
     batch.put_grant(body.grant, accepted)?;
     if let Some(from) = from {
         batch.note_interaction(from, body.agent)?;
@@ -169,6 +170,7 @@ fn from_foreign<V: View + ?Sized>(
         crossings: 1,
         index,
         offered_ms: batch.service.log_ms,
+        accepted: Some(index),
         standing: GrantStanding::Accepted,
         since: index,
     }

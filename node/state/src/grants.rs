@@ -80,6 +80,7 @@ pub(crate) fn offer<V: View + ?Sized>(
         crossings,
         index,
         offered_ms: batch.service.log_ms,
+        accepted: None,
         standing: if exceeded { GrantStanding::Void } else { GrantStanding::Offered },
         since: index,
     };

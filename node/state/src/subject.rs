@@ -137,6 +137,9 @@ fn session_json(session: &Session) -> Vec<u8> {
 /// at the whole chain.
 fn grant_json(grant: &Grant) -> Vec<u8> {
     object(|w| {
+        if let Some(index) = grant.accepted {
+            w.unsigned_field("accepted", index);
+        }
         w.unsigned_field("expires_at", grant.limits.expires_at);
         w.unsigned_field("index", grant.index);
         w.text_field("offer", &grant.offer.to_string());

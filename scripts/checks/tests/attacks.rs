@@ -71,7 +71,7 @@ fn every_attack_is_held_by_what_is_named() {
         let mut named = 0;
         for (file, name) in held.split('`').filter_map(|word| word.split_once(": ")) {
             let is_there = match file.trim() {
-                "chain.json" => vectors.contains(&format!("\"class\": \"{name}")),
+                "chain.json" => vectors.contains(&format!("\"class\": \"{name}\"")),
                 file if file.ends_with(".rs") => read(file).contains(&format!("fn {name}(")),
                 _ => continue,
             };

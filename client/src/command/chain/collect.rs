@@ -143,8 +143,8 @@ impl<'a> Collector<'a> {
             self.agreement(&origin, offer.agreement).await?;
             self.chain.offers.insert(0, found.proof.clone());
             let crosses = offer.to.tenant.0 != found.record.tenant;
-            if crosses && !is_taken && status["status"] == "accepted" {
-                let accept = self.fetch(&origin, number(&status, "since")?).await?;
+            if let Some(index) = status["accepted"].as_u64().filter(|_| crosses && !is_taken) {
+                let accept = self.fetch(&origin, index).await?;
                 self.chain.accepts.insert(0, accept.proof);
             }
             let Some(parent) = status["parent"].as_str().and_then(DelegationId::parse) else { return Ok(()) };

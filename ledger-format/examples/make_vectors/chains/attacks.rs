@@ -303,12 +303,7 @@ fn receipts(file: &mut ChainFile) {
         ("other_receipt", "r.other", "token for A shown to B", "another agent used the grant"),
         ("other_receipt", "r.nogrant", "invocation is not the grant", "a receipt that names no grant"),
         ("receipt_key", "r.tenant", "confused deputy", "signed by the tenant"),
-        (
-            "out_of_time",
-            "r.late",
-            "back-dated `at` with a stolen key",
-            "logged after the end, dated before it",
-        ),
+        ("out_of_time", "r.late", "back-dated at with a stolen key", "logged after the end, dated before it"),
         ("out_of_scope", "r.scope", "approval for X used for Y", "an action that only the parent may do"),
         ("denied", "r.denied", "deny dropped", "an action that every link denies"),
         (

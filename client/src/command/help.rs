@@ -60,6 +60,7 @@ A session ends by itself, with its agent's suspension, and with its agent.
 Examples:
   maip session open --tenant T --agent A --key agent.key --scope invoice:read --ttl 15
   maip session refresh --tenant T --agent A --key agent.key --session S --ttl 15
+  maip session handoff --tenant T --agent A --key agent.key --session S --to B
   maip session close --tenant T --agent A --key agent.key --session S";
 
 pub(crate) const RECEIPT: &str = "\
@@ -116,6 +117,7 @@ pub(crate) const PROOF: &str = "\
 Examples:
   maip proof get 41207 --out r.tlog-proof
   maip proof get 01JABC... --tenant T --wait --out r.tlog-proof
+  maip proof batch --from 0 --to 1000 --out first.multi-proof
   maip proof status maip-agent:01JABC... --out agent.staple";
 
 pub(crate) const VERIFY: &str = "\
@@ -168,6 +170,8 @@ Examples:
   maip admin promote 4
   maip admin remove 2
   maip admin transfer 3
+  maip admin status
+  maip admin snapshot --log main
   maip admin backup --out main.tar --log main
   maip admin log-key add \"$NEXT_VKEY\" --operator-key main.operator.key
   maip admin log-key retire \"$OLD_VKEY\" --operator-key main.operator.key";

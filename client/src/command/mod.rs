@@ -253,10 +253,18 @@ mod tests {
         for command in &found {
             assert!(doc.contains(&format!("`{command}")), "docs/cli.md does not describe `{command}`");
         }
+        // The examples of a group stand in its help, one at least for each of its commands.
         for sub in Cli::command().get_subcommands() {
             let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
-            let example = format!("maip {}", sub.get_name());
-            assert!(help.contains(&example), "no example in the help of `{example}`");
+            let mut leaves_of = Vec::new();
+            leaves(sub, &format!("maip {}", sub.get_name()), &mut leaves_of);
+            for command in &leaves_of {
+                assert!(
+                    help.contains(command),
+                    "no example of `{command}` in the help of `{}`",
+                    sub.get_name()
+                );
+            }
         }
     }
 }

@@ -80,6 +80,33 @@ fn policy(number: u8, priority: u64, rules: Vec<PolicyRule>) -> Body {
     Body::PolicyPut(Box::new(PolicyPut { name, on_behalf_of: None, policy, priority, rules }))
 }
 
+/// Sessions that have run out since the last entry weigh on trust before anything is decided, asked or logged.
+#[test]
+fn the_answer_knows_of_sessions_that_have_run_out() {
+    let mut log = Log::new();
+    log.behave(1, 1, 30);
+    // Below the cap of newcomers, so that sessions show in the score.
+    for _ in 0..12 {
+        let verdict = Some(ActionVerdict::Minor);
+        log.must(
+            By::Tenant(1),
+            Body::ReceiptAction(ReceiptAction { verdict, ..action_body(1, "invoice:read") }),
+        );
+    }
+    for number in 1..=5 {
+        index(&one(&mut log.state, &open(600 + u64::from(number), number, 1, 1, "invoice:read")));
+    }
+    let later = log.ms + 2 * MINUTE;
+    let seen = |log: &Log| ledger_state::trust_reading(&log.state, agent(1), later).unwrap().score;
+    let before = seen(&log).expect("a score");
+    let when = PolicyCondition { trust_max_bp: Some(before - 1), ..nothing() };
+    log.must(By::Tenant(1), policy(1, 1, vec![rule(PolicyEffect::Deny, &["invoice:pay"], Some(when))]));
+    assert_eq!(seen(&log), Some(before), "no entry has ended them yet");
+    log.ms = later;
+    assert_eq!(ask(&mut log, &question(1, "invoice:pay")), ("policy", vec![0]));
+    assert!(seen(&log) < Some(before));
+}
+
 #[test]
 fn the_log_takes_no_other_answer_than_its_own() {
     let mut log = Log::new();

@@ -24,7 +24,9 @@ use super::{
 };
 
 /// How often a question is asked again when its moment has passed before the answer was in the log.
-const ASKS_MAX: usize = 5;
+const ASKS_MAX: u32 = 5;
+/// The first pause before that, which doubles: the node that is asked may be a moment behind the leader.
+const PAUSE_FIRST: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Decision {
@@ -99,7 +101,9 @@ impl Ask {
                     return Ok(exit(&evaluated));
                 }
                 // Something came in between: a revocation, a new policy, a budget that was used.
-                Err(failure) if is_too_late(&failure) && asked < ASKS_MAX => {}
+                Err(failure) if is_too_late(&failure) && asked < ASKS_MAX => {
+                    std::thread::sleep(PAUSE_FIRST * 2u32.pow(asked - 1));
+                }
                 Err(failure) if is_too_late(&failure) => {
                     let next =
                         format!("the state changed {ASKS_MAX} times between question and answer: try again");

@@ -132,3 +132,52 @@ fn is_of_interest(entry: &[u8]) -> bool {
         .iter()
         .any(|end| entry.ends_with(end))
 }
+
+#[cfg(test)]
+mod tests {
+    use ledger_format::record::{AgentId, DecisionReason, DecisionResult, Digest, RecordHash};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_holds_when_all_of_it_follows() {
+        let place = RuleRef { policy: PolicyId(Ulid(5)), place: 1 };
+        let logged = Decision {
+            action: Scope::parse("invoice:pay").unwrap(),
+            agent: AgentId(Ulid(2)),
+            amount: None,
+            approval: None,
+            grant: None,
+            inputs: Digest::sha256(b""),
+            kind: DecisionKind::Policy,
+            on_behalf_of: None,
+            policies: vec![RecordHash([1; 32])],
+            reason: DecisionReason::Policy,
+            result: DecisionResult::Denied,
+            rules: vec![place],
+            session: None,
+            tool: None,
+        };
+        let answer = Answer {
+            result: logged.result,
+            reason: logged.reason,
+            policies: logged.policies.clone(),
+            rules: logged.rules.clone(),
+        };
+        let explained = |kind, again| {
+            let logged = Decision { kind, ..logged.clone() };
+            Explained { index: 1, log_ms: 1, logged, again, fired: vec![], trust: None }
+        };
+        assert!(explained(DecisionKind::Policy, Some(answer.clone())).holds());
+        for other in [
+            Answer { result: DecisionResult::Allowed, ..answer.clone() },
+            Answer { reason: DecisionReason::Trust, ..answer.clone() },
+            Answer { policies: vec![], ..answer.clone() },
+            Answer { rules: vec![], ..answer.clone() },
+        ] {
+            assert!(!explained(DecisionKind::Policy, Some(other)).holds());
+        }
+        assert!(!explained(DecisionKind::Tool, None).holds());
+        assert!(explained(DecisionKind::Guardrail, None).holds(), "its word is taken as it is");
+    }
+}

@@ -22,6 +22,7 @@ pub mod question;
 pub mod replay;
 pub mod source;
 pub mod transport;
+pub mod vault;
 
 pub use error::{ClientError, Plain};
 pub use source::{DirSource, Source, SourceError};

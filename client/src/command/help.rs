@@ -97,6 +97,22 @@ The entry must be a receipt, decision or grant that names both agents, or is abo
 Example:
   maip attest B --by A --key agent.key --tenant T --interaction 41207 --verdict good";
 
+pub(crate) const PAYLOAD: &str = "\
+`get` answers 1 for what is erased and for what was altered, `check` for what does not open.
+
+Examples:
+  maip payload put letter.txt --subject customer-41 --vault vault
+  maip receipt log --action letter:read --input-digest $COMMITMENT --tenant T --agent A --key agent.key
+  maip payload get $COMMITMENT --vault vault --out letter.txt --with-salt
+  maip payload check $COMMITMENT letter.txt --salt $SALT";
+
+pub(crate) const ERASE: &str = "\
+Nothing is destroyed before the erasure is logged. After a break, run it again: it finishes. Copies of the vault that somebody
+else made (backups, snapshots) are not reached.
+
+Example:
+  maip erase customer-41 --vault vault --tenant T --tenant-key tenant.key --reason requested";
+
 pub(crate) const SUBMIT: &str = "\
 Prints the index of each record. After a break, run it again: the same record gets the same index.
 

@@ -10,6 +10,7 @@ mod copy;
 mod decision;
 mod delegate;
 mod delegate_answer;
+mod erase;
 mod evidence;
 mod explain;
 mod federation;
@@ -24,6 +25,7 @@ mod log_key;
 mod monitor;
 mod multi;
 mod out;
+mod payload;
 mod policy;
 mod proof;
 mod receipt;
@@ -108,6 +110,12 @@ enum Command {
     /// Say of an agent, as another agent that dealt with it, how that went.
     #[command(after_help = help::ATTEST)]
     Attest(Box<attest::Attest>),
+    /// Values that stay out of the log: keep them encrypted, get them back, check their commitments.
+    #[command(subcommand, after_help = help::PAYLOAD)]
+    Payload(payload::Payload),
+    /// Erase a subject: log it, then destroy the key, the salts and the payloads that a vault keeps about it.
+    #[command(after_help = help::ERASE)]
+    Erase(Box<erase::Erase>),
     /// Submit ready records: files, or a stream of lines.
     #[command(after_help = help::SUBMIT)]
     Submit(submit::Submit),
@@ -197,6 +205,8 @@ fn run(cli: &Cli, out: &Out) -> Done {
         Command::Decision(c) => c.run(global, out),
         Command::Delegate(c) => c.run(global, out),
         Command::Attest(c) => c.run(global, out),
+        Command::Payload(c) => c.run(out),
+        Command::Erase(c) => c.run(global, out),
         Command::Submit(c) => c.run(global, out),
         Command::Record(c) => c.run(global, out),
         Command::Proof(c) => c.run(global, out),

@@ -169,7 +169,7 @@ fn verdict(text: &str) -> Result<ActionVerdict, String> {
     ActionVerdict::parse(text).ok_or_else(|| "one of ok, minor, major, critical".into())
 }
 
-fn digest(text: &str) -> Result<Digest, String> {
+pub(crate) fn digest(text: &str) -> Result<Digest, String> {
     Digest::parse(text).ok_or_else(|| "a digest is sha256: or blake3: and 64 lower-case hex digits".into())
 }
 

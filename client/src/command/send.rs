@@ -91,6 +91,11 @@ pub(crate) fn new_id() -> Result<Ulid, Failure> {
 }
 
 impl Send {
+    /// Nothing is to be sent.
+    pub(crate) fn only_prints(&self) -> bool {
+        self.dry_run
+    }
+
     /// Signs a record and logs it. `words` says what it does; `extra` goes into the JSON answer.
     pub(crate) fn log(
         &self,

@@ -15,4 +15,5 @@ mod staple;
 mod support;
 mod tenant;
 mod trust;
+mod vault;
 mod verify;

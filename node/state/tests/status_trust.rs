@@ -3,7 +3,7 @@
 mod world;
 
 use ledger_format::record::json;
-use ledger_format::record::{ActionVerdict, SessionEnd};
+use ledger_format::record::{ActionVerdict, AgentKill, Body, SessionEnd};
 use ledger_format::status_proof::Standing;
 use ledger_state::trust::DAY_MS;
 use ledger_state::{Command, MemoryState, Subject, map_status, staple_parts, trust_reading};
@@ -156,4 +156,24 @@ fn the_history_of_keys_is_told_and_bounded() {
     seal(&mut state, START_MS);
     let status = sealed(&state, Subject::Agent(agent(1)));
     assert_eq!((&status["status"], status["keys"][15]["until"].as_u64()), (&"killed".into(), Some(revoked)));
+}
+
+#[test]
+fn a_status_says_since_when_an_agent_was_in_foreign_hands() {
+    let mut state = populated();
+    seal(&mut state, START_MS);
+    assert!(sealed(&state, Subject::Agent(agent(1)))["compromised_at"].is_null());
+    let body = AgentKill {
+        agent: agent(1),
+        cascade: true,
+        compromised_at: Some(START_MS - HOUR_MS),
+        on_behalf_of: None,
+        reason: "stolen".into(),
+    };
+    index(&one(&mut state, &by_tenant(1, 600, Body::AgentKill(body))));
+    seal(&mut state, START_MS + 1);
+    for number in [1, 2] {
+        let status = sealed(&state, Subject::Agent(agent(number)));
+        assert_eq!(status["compromised_at"], START_MS - HOUR_MS, "agent {number}");
+    }
 }

@@ -25,6 +25,10 @@ pub(super) fn json<V: View + ?Sized>(
     let (chain, trust) = (batch.chain(id)?, batch.trust_of(id)?);
     let tenant_cap_bp = batch.tenant_cap_bp(agent.tenant)?;
     Ok(object(|w| {
+        // What the agent signed from then on may be somebody else's: whoever judges a receipt compares the log's time.
+        if let AgentStatus::Revoked { compromised_at: Some(at), .. } = agent.status {
+            w.unsigned_field("compromised_at", at);
+        }
         w.text_field("key", &agent.key.kid.to_string());
         keys.write(w);
         write_receipts(w, &chain);

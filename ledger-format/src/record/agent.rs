@@ -1,10 +1,12 @@
 //! The agent family: `agent.register`, `agent.key`, `agent.revoke`.
 
 use super::body::{ActorKind, FieldInfo, TypeInfo};
+use super::declare::body;
 use super::fields::{self, words};
 use super::ids::AgentId;
 use super::json::{JsonError, Reader, Writer};
 use super::keys::{Kid, PublicKey};
+use super::kinds::{Flag, Id, Key, KeyId, OnBehalfOf, Time, Token};
 use super::scope::Scope;
 
 words! {
@@ -36,34 +38,6 @@ pub(super) const REGISTER: TypeInfo = TypeInfo {
         FieldInfo::optional("runtime_type"),
         FieldInfo::required("scopes"),
         FieldInfo::required("type"),
-    ],
-};
-
-/// Facts for documents and tests.
-pub(super) const KEY: TypeInfo = TypeInfo {
-    name: "agent.key",
-    about: "",
-    actors: &[ActorKind::Agent, ActorKind::Tenant, ActorKind::Operator],
-    fields: &[
-        FieldInfo::required("agent"),
-        FieldInfo::required("key"),
-        FieldInfo::optional("on_behalf_of"),
-        FieldInfo::required("previous"),
-        FieldInfo::required("reason"),
-    ],
-};
-
-/// Facts for documents and tests.
-pub(super) const REVOKE: TypeInfo = TypeInfo {
-    name: "agent.revoke",
-    about: "",
-    actors: &[ActorKind::Tenant, ActorKind::Operator],
-    fields: &[
-        FieldInfo::required("agent"),
-        FieldInfo::required("cascade"),
-        FieldInfo::optional("compromised_at"),
-        FieldInfo::optional("on_behalf_of"),
-        FieldInfo::required("reason"),
     ],
 };
 
@@ -137,106 +111,35 @@ impl AgentRegister {
     }
 }
 
-/// Body of `agent.key`: from the next index on, the agent signs with another key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AgentKey {
-    /// The agent; when the agent itself signs, the record's actor.
-    pub agent: AgentId,
-    /// The new key; one that the agent never had.
-    pub key: PublicKey,
-    /// The credential that the operator acted for.
-    pub on_behalf_of: Option<String>,
-    /// The key that it replaces.
-    pub previous: Kid,
-    /// Why, in a word: `scheduled`, `compromised`, `lost`, ...
-    pub reason: String,
-}
-
-impl AgentKey {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, JsonError> {
-        let (mut agent, mut public_key, mut on_behalf_of) = (None, None, None);
-        let (mut previous, mut reason) = (None, None);
-        r.object(|r, key| {
-            match key {
-                "agent" => agent = Some(fields::agent_id(r)?),
-                "key" => public_key = Some(fields::public_key(r)?),
-                "on_behalf_of" => on_behalf_of = Some(fields::on_behalf_of(r)?),
-                "previous" => previous = Some(fields::kid(r)?),
-                "reason" => reason = Some(fields::token(r)?),
-                _ => return fields::unknown(r),
-            }
-            Ok(())
-        })?;
-        Ok(Self {
-            agent: r.required("agent", agent)?,
-            key: r.required("key", public_key)?,
-            on_behalf_of,
-            previous: r.required("previous", previous)?,
-            reason: r.required("reason", reason)?,
-        })
-    }
-
-    pub(super) fn write(&self, w: &mut Writer) {
-        w.open_object();
-        w.text_field("agent", &self.agent.to_string());
-        w.text_field("key", &self.key.to_string());
-        fields::write_optional(w, "on_behalf_of", self.on_behalf_of.as_deref());
-        w.text_field("previous", &self.previous.to_string());
-        w.text_field("reason", &self.reason);
-        w.close_object();
+body! {
+    /// Body of `agent.key`: from the next index on, the agent signs with another key.
+    AgentKey = "agent.key" by [Agent, Tenant, Operator], info KEY {
+        /// The agent; when the agent itself signs, the record's actor.
+        required agent: AgentId as Id<AgentId>,
+        /// The new key; one that the agent never had.
+        required key: PublicKey as Key,
+        /// The credential that the operator acted for.
+        optional on_behalf_of: String as OnBehalfOf,
+        /// The key that it replaces.
+        required previous: Kid as KeyId,
+        /// Why, in a word: `scheduled`, `compromised`, `lost`, ...
+        required reason: String as Token,
     }
 }
 
-/// Body of `agent.revoke`: from this index on the agent may do nothing more. Not reversible.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AgentRevoke {
-    /// The agent.
-    pub agent: AgentId,
-    /// Whether every agent below it ends too.
-    pub cascade: bool,
-    /// Since when (ms since 1970) the revoker believes the agent was in foreign hands. Nothing that was logged before is
-    /// voided; it marks what came after.
-    pub compromised_at: Option<u64>,
-    /// The credential that the operator acted for.
-    pub on_behalf_of: Option<String>,
-    /// Why, in a word; `unspecified` if the caller gave none.
-    pub reason: String,
-}
-
-impl AgentRevoke {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, JsonError> {
-        let (mut agent, mut cascade, mut compromised_at) = (None, None, None);
-        let (mut on_behalf_of, mut reason) = (None, None);
-        r.object(|r, key| {
-            match key {
-                "agent" => agent = Some(fields::agent_id(r)?),
-                "cascade" => cascade = Some(r.boolean()?),
-                "compromised_at" => compromised_at = Some(r.unsigned()?),
-                "on_behalf_of" => on_behalf_of = Some(fields::on_behalf_of(r)?),
-                "reason" => reason = Some(fields::token(r)?),
-                _ => return fields::unknown(r),
-            }
-            Ok(())
-        })?;
-        Ok(Self {
-            agent: r.required("agent", agent)?,
-            cascade: r.required("cascade", cascade)?,
-            compromised_at,
-            on_behalf_of,
-            reason: r.required("reason", reason)?,
-        })
-    }
-
-    pub(super) fn write(&self, w: &mut Writer) {
-        w.open_object();
-        w.text_field("agent", &self.agent.to_string());
-        w.key("cascade");
-        w.boolean(self.cascade);
-        if let Some(at) = self.compromised_at {
-            w.unsigned_field("compromised_at", at);
-        }
-        fields::write_optional(w, "on_behalf_of", self.on_behalf_of.as_deref());
-        w.text_field("reason", &self.reason);
-        w.close_object();
+body! {
+    /// Body of `agent.revoke`: from this index on the agent may do nothing more. Not reversible.
+    AgentRevoke = "agent.revoke" by [Tenant, Operator], info REVOKE {
+        /// The agent.
+        required agent: AgentId as Id<AgentId>,
+        /// Whether every agent below it ends too.
+        required cascade: bool as Flag,
+        /// Since when (ms since 1970) the revoker believes the agent was in foreign hands. Nothing that was logged before is
+        /// voided; it marks what came after.
+        optional compromised_at: u64 as Time,
+        /// The credential that the operator acted for.
+        optional on_behalf_of: String as OnBehalfOf,
+        /// Why, in a word; `unspecified` if the caller gave none.
+        required reason: String as Token,
     }
 }

@@ -95,6 +95,22 @@ impl GrantLimits {
         Ok(())
     }
 
+    /// No bound but the log time at which the grant ends, ms since 1970.
+    pub fn until(expires_at: u64) -> Self {
+        Self {
+            approval_over: None,
+            calls: None,
+            currency: None,
+            env: None,
+            expires_at,
+            min_trust_bp: None,
+            not_before: None,
+            purpose: None,
+            spend_minor: None,
+            window_s: None,
+        }
+    }
+
     /// Whether these bound everything that `above` bounds, and at least as tightly.
     pub fn are_within(&self, above: &GrantLimits) -> bool {
         let at_most =

@@ -7,8 +7,8 @@ use super::ids::{TenantId, Ulid};
 use super::json::{JsonError, Reader, Writer};
 use super::keys::{BadSignature, Kid, PublicKey, SigningKey};
 use super::kinds::{Hash, Id, Key, KeyId, Minutes, OnBehalfOf, Scopes, Time, Token, numbers};
+use super::log_genesis::read_origin;
 use super::scope::Scope;
-use crate::checkpoint::ORIGIN_BYTES_MAX;
 
 /// Most tenants that a grant may pass through after this one.
 pub const AGREEMENT_HOPS_MAX: u64 = 3;
@@ -26,11 +26,7 @@ impl Kind for Origin {
     const RULE: &'static str = "a log's origin";
 
     fn read(r: &mut Reader<'_>) -> Result<String, JsonError> {
-        let rule = "1 to 255 bytes without white space, control characters and plus signs";
-        fields::read_with(r, rule, |text| {
-            let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+');
-            (plain && (1..=ORIGIN_BYTES_MAX).contains(&text.len())).then(|| text.to_owned())
-        })
+        read_origin(r)
     }
 
     fn write(value: &String, w: &mut Writer) {

@@ -4,6 +4,7 @@ use super::body::{ActorKind, FieldInfo, TypeInfo};
 use super::fields::{self, SCOPES_MAX};
 use super::json::{JsonError, Reader, Reason, Writer};
 use super::keys::PublicKey;
+use super::kinds::number;
 use crate::checkpoint::{Checkpoint, ORIGIN_BYTES_MAX};
 use crate::note::{Note, SignatureType, Vkey};
 use crate::policy::Policy;
@@ -162,13 +163,13 @@ impl GenesisLimits {
             (None, None, None, None);
         r.object(|r, key| {
             match key {
-                "agent_depth" => agent_depth = Some(bounded(r, 0, AGENT_DEPTH_MAX, "0 to 8")?),
+                "agent_depth" => agent_depth = Some(number(r, 0, AGENT_DEPTH_MAX, "0 to 8")?),
                 "agent_descendants" => {
-                    agent_descendants = Some(bounded(r, 0, AGENT_DESCENDANTS_MAX, "0 to 100000")?);
+                    agent_descendants = Some(number(r, 0, AGENT_DESCENDANTS_MAX, "0 to 100000")?);
                 }
-                "agent_scopes" => agent_scopes = Some(bounded(r, 1, SCOPES_MAX as u64, "1 to 256")?),
+                "agent_scopes" => agent_scopes = Some(number(r, 1, SCOPES_MAX as u64, "1 to 256")?),
                 "record_bytes" => {
-                    record_bytes = Some(bounded(r, 4_096, super::RECORD_BYTES_MAX as u64, "4096 to 65502")?);
+                    record_bytes = Some(number(r, 4_096, super::RECORD_BYTES_MAX as u64, "4096 to 65502")?);
                 }
                 _ => return fields::unknown(r),
             }
@@ -192,13 +193,7 @@ impl GenesisLimits {
     }
 }
 
-fn bounded(r: &mut Reader<'_>, min: u64, max: u64, rule: &'static str) -> Result<u64, JsonError> {
-    let start = r.offset();
-    let value = r.unsigned()?;
-    if (min..=max).contains(&value) { Ok(value) } else { Err(r.error(start, Reason::Invalid { rule })) }
-}
-
-fn read_origin(r: &mut Reader<'_>) -> Result<String, JsonError> {
+pub(super) fn read_origin(r: &mut Reader<'_>) -> Result<String, JsonError> {
     let rule = "1 to 255 bytes without white space, control characters and plus signs";
     fields::read_with(r, rule, |text| {
         let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+');

@@ -3,10 +3,8 @@
 use super::declare::{body, object};
 use super::json::{JsonError, Reader, Reason};
 use super::keys::{Kid, PublicKey};
-use super::kinds::{BasisPoints, Key, KeyId, Name, OnBehalfOf, Token, Word, word_kind};
+use super::kinds::{BasisPoints, Key, KeyId, Name, OnBehalfOf, Token, Word};
 use super::tenant::Plan;
-
-word_kind!(Plan);
 
 object! {
     /// Below which scores a tenant's agents are watched, need approvals, and are suspended.

@@ -5,11 +5,14 @@
 
 use std::rc::Rc;
 
-use ledger_format::record::{AgentId, DelegationId, GRANT_DEPTH_MAX, Kid, RecordHash, Scope, TenantId, Ulid};
+use ledger_format::record::{
+    AgentId, DelegationId, GRANT_DEPTH_MAX, GrantLimits, Kid, RecordHash, Scope, TenantId, Ulid,
+};
 
 use crate::applied::Alarm;
 use crate::batch::Batch;
-use crate::fields::{value, word_parts};
+use crate::codec::{DecodeError, Decoder, Encoder};
+use crate::fields::{Part, value, word_parts};
 use crate::keys;
 use crate::view::View;
 
@@ -47,29 +50,36 @@ impl GrantStanding {
 
 word_parts!(GrantStanding);
 
-value! { part
-    /// Bounds of a grant: see the record's body.
-    pub Limits {
-        /// Amounts above it need an approval.
-        approval_over: Option<u64>,
-        /// Most calls in a window.
-        calls: Option<u64>,
-        /// The currency of the amounts.
-        currency: Option<String>,
-        /// Environments in which it holds.
-        env: Option<Vec<String>>,
-        /// Log time at which it ends.
-        expires_at: u64,
-        /// Trust that the receiver must have.
-        min_trust_bp: Option<u64>,
-        /// Log time at which it begins.
-        not_before: Option<u64>,
-        /// What it is for.
-        purpose: Option<String>,
-        /// Most to spend in a window.
-        spend_minor: Option<u64>,
-        /// Length of a window.
-        window_s: Option<u64>,
+impl Part for GrantLimits {
+    fn write(&self, e: &mut Encoder) {
+        for number in [self.approval_over, self.calls] {
+            number.write(e);
+        }
+        self.currency.write(e);
+        self.env.write(e);
+        self.expires_at.write(e);
+        for number in [self.min_trust_bp, self.not_before] {
+            number.write(e);
+        }
+        self.purpose.write(e);
+        for number in [self.spend_minor, self.window_s] {
+            number.write(e);
+        }
+    }
+
+    fn read(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            approval_over: Part::read(d)?,
+            calls: Part::read(d)?,
+            currency: Part::read(d)?,
+            env: Part::read(d)?,
+            expires_at: Part::read(d)?,
+            min_trust_bp: Part::read(d)?,
+            not_before: Part::read(d)?,
+            purpose: Part::read(d)?,
+            spend_minor: Part::read(d)?,
+            window_s: Part::read(d)?,
+        })
     }
 }
 
@@ -101,13 +111,11 @@ value! {
         /// What must not be done. Sorted.
         deny: Vec<Scope>,
         /// Its bounds.
-        limits: Limits,
+        limits: GrantLimits,
         /// Re-delegations left.
         hops: u64,
         /// Links above.
         depth: u64,
-        /// Links at and above it that go from one tenant to another.
-        crossings: u64,
         /// Index of the record that made it known here.
         index: u64,
         /// Log time of the offer here, ms since 1970.

@@ -34,6 +34,11 @@ impl From<Alarm> for Stop {
     }
 }
 
+/// A refusal, as families say it.
+pub(crate) fn refuse(code: Code, field: &str, message: impl Into<String>, fix: &str) -> Stop {
+    Rejection::new(code, field, message, fix).into()
+}
+
 /// One command's working state.
 pub(crate) struct Batch<'v, V: ?Sized> {
     pub(crate) tree: Tree,

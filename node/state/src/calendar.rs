@@ -1,8 +1,11 @@
-//! Calendar months in UTC from the log's time: proleptic Gregorian, integers only.
+//! Spans of the log's time: minutes, and calendar months in UTC from the log's time: proleptic Gregorian, integers only.
 
 use std::fmt;
 
 use crate::trust::DAY_MS;
+
+/// A minute of log time, in milliseconds.
+pub(crate) const MINUTE_MS: u64 = 60_000;
 
 /// Days from 0000-03-01 to 1970-01-01. Years that begin in March end with their leap day.
 const MARCH_0000_TO_1970: u64 = 719_468;

@@ -8,11 +8,11 @@ use ledger_format::record::{
 };
 
 use crate::applied::Alarm;
-use crate::batch::{Batch, Stop};
+use crate::batch::{Batch, Stop, refuse};
 use crate::fields::{value, word_parts};
 use crate::keys::{self, Kept};
 use crate::overlay::Raw;
-use crate::rejection::{Code, Rejection};
+use crate::rejection::Code;
 use crate::view::View;
 
 word_parts!(ClaimResult, DocumentResult);
@@ -71,10 +71,6 @@ value! {
         /// Index of the last record about it.
         index: u64,
     }
-}
-
-fn refuse(code: Code, field: &str, message: impl Into<String>, fix: &str) -> Stop {
-    Rejection::new(code, field, message, fix).into()
 }
 
 fn claim_key(id: ClaimId) -> Vec<u8> {

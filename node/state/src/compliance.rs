@@ -8,11 +8,11 @@ use ledger_format::record::{
 
 use crate::agent_status;
 use crate::applied::Alarm;
-use crate::batch::{Batch, Stop};
+use crate::batch::{Batch, Stop, refuse};
 use crate::fields::{value, word_parts};
 use crate::keys::{self, Kept};
 use crate::metering::Metric;
-use crate::rejection::{Code, Rejection};
+use crate::rejection::Code;
 use crate::scores::Number;
 use crate::subject::Subject;
 use crate::view::View;
@@ -35,10 +35,6 @@ value! {
         /// Index of its resolution.
         resolved: Option<u64>,
     }
-}
-
-fn refuse(code: Code, field: &str, message: impl Into<String>, fix: &str) -> Stop {
-    Rejection::new(code, field, message, fix).into()
 }
 
 pub(crate) fn check<V: View + ?Sized>(

@@ -13,14 +13,13 @@ use ledger_format::record::{
 use crate::applied::Alarm;
 use crate::authority::Chain;
 use crate::batch::{Batch, Stop};
+use crate::calendar::MINUTE_MS;
 use crate::policies::{Condition, Placed, Rule};
 use crate::values::{Agent, Tenant};
 use crate::view::View;
 
 /// Rules that a decision names; there may be more.
 const RULES_NAMED_MAX: usize = 64;
-
-const MINUTE_MS: u64 = 60_000;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

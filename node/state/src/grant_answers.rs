@@ -7,18 +7,15 @@ use ledger_format::record::{
     DelegationRevoke, Record, RecordHash, Scope,
 };
 
-use crate::authority::{Grant, GrantStanding, Limits};
-use crate::batch::{Batch, Stop};
+use crate::authority::{Grant, GrantStanding};
+use crate::batch::{Batch, Stop, refuse};
+use crate::calendar::MINUTE_MS;
 use crate::grants::OfferOf;
 use crate::keys;
-use crate::rejection::{Code, Rejection};
+use crate::rejection::Code;
 use crate::scores::agent_name;
 use crate::trust::{self, DAY_MS, What};
 use crate::view::View;
-
-fn refuse(code: Code, field: &str, message: impl Into<String>, fix: &str) -> Stop {
-    Rejection::new(code, field, message, fix).into()
-}
 
 pub(crate) fn accept<V: View + ?Sized>(
     batch: &mut Batch<'_, V>,
@@ -64,8 +61,7 @@ fn cap<V: View + ?Sized>(
     ceiling_bp: u64,
     cross_tenant: bool,
 ) -> Result<(), Stop> {
-    batch.observe(What::Delegate { agent: agent_name(agent), ceiling_bp, cross_tenant })?;
-    Ok(batch.mark_dirty(crate::subject::Subject::Agent(agent))?)
+    Ok(batch.observe(What::Delegate { agent: agent_name(agent), ceiling_bp, cross_tenant })?)
 }
 
 /// A grant of another log. What that log says of it is for its readers to check: here stands what its offer says.
@@ -126,7 +122,7 @@ fn accept_foreign<V: View + ?Sized>(
     if !offer.scopes.iter().all(covered) {
         return Err(mismatch("it is about more than the agreement"));
     }
-    let (end, ttl_ms) = (offer.limits.expires_at, agreement_value.ttl_min * 60_000);
+    let (end, ttl_ms) = (offer.limits.expires_at, agreement_value.ttl_min * MINUTE_MS);
     if end <= now || end > now.saturating_add(ttl_ms) {
         return Err(refuse(
             Code::GrantEnded,
@@ -164,10 +160,9 @@ fn from_foreign<V: View + ?Sized>(
         agreement: Some(agreement),
         scopes: offer.scopes.clone(),
         deny: offer.deny.clone(),
-        limits: Limits::from(&offer.limits),
+        limits: offer.limits.clone(),
         hops: offer.hops,
         depth: u64::from(offer.parent.is_some()),
-        crossings: 1,
         index,
         offered_ms: batch.service.log_ms,
         accepted: Some(index),

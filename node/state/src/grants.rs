@@ -3,27 +3,25 @@
 use std::rc::Rc;
 
 use ledger_format::record::{
-    AGREEMENT_HOPS_MAX, Actor, AgentId, DelegationOffer, GRANT_DEPTH_MAX, GrantLimits, Record, RecordHash,
+    AGREEMENT_HOPS_MAX, Actor, AgentId, DelegationId, DelegationOffer, GRANT_DEPTH_MAX, Record, RecordHash,
     Scope,
 };
 
 use crate::applied::Alarm;
-use crate::authority::{Chain, Grant, GrantStanding, Limits};
-use crate::batch::{Batch, Stop};
+use crate::authority::{Chain, Grant, GrantStanding};
+use crate::batch::{Batch, Stop, refuse};
+use crate::calendar::MINUTE_MS;
 use crate::fields::value;
 use crate::keys;
-use crate::rejection::{Code, Rejection};
+use crate::rejection::Code;
 use crate::scores::agent_name;
 use crate::subject::Subject;
 use crate::trust::{DAY_MS, What};
 use crate::values::Flags;
 use crate::view::View;
-use ledger_format::record::DelegationId;
 
 /// Longest life of a grant inside a tenant, in days of log time.
 const TTL_DAYS_MAX: u64 = 365;
-
-const MINUTE_MS: u64 = 60_000;
 
 value! {
     /// The grant that an offer made.
@@ -31,10 +29,6 @@ value! {
         /// The grant.
         grant: DelegationId,
     }
-}
-
-fn refuse(code: Code, field: &str, message: impl Into<String>, fix: &str) -> Stop {
-    Rejection::new(code, field, message, fix).into()
 }
 
 pub(crate) fn offer<V: View + ?Sized>(
@@ -53,13 +47,12 @@ pub(crate) fn offer<V: View + ?Sized>(
         return Err(refuse(Code::GrantExists, "body.grant", message, "make a new grant id"));
     }
     let above = parent(batch, record, body)?;
-    check_receiver(batch, record, body, &above)?;
+    check_receiver(batch, body, &above)?;
     let crosses = check_crossing(batch, record, body, &above)?;
     check_life(batch, body, crosses)?;
     let exceeded = exceeds(batch, body, &above)?;
     let index = batch.next_index();
     let depth = above.first().map_or(0, |(_, parent)| parent.depth + 1);
-    let crossings = above.first().map_or(0, |(_, parent)| parent.crossings) + u64::from(crosses);
     let own_origin = batch.genesis()?.origin.clone();
     let grant = Grant {
         tenant: record.tenant,
@@ -74,10 +67,9 @@ pub(crate) fn offer<V: View + ?Sized>(
         agreement: body.agreement,
         scopes: body.scopes.clone(),
         deny: body.deny.clone(),
-        limits: Limits::from(&body.limits),
+        limits: body.limits.clone(),
         hops: body.hops,
         depth,
-        crossings,
         index,
         offered_ms: batch.service.log_ms,
         accepted: None,
@@ -114,10 +106,8 @@ fn parent<V: View + ?Sized>(
     let chain = batch.grant_chain(id)?.ok_or_else(|| unknown(format!("there is no grant {id}")))?;
     let (_, above) = &chain[0];
     if Some(above.to_agent) != body.from || above.to_tenant.0 != record.tenant || above.to_origin.is_some() {
-        return Err(unknown(format!(
-            "grant {id} is not agent {:?}'s to hand on",
-            body.from.map(|id| id.to_string())
-        )));
+        let holder = above.to_agent;
+        return Err(unknown(format!("grant {id} is agent {holder}'s to hand on, in the log where it lives")));
     }
     if !matches!(record.actor, Actor::Agent(_)) || record.sig.kid != above.to_kid {
         let message = format!("grant {id} is handed on with key {}", above.to_kid);
@@ -126,12 +116,15 @@ fn parent<V: View + ?Sized>(
     if let Some(fault) = batch.chain_fault(&chain, true)? {
         return Err(refuse(Code::GrantEnded, "body.parent", fault, "ask for a new grant"));
     }
+    if above.depth >= GRANT_DEPTH_MAX {
+        let message = format!("a chain has at most {GRANT_DEPTH_MAX} links below its root");
+        return Err(refuse(Code::TooDeep, "body.parent", message, "grant from higher up"));
+    }
     Ok(chain)
 }
 
 fn check_receiver<V: View + ?Sized>(
     batch: &mut Batch<'_, V>,
-    record: &Record,
     body: &DelegationOffer,
     above: &Chain,
 ) -> Result<(), Stop> {
@@ -150,7 +143,6 @@ fn check_receiver<V: View + ?Sized>(
         let message = format!("agent {} signs with key {}", body.to.agent, agent.key.kid);
         return Err(refuse(Code::KeyNotValid, "body.to.kid", message, "name the receiver's current key"));
     }
-    let _ = record;
     Ok(())
 }
 
@@ -247,49 +239,11 @@ fn exceeds<V: View + ?Sized>(
             batch.find_agent(from)?.map(|agent| Rc::unwrap_or_clone(agent).scopes).unwrap_or_default();
         return Ok(!body.scopes.iter().all(|scope| covered(&scopes, scope)));
     };
-    if parent.depth + 1 > GRANT_DEPTH_MAX {
-        let message = format!("a chain has at most {GRANT_DEPTH_MAX} links below its root");
-        return Err(refuse(Code::TooDeep, "body.parent", message, "grant from higher up"));
-    }
     let everything = body.scopes.iter().any(|scope| scope.as_str() == "*:*");
     let within = body.scopes.iter().all(|scope| covered(&parent.scopes, scope));
     let repeats = parent.deny.iter().all(|deny| covered(&body.deny, deny));
-    let narrower = body.limits.are_within(&GrantLimits::from(&parent.limits));
+    let narrower = body.limits.are_within(&parent.limits);
     Ok(everything || !within || !repeats || !narrower || body.hops >= parent.hops)
-}
-
-impl From<&GrantLimits> for Limits {
-    fn from(limits: &GrantLimits) -> Self {
-        Limits {
-            approval_over: limits.approval_over,
-            calls: limits.calls,
-            currency: limits.currency.clone(),
-            env: limits.env.clone(),
-            expires_at: limits.expires_at,
-            min_trust_bp: limits.min_trust_bp,
-            not_before: limits.not_before,
-            purpose: limits.purpose.clone(),
-            spend_minor: limits.spend_minor,
-            window_s: limits.window_s,
-        }
-    }
-}
-
-impl From<&Limits> for GrantLimits {
-    fn from(limits: &Limits) -> Self {
-        GrantLimits {
-            approval_over: limits.approval_over,
-            calls: limits.calls,
-            currency: limits.currency.clone(),
-            env: limits.env.clone(),
-            expires_at: limits.expires_at,
-            min_trust_bp: limits.min_trust_bp,
-            not_before: limits.not_before,
-            purpose: limits.purpose.clone(),
-            spend_minor: limits.spend_minor,
-            window_s: limits.window_s,
-        }
-    }
 }
 
 impl<V: View + ?Sized> Batch<'_, V> {

@@ -68,7 +68,7 @@ mod workflows;
 
 pub use applied::{Alarm, Applied, Ignored, NewEntry, Outcome, Published, Write};
 pub use apply::apply;
-pub use authority::{Grant, GrantStanding, Limits};
+pub use authority::{Grant, GrantStanding};
 pub use calendar::Month;
 pub use claims::{Claim, Document};
 pub use codec::DecodeError;

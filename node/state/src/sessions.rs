@@ -9,6 +9,7 @@ use ledger_format::record::{
 
 use crate::applied::Alarm;
 use crate::batch::{Batch, Stop};
+use crate::calendar::MINUTE_MS;
 use crate::fields::{value, word_parts};
 use crate::keys;
 use crate::metering::Metric;
@@ -23,8 +24,6 @@ use crate::view::View;
 /// Sessions that one entry ends because their time is over; the rest waits for the next entry. Whether a session may be used is
 /// decided by its time, not by this.
 const EXPIRED_AT_ONCE: usize = 4_096;
-
-const MINUTE_MS: u64 = 60_000;
 
 /// What the log says of a session's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use ledger_format::record::{
     StepStatus, Ulid, WorkflowDefine, WorkflowId, WorkflowPublish,
 };
 
-use crate::batch::{Batch, Stop};
+use crate::batch::{Batch, Stop, refuse};
 use crate::fields::{value, word_parts};
 use crate::keys::{self, Kept};
-use crate::rejection::{Code, Rejection};
+use crate::rejection::Code;
 use crate::view::View;
 
 word_parts!(StepStatus, RunResult);
@@ -59,10 +59,6 @@ value! {
         /// How it ended.
         result: Option<RunResult>,
     }
-}
-
-fn refuse(code: Code, field: &str, message: impl Into<String>, fix: &str) -> Stop {
-    Rejection::new(code, field, message, fix).into()
 }
 
 fn workflow_key(id: WorkflowId) -> Vec<u8> {

@@ -148,21 +148,6 @@ pub(crate) fn agreement(from: u8, to: u8, hops: u64, list: &[&str], expires_at: 
     body
 }
 
-pub(crate) fn limits(expires_at: u64) -> GrantLimits {
-    GrantLimits {
-        approval_over: None,
-        calls: None,
-        currency: None,
-        env: None,
-        expires_at,
-        min_trust_bp: None,
-        not_before: None,
-        purpose: None,
-        spend_minor: None,
-        window_s: None,
-    }
-}
-
 /// A grant of `list` to an agent of a tenant, for half an hour from the beginning; two hops.
 pub(crate) fn offer(number: u8, from: Option<u8>, to: (u8, u8), list: &[&str]) -> DelegationOffer {
     DelegationOffer {
@@ -171,7 +156,7 @@ pub(crate) fn offer(number: u8, from: Option<u8>, to: (u8, u8), list: &[&str]) -
         from: from.map(agent),
         grant: deleg(number),
         hops: 2,
-        limits: limits(START_MS + HOUR / 2),
+        limits: GrantLimits::until(START_MS + HOUR / 2),
         on_behalf_of: None,
         parent: None,
         scopes: scopes(list),

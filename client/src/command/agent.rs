@@ -3,14 +3,14 @@
 use clap::{Args, Subcommand};
 use ledger_client::keys;
 use ledger_format::record::{
-    Actor, AgentId, AgentKey, AgentRegister, AgentRevoke, AgentType, Body, Scope, SigningKey, Ulid,
+    Actor, AgentId, AgentKey, AgentRegister, AgentType, Body, Scope, SigningKey, Ulid,
 };
 use serde_json::json;
 
 use super::{
     Done, Failure, Global, Out,
     agent_status::{Standing, Update},
-    kill::AgentKill,
+    kill::{AgentKill, AgentRevoke},
     send::{Send, Stated, new_id},
     tenant::tenant_id,
 };
@@ -89,24 +89,7 @@ pub(crate) enum Agent {
         send: Send,
     },
     /// Revoke an agent for ever; signed by its tenant.
-    Revoke {
-        #[command(flatten)]
-        signer: TenantSigner,
-        /// The agent.
-        #[arg(long, value_parser = agent_id)]
-        agent: AgentId,
-        /// Why, in a word.
-        #[arg(long)]
-        reason: String,
-        /// Leave the agents below it as they are.
-        #[arg(long)]
-        no_cascade: bool,
-        /// Since when its key is not to be trusted: a log time in ms.
-        #[arg(long, value_name = "MS")]
-        compromised_at: Option<u64>,
-        #[command(flatten)]
-        send: Send,
-    },
+    Revoke(Box<AgentRevoke>),
     /// Change what an agent may do, or what it is called; signed by its tenant.
     Update(Box<Update>),
     /// Let an agent do nothing until it is reactivated; its sessions end.
@@ -189,25 +172,7 @@ impl Agent {
                 let words = format!("{agent} signs with key {} from now on", new.kid());
                 send.log(global, out, stated, &signing, &words, json!({ "kid": new.kid().to_string() }))
             }
-            Self::Revoke { signer, agent, reason, no_cascade, compromised_at, send } => {
-                let body = AgentRevoke {
-                    agent: *agent,
-                    cascade: !no_cascade,
-                    compromised_at: *compromised_at,
-                    on_behalf_of: None,
-                    reason: reason.clone(),
-                };
-                let stated = by_tenant(signer.tenant, Body::AgentRevoke(body));
-                let words = format!("{agent} is revoked");
-                send.log(
-                    global,
-                    out,
-                    stated,
-                    &signer.key(global)?,
-                    &words,
-                    json!({ "agent": agent.to_string() }),
-                )
-            }
+            Self::Revoke(revoke) => revoke.run(global, out),
         }
     }
 }

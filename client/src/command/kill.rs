@@ -1,4 +1,4 @@
-//! `maip kill`, in full `maip agent kill`: the kill switch, and what it ended.
+//! How agents end for good: `maip kill`, in full `maip agent kill`, with what it ended, and `maip agent revoke`.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ use super::{
 /// Agents that are named to a person; a program gets them all.
 const NAMED_MAX: usize = 10;
 
-/// Who signs, why, and how far it reaches.
+/// How an agent ends for good, revoked or killed: who signs, why, and how far it reaches.
 #[derive(Debug, Args)]
 struct Ending {
     #[command(flatten)]
@@ -33,6 +33,16 @@ struct Ending {
     compromised_at: Option<u64>,
     #[command(flatten)]
     send: Send,
+}
+
+/// `maip agent revoke`.
+#[derive(Debug, Args)]
+pub(crate) struct AgentRevoke {
+    /// The agent.
+    #[arg(long, value_parser = agent_id)]
+    agent: AgentId,
+    #[command(flatten)]
+    ending: Ending,
 }
 
 /// `maip agent kill`.
@@ -57,18 +67,35 @@ pub(crate) struct Kill {
 
 impl AgentKill {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
-        self.ending.run(self.agent, global, out)
+        self.ending.kill(self.agent, global, out)
     }
 }
 
 impl Kill {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
-        self.ending.run(self.agent, global, out)
+        self.ending.kill(self.agent, global, out)
+    }
+}
+
+impl AgentRevoke {
+    pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
+        let (agent, ending) = (self.agent, &self.ending);
+        let body = record::AgentRevoke {
+            agent,
+            cascade: !ending.no_cascade,
+            compromised_at: ending.compromised_at,
+            on_behalf_of: None,
+            reason: ending.reason.clone(),
+        };
+        let stated = by_tenant(ending.signer.tenant, Body::AgentRevoke(body));
+        let extra = json!({ "agent": agent.to_string() });
+        let key = ending.signer.key(global)?;
+        ending.send.log(global, out, stated, &key, &format!("{agent} is revoked"), extra)
     }
 }
 
 impl Ending {
-    fn run(&self, agent: AgentId, global: &Global, out: &Out) -> Done {
+    fn kill(&self, agent: AgentId, global: &Global, out: &Out) -> Done {
         let body = record::AgentKill {
             agent,
             cascade: !self.no_cascade,

@@ -8,8 +8,8 @@ use ledger_state::Subject;
 
 use crate::{
     nodes::Cluster,
-    support::{NOW_S, Ran, World, http::DirServer, maip, node::Manner, world::ORIGIN},
-    verify::question,
+    support::{NOW_S, World, http::DirServer, maip, node::Manner, world::ORIGIN},
+    verify::{Files, question},
 };
 
 /// An agent with receipts, killed; its end is sealed.
@@ -29,28 +29,9 @@ fn nobody() -> Subject {
     Subject::Agent(AgentId(Ulid(0xdead)))
 }
 
-struct Files {
-    dir: tempfile::TempDir,
-}
-
-impl Files {
-    fn new(world: &World) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("policy.txt"), world.policy_text()).unwrap();
-        Self { dir }
-    }
-
-    fn staple(&self, world: &World, subject: Subject, note: Note) -> PathBuf {
-        let path = self.dir.path().join("x.staple");
-        fs::write(&path, world.staple(subject, note).unwrap().to_bytes()).unwrap();
-        path
-    }
-
-    fn verify(&self, file: &std::path::Path, extra: &[&str]) -> Ran {
-        let policy = self.dir.path().join("policy.txt");
-        let args = ["verify", file.to_str().unwrap(), "--policy", policy.to_str().unwrap()];
-        maip(args.iter().chain(extra))
-    }
+/// Writes the staple of a subject.
+fn staple(files: &Files, world: &World, subject: Subject, note: Note) -> PathBuf {
+    files.put("x.staple", &world.staple(subject, note).unwrap().to_bytes())
 }
 
 #[test]
@@ -58,7 +39,7 @@ fn a_status_is_said_in_words_and_in_json() {
     let world = killed();
     let files = Files::new(&world);
     let name = subject(&world).to_string();
-    let file = files.staple(&world, subject(&world), world.checkpoint(world.size()));
+    let file = staple(&files, &world, subject(&world), world.checkpoint(world.size()));
     files
         .verify(&file, &["--subject", &name])
         .exits(0)
@@ -84,7 +65,7 @@ fn a_status_is_said_in_words_and_in_json() {
 fn absence_is_said_as_such() {
     let world = killed();
     let files = Files::new(&world);
-    let file = files.staple(&world, nobody(), world.checkpoint(world.size()));
+    let file = staple(&files, &world, nobody(), world.checkpoint(world.size()));
     let name = nobody().to_string();
     files.verify(&file, &["--subject", &name]).exits(0).says("none: the log knows no such subject");
     let json = files.verify(&file, &["--subject", &name, "--json"]).exits(0).json();
@@ -95,7 +76,7 @@ fn absence_is_said_as_such() {
 fn a_swapped_staple_is_refused_with_its_reason() {
     let world = killed();
     let files = Files::new(&world);
-    let file = files.staple(&world, nobody(), world.checkpoint(world.size()));
+    let file = staple(&files, &world, nobody(), world.checkpoint(world.size()));
     let name = subject(&world).to_string();
     files
         .verify(&file, &["--subject", &name])
@@ -108,7 +89,7 @@ fn a_swapped_staple_is_refused_with_its_reason() {
     files.verify(&proof, &["--subject", &name]).exits(2).says("maip proof status");
     // Another log's subject.
     files.verify(&file, &["--subject", &name, "--origin", "other.example/log"]).exits(1);
-    let found = files.staple(&world, subject(&world), world.checkpoint(world.size()));
+    let found = staple(&files, &world, subject(&world), world.checkpoint(world.size()));
     files
         .verify(&found, &["--subject", &name, "--origin", "other.example/log"])
         .exits(1)
@@ -116,7 +97,7 @@ fn a_swapped_staple_is_refused_with_its_reason() {
     files.verify(&found, &["--subject", &name, "--origin", ORIGIN]).exits(0);
     files.verify(&found, &["--subject", "bot"]).exits(2).says("not a subject");
     // Too few witnesses.
-    let thin = files.staple(&world, subject(&world), world.cosigned(world.size(), &[(2, NOW_S)]));
+    let thin = staple(&files, &world, subject(&world), world.cosigned(world.size(), &[(2, NOW_S)]));
     files.verify(&thin, &["--subject", &name]).exits(1).says("quorum");
 }
 
@@ -161,7 +142,7 @@ fn an_old_status_is_stale_under_a_fresh_checkpoint() {
     assert!(matches!(judge(&world, &policy, Some(600), NOW_S + 500), Verdict::Valid(_)));
     assert!(matches!(judge(&world, &policy, None, NOW_S + 900), Verdict::Valid(_)));
     let files = Files::new(&world);
-    let file = files.staple(&world, subject(&world), world.checkpoint(world.size()));
+    let file = staple(&files, &world, subject(&world), world.checkpoint(world.size()));
     files.verify(&file, &["--max-age", "1s"]).exits(3).says("VALID BUT OLD");
     assert_eq!(files.verify(&file, &["--max-age", "1s", "--json"]).exits(3).json()["verdict"], "stale");
     // A clock that is behind the witnesses' is not old knowledge, it is none.
@@ -174,7 +155,7 @@ fn an_old_status_is_stale_under_a_fresh_checkpoint() {
 fn a_policy_with_several_logs_needs_the_origin() {
     let world = killed();
     let files = Files::new(&world);
-    let file = files.staple(&world, subject(&world), world.checkpoint(world.size()));
+    let file = staple(&files, &world, subject(&world), world.checkpoint(world.size()));
     let other =
         ledger_format::NoteSigner::new("other.example/log", ledger_format::SignatureType::Ed25519, [9; 32]);
     let text = world.policy_text() + &format!("log {}\n", other.unwrap().vkey());

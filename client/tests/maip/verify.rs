@@ -11,29 +11,29 @@ use ledger_format::{MultiProof, Policy};
 use crate::support::{NOW_S, Ran, World, agent_key, maip, tenant_key};
 
 /// A directory with the world's policy and one file.
-struct Files {
-    dir: tempfile::TempDir,
+pub(crate) struct Files {
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Files {
-    fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("policy.txt"), world.policy_text()).unwrap();
         Self { dir }
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.dir.path().join(name);
         fs::write(&path, bytes).unwrap();
         path
     }
 
-    fn policy(&self) -> PathBuf {
+    pub(crate) fn policy(&self) -> PathBuf {
         self.dir.path().join("policy.txt")
     }
 
     /// Runs `maip verify FILE --policy ... extra...`.
-    fn verify(&self, file: &Path, extra: &[&str]) -> Ran {
+    pub(crate) fn verify(&self, file: &Path, extra: &[&str]) -> Ran {
         let policy = self.policy();
         let mut args = vec!["verify", file.to_str().unwrap(), "--policy", policy.to_str().unwrap()];
         args.extend(extra);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use ledger_format::Hash;
 
+use crate::private::Transacted;
 use crate::rejection::Rejection;
 use crate::trust::Input;
 
@@ -60,6 +61,8 @@ pub enum Outcome {
     Done,
     /// A checkpoint that was not published. Counted, otherwise without effect.
     Ignored(Ignored),
+    /// What became of a transaction on the private state.
+    Transacted(Transacted),
 }
 
 /// Why a checkpoint was not published (rule S5).

@@ -11,8 +11,8 @@ use crate::values::{Flags, RecordAt};
 use crate::view::View;
 use crate::{
     agent_status, agents, attestations, claims, compliance, decisions, federation, genesis, grant_answers,
-    grants, guardrails, log_keys, log_rules, nodes, policies, publish, receipts, registry, sessions, signer,
-    tenants, workflows,
+    grants, guardrails, log_keys, log_rules, nodes, policies, private, publish, receipts, registry, sessions,
+    signer, tenants, workflows,
 };
 
 /// Applies one command to the state that `view` shows. Pure and total: it reads nothing else, and whatever is wrong with the
@@ -27,12 +27,15 @@ pub fn apply(view: &(impl View + ?Sized), command: &Command) -> Applied {
         Command::Seal { log_ms } => seal(view, *log_ms),
         Command::Publish { note } => publish::apply(view, note),
         Command::Private(Private::NodeId { id, incarnation }) => nodes::register(view, *id, *incarnation),
+        Command::Private(Private::Transact { log_ms, transaction }) => {
+            private::transact(view, *log_ms, transaction)
+        }
     };
     result.unwrap_or_else(|alarm| Applied { alarm: Some(alarm), ..Applied::default() })
 }
 
 /// The log's time never goes back, and stays an integer that every JSON reader carries exactly.
-fn advance(previous_ms: u64, log_ms: u64) -> u64 {
+pub(crate) fn advance(previous_ms: u64, log_ms: u64) -> u64 {
     previous_ms.max(log_ms.min(INTEGER_MAX))
 }
 

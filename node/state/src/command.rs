@@ -4,6 +4,7 @@
 //! software: the node halts.
 
 use crate::codec::{DecodeError, Decoder, Encoder};
+use crate::private::Transaction;
 
 /// Version byte of an encoded command.
 pub const COMMAND_VERSION: u8 = 1;
@@ -17,6 +18,7 @@ const PUBLISH: u8 = 3;
 const PRIVATE: u8 = 4;
 
 const PRIVATE_NODE_ID: u8 = 1;
+const PRIVATE_TRANSACT: u8 = 2;
 
 /// One step of the state machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub enum Command {
     Private(Private),
 }
 
-/// Commands about the cluster itself.
+/// Commands about the cluster itself and its private state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Private {
     /// Takes a node id into use. An id belongs to one disk for ever (rule L3): a node that lost its disk comes back under
@@ -52,6 +54,13 @@ pub enum Private {
         id: u64,
         /// A number drawn at random when the node's disk was first used. The same disk may register again.
         incarnation: u128,
+    },
+    /// Changes private state.
+    Transact {
+        /// As in `Append`.
+        log_ms: u64,
+        /// What is to be changed, and on which condition.
+        transaction: Transaction,
     },
 }
 
@@ -73,6 +82,12 @@ impl Command {
             Command::Private(Private::NodeId { id, incarnation }) => {
                 let mut e = Encoder::new(COMMAND_VERSION, 32);
                 e.byte(PRIVATE).byte(PRIVATE_NODE_ID).integer(*id).fixed(&incarnation.to_be_bytes());
+                e.finish()
+            }
+            Command::Private(Private::Transact { log_ms, transaction }) => {
+                let mut e = Encoder::new(COMMAND_VERSION, 256);
+                e.byte(PRIVATE).byte(PRIVATE_TRANSACT).integer(*log_ms);
+                transaction.write_to(&mut e);
                 e.finish()
             }
         }
@@ -110,6 +125,11 @@ impl Command {
                     let incarnation = u128::from_be_bytes(d.fixed()?);
                     Command::Private(Private::NodeId { id, incarnation })
                 }
+                PRIVATE_TRANSACT => {
+                    let log_ms = d.integer()?;
+                    let transaction = Transaction::read_from(&mut d)?;
+                    Command::Private(Private::Transact { log_ms, transaction })
+                }
                 _ => return Err(DecodeError::Invalid("private command tag")),
             },
             _ => return Err(DecodeError::Invalid("command tag")),
@@ -122,6 +142,23 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::private::{Expect, PrivateWrite, ValueDigest};
+
+    fn transaction() -> Transaction {
+        let put = |value: &[u8], expires_at_ms| PrivateWrite::Put { value: value.to_vec(), expires_at_ms };
+        let is = Expect::Is(ValueDigest::of(b"x"));
+        Transaction {
+            id: [7; 16],
+            good_until_ms: 300,
+            expects: [(b"a".to_vec(), Expect::Absent), (b"b".to_vec(), is)].into(),
+            writes: [
+                (b"a".to_vec(), put(b"", None)),
+                (b"b".to_vec(), put(b"secret", Some(900))),
+                (b"c".to_vec(), PrivateWrite::Delete),
+            ]
+            .into(),
+        }
+    }
 
     #[test]
     fn a_command_comes_back() {
@@ -131,6 +168,8 @@ mod tests {
             Command::Seal { log_ms: 1_769_000_000_000 },
             Command::Publish { note: b"note".to_vec() },
             Command::Private(Private::NodeId { id: 3, incarnation: u128::MAX }),
+            Command::Private(Private::Transact { log_ms: 9, transaction: Transaction::default() }),
+            Command::Private(Private::Transact { log_ms: 9, transaction: transaction() }),
         ];
         for command in commands {
             let bytes = command.encode();
@@ -146,6 +185,13 @@ mod tests {
         assert_eq!(Command::decode(&[2, 1]), Err(DecodeError::Version(2)));
         assert_eq!(Command::decode(&[1, 9]), Err(DecodeError::Invalid("command tag")));
         assert_eq!(Command::decode(&[1, PRIVATE, 9]), Err(DecodeError::Invalid("private command tag")));
+        // A transaction has one spelling: its keys ascend.
+        let command = Command::Private(Private::Transact { log_ms: 9, transaction: transaction() });
+        let mut bytes = command.encode();
+        let b = bytes.iter().position(|byte| *byte == b'b').unwrap();
+        bytes[b] = b'a';
+        assert_eq!(Command::decode(&bytes), Err(DecodeError::Invalid("order of private keys")));
+        assert!(!format!("{command:?}").contains("115, 101, 99"), "a value is printed");
         // A count that the bytes cannot hold does not allocate.
         assert_eq!(Command::decode(&[1, APPEND, 0, 0xff, 0x7f]), Err(DecodeError::End));
         assert_eq!(

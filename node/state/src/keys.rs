@@ -42,6 +42,9 @@
 //! | `s` | the log's time, counters | commands |
 //! | `p` | the published checkpoint | commands |
 //! | `n` node id | the disk that the node id belongs to | commands |
+//! | `z` key | private value, until when it counts | commands |
+//! | `w` transaction | nothing, until when it is remembered that the transaction was done | commands |
+//! | `Z` time, key under `z` or `w` | nothing: private values and marks in the order in which they expire | commands |
 //!
 //! Identifiers are 16 bytes, numbers big-endian, so byte order is their order. Keys under `r` and `R` are as many as entries
 //! and can be rebuilt from entries one by one ([`crate::record_index`]), so they are in no snapshot: a node that joins makes them
@@ -82,7 +85,7 @@ pub const PUBLISHED: &[u8] = b"p";
 
 /// Whether the value under this key follows from the entries alone, so that replaying them rebuilds it byte for byte.
 pub fn is_derived_from_entries(key: &[u8]) -> bool {
-    !matches!(key.first(), Some(b's' | b'p' | b'n') | None)
+    !matches!(key.first(), Some(b's' | b'p' | b'n' | b'z' | b'w' | b'Z') | None)
 }
 
 /// Key of a tenant.
@@ -357,6 +360,44 @@ pub(crate) fn map_value_end(key: Hash) -> Vec<u8> {
 /// Key of a node id.
 pub fn node(id: u64) -> Vec<u8> {
     join(b'n', &id.to_be_bytes(), &[])
+}
+
+/// First byte of the keys of private values, for scans.
+pub const PRIVATE_KEY_PREFIX: u8 = b'z';
+
+/// Whether a key belongs to the private state: its value is a secret.
+pub fn is_private(key: &[u8]) -> bool {
+    matches!(key.first(), Some(b'z' | b'w' | b'Z'))
+}
+
+/// Key of a private value.
+pub fn private(key: &[u8]) -> Vec<u8> {
+    join(PRIVATE_KEY_PREFIX, key, &[])
+}
+
+/// Key of the mark that a transaction was done.
+pub(crate) fn transaction(id: [u8; 16]) -> Vec<u8> {
+    join(b'w', &id, &[])
+}
+
+/// Key of the place of a private value or mark in the order in which they expire.
+pub(crate) fn private_due(expires_at_ms: u64, key: &[u8]) -> Vec<u8> {
+    join(b'Z', &expires_at_ms.to_be_bytes(), key)
+}
+
+/// Before the places of everything that expires at that time or later.
+pub(crate) fn private_due_from(expires_at_ms: u64) -> Vec<u8> {
+    join(b'Z', &expires_at_ms.to_be_bytes(), &[])
+}
+
+/// When what is in such a place expires.
+pub(crate) fn private_due_ms(place: &[u8]) -> Option<u64> {
+    place.get(1..9).and_then(|time| time.try_into().ok()).map(u64::from_be_bytes)
+}
+
+/// The key of what is in such a place.
+pub(crate) fn private_due_key(place: &[u8]) -> Option<&[u8]> {
+    place.get(9..)
 }
 
 fn join(prefix: u8, first: &[u8], second: &[u8]) -> Vec<u8> {

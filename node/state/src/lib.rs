@@ -46,6 +46,7 @@ mod metering;
 mod nodes;
 mod overlay;
 mod policies;
+mod private;
 mod publish;
 mod receipts;
 mod registry;
@@ -85,6 +86,11 @@ pub use map::{
 pub use memory::MemoryState;
 pub use metering::{Counters, Metric, Usage, usage};
 pub use policies::POLICIES_MAX;
+pub use private::{
+    Expect, PRIVATE_BYTES_MAX, PRIVATE_EXPECTS_MAX, PRIVATE_KEY_BYTES_MAX, PRIVATE_SWEEP_MAX,
+    PRIVATE_VALUE_BYTES_MAX, PRIVATE_WAIT_MAX_MS, PRIVATE_WRITES_MAX, PrivateWrite, Transacted, Transaction,
+    TransactionFault, ValueDigest, private, private_due, private_pair,
+};
 pub use receipts::{ReceiptMark, receipt_about};
 pub use registry::{Lineage, SCOPE_DEFINITIONS_MAX, Tool};
 pub use rejection::{Code, Rejection};

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod history;
+pub(crate) mod private;
 pub(crate) mod speak;
 
 use ledger_format::record::{

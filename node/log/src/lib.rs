@@ -9,6 +9,7 @@
 //! | `ledger` | committed raft_entries become entries, tiles and state, in one atomic write |
 //! | `publish` | root vote, sign guard, signature, cosignatures, checkpoint through Raft; the fence |
 //! | `seal` | when statuses go into the status map |
+//! | `private` | what nodes keep together and the log does not say |
 //! | `reader` | what is published, from any node; staples |
 //! | `peer`, `snapshot` | what nodes give one another |
 //! | `scrub`, `housekeeping`, `backup`, `admin` | keeping it alive |
@@ -30,6 +31,7 @@ mod metrics;
 mod options;
 mod peer;
 mod present;
+mod private;
 mod publish;
 mod purge;
 mod raft;
@@ -52,5 +54,6 @@ pub use options::{
 };
 pub use peer::Kind;
 pub use present::{Ended, Evaluated, Present};
+pub use private::{Change, PRIVATE_RANGE_MAX, PrivateRange, TransactOutcome};
 pub use publish::cosign::WitnessState;
 pub use reader::{ReadError, Reader};

@@ -51,6 +51,8 @@ pub enum Kind {
     WantPublished = 10,
     /// The raft_index that the leader has applied, confirmed by a majority: who has applied it too is not behind.
     ReadIndex = 11,
+    /// A transaction on the private state, to be proposed by the leader.
+    Transact = 12,
 }
 
 impl Kind {
@@ -68,6 +70,7 @@ impl Kind {
             FetchBundle,
             WantPublished,
             ReadIndex,
+            Transact,
         ]
         .into_iter()
         .find(|kind| *kind as u32 == number)
@@ -155,6 +158,7 @@ impl Core {
             Kind::SnapshotPart => self.take_snapshot_part(body).map_err(refuse),
             Kind::SnapshotInstall => self.install_snapshot(body),
             Kind::Forward => self.take_forwarded(body).await,
+            Kind::Transact => self.take_transaction(body).await,
             Kind::RootVote => {
                 let mut r = Reader::new(body, "root vote");
                 let size = r.u64().map_err(refuse)?;

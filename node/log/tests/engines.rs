@@ -10,7 +10,10 @@ use ledger_state::{Applied, MemoryState, ReplayState, Replayer, View, apply};
 use ledger_store::{Batch, Engine, EngineKind, EngineOptions, Space, open};
 use proptest::prelude::*;
 
-use world::history::{commands, wide_history};
+use world::{
+    history::{commands, wide_history},
+    private::{private_commands, private_steps},
+};
 
 /// Most keys that one test reads back.
 const KEYS_MAX: usize = 100_000;
@@ -93,5 +96,24 @@ proptest! {
             values.into_iter().filter(|(key, _)| ledger_state::keys::is_derived_from_entries(key)).collect()
         };
         prop_assert_eq!(derived(replayer.state().values()), derived(whole));
+    }
+
+    /// The same for private state.
+    #[test]
+    fn private_state_is_byte_equal_over_any_engine(steps in private_steps()) {
+        let mut memory = MemoryState::new();
+        let mut replicas = EngineKind::ALL.map(Replica::new);
+        for command in private_commands(&steps) {
+            let applied = memory.apply(&command);
+            for replica in &mut replicas {
+                let own = apply(replica, &command);
+                prop_assert_eq!(&own.outcomes, &applied.outcomes);
+                replica.store(&own).unwrap();
+            }
+        }
+        let whole: BTreeMap<_, _> = memory.values().iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        for replica in &replicas {
+            prop_assert_eq!(replica.values(), whole.clone(), "{}", replica.engine.name());
+        }
     }
 }

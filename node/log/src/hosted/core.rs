@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ledger_state::{Command, Outcome};
 use openraft::{ServerState, async_runtime::WatchReceiver as _, errors::ClientWriteError, errors::RaftError};
 use tokio::{
-    sync::{Mutex, watch},
+    sync::{Mutex, Semaphore, watch},
     task::JoinSet,
 };
 
@@ -51,6 +51,7 @@ pub(crate) struct Core {
     pub(crate) raft: Raft,
     pub(crate) log_store: LogStore,
     pub(crate) queue: Queue,
+    pub(crate) private_room: Arc<Semaphore>,
     pub(crate) demand: Demand,
     pub(crate) guard: Mutex<SignGuard>,
     pub(crate) fence: watch::Sender<bool>,

@@ -26,6 +26,7 @@ use crate::{
     metrics::Metrics,
     options::{LogOptions, PeerError, World},
     peer::Incoming,
+    private,
     publish::{
         self,
         demand::Demand,
@@ -114,6 +115,7 @@ impl HostedLog {
             name,
             peers: world.peers.clone(),
             queue: Queue::new(&options.limits),
+            private_room: private::room(),
             demand: Demand::default(),
             guard: Mutex::new(guard),
             fence: watch::Sender::new(false),
@@ -137,6 +139,7 @@ impl HostedLog {
         core.spawn(housekeeping::run(core.clone()));
         core.spawn(purge::run(core.clone()));
         core.spawn(seal::run(core.clone()));
+        core.spawn(private::run(core.clone()));
         if core.ledger.size() > 0 && crate::snapshot::newest(core.ledger.dir())?.is_none() {
             // A restored log begins behind its Raft log: without a snapshot no new node could join it.
             core.raft.trigger().snapshot().await.map_err(|e| OpenError::Raft(e.to_string()))?;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Between two looks for a leader.
-const LEADER_RETRY: Duration = Duration::from_millis(20);
+pub(crate) const LEADER_RETRY: Duration = Duration::from_millis(20);
 /// How long one forwarded batch may take before it is sent again. Safe: apply deduplicates.
 const FORWARD_TIMEOUT: Duration = Duration::from_secs(3);
 /// Records that one forwarded message may hold.

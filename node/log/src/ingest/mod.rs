@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use ledger_format::Hash;
 
-pub(crate) use batch::{Queue, run};
+pub(crate) use batch::{LEADER_RETRY, Queue, run};
 pub(crate) use check::{Checked, check};
 
 /// How long an answer waits. Each level includes the ones before it (rule V4).

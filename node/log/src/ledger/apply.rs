@@ -9,7 +9,7 @@ use ledger_store::{Batch, Space};
 
 use super::{
     AppliedMark, Ledger, LedgerError, PublishedCheckpoint, RaftMark, STATE_CACHE_KEYS_MAX, meta,
-    view::{LedgerView, Overlay, space_of},
+    view::{LedgerView, Overlay, is_cached, space_of},
 };
 use crate::{
     alarm::AlarmKind,
@@ -135,7 +135,7 @@ impl Ledger {
             if cache.len() + overlay.len() > STATE_CACHE_KEYS_MAX {
                 cache.clear();
             }
-            cache.extend(overlay.into_iter().filter(|(key, _)| matches!(space_of(key), Space::State)));
+            cache.extend(overlay.into_iter().filter(|(key, _)| is_cached(key)));
         }
         {
             let mut mark = self.raft.lock().unwrap_or_else(PoisonError::into_inner);

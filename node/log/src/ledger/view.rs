@@ -14,6 +14,11 @@ pub(crate) fn space_of(key: &[u8]) -> Space {
     if ledger_state::keys::is_per_record(key) { Space::Index } else { Space::State }
 }
 
+/// Whether a value is kept in memory in front of the engine. Private ones are not: they may be long, and are secrets.
+pub(crate) fn is_cached(key: &[u8]) -> bool {
+    matches!(space_of(key), Space::State) && !ledger_state::keys::is_private(key)
+}
+
 /// Writes of a batch that are not yet committed.
 pub(crate) type Overlay = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
@@ -80,7 +85,7 @@ impl Ledger {
     /// A committed value of the state.
     pub(crate) fn state_value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
         let space = space_of(key);
-        if matches!(space, Space::Index) {
+        if !is_cached(key) {
             return Ok(self.engine.get(space, key)?);
         }
         if let Some(value) = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(key) {

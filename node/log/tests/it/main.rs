@@ -5,6 +5,7 @@ mod cluster;
 mod harness;
 mod limits;
 mod present;
+mod private;
 mod rotation;
 mod rules;
 mod seal;

@@ -88,6 +88,7 @@ async fn open(dir: PathBuf, engine: &str) -> Result<HostedLog, Box<dyn Error>> {
         engine_cache_bytes: 48 << 20,
         signer,
         operator: SigningKey::from_seed([2; 32]),
+        timeline: false,
         policy: Policy::parse(&policy_text)?,
         policy_text,
         additional_signers: Vec::new(),

@@ -11,6 +11,7 @@
 //! | `seal` | when statuses go into the status map |
 //! | `private` | what nodes keep together and the log does not say |
 //! | `reader` | what is published, from any node; staples |
+//! | `timeline` | a tenant's records by type and agent, built behind the log |
 //! | `peer`, `snapshot` | what nodes give one another |
 //! | `scrub`, `housekeeping`, `backup`, `admin` | keeping it alive |
 //!
@@ -39,6 +40,7 @@ mod reader;
 mod scrub;
 mod seal;
 mod snapshot;
+mod timeline;
 pub mod trace;
 
 pub use admin::{AdminError, LogStatus, MemberStatus};
@@ -57,3 +59,4 @@ pub use present::{Ended, Evaluated, Present};
 pub use private::{Change, PRIVATE_RANGE_MAX, PrivateRange, TransactOutcome};
 pub use publish::cosign::WitnessState;
 pub use reader::{ReadError, Reader};
+pub use timeline::{TIMELINE_LOOKS_MAX, TimelinePage, TimelineQuery, TimelineRow};

@@ -39,6 +39,8 @@ pub struct LogOptions {
     pub additional_signers: Vec<NoteSigner>,
     /// The operator key: signs the genesis record. The same on every voter.
     pub operator: SigningKey,
+    /// Keep a timeline of each tenant's records, which the MAIP API lists from.
+    pub timeline: bool,
     /// Which witnesses, and how many of them, make a checkpoint witnessed.
     pub policy: Policy,
     /// The policy as text, as it is logged in `log.genesis` and served.

@@ -8,7 +8,7 @@ use ledger_format::{
     record::{AgentId, Ulid},
 };
 
-use ledger_state::{Alarm, StapleParts, Subject, staple_parts};
+use ledger_state::{Alarm, StapleParts, Subject, View, staple_parts};
 
 use crate::{
     hosted::Core,
@@ -184,6 +184,14 @@ impl Reader {
             return Ok(None);
         }
         Ok(Some(prove_consistency(&self.core.ledger.hashes(), old, new)?))
+    }
+
+    /// Reads the state that this node has applied: one moment of it, published or not.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn state<T>(&self, read: impl FnOnce(&dyn View) -> T) -> Result<T, ReadError> {
+        Ok(self.core.ledger.with_view(|view| read(view))?)
     }
 
     /// Entries that this node has applied, published or not.

@@ -26,6 +26,7 @@ use crate::{
         log_store::LogStore,
         types::{Proposal, Raft},
     },
+    timeline::Timeline,
 };
 
 /// Why a command was not applied. Worth a retry elsewhere or later.
@@ -59,6 +60,7 @@ pub(crate) struct Core {
     pub(crate) witness_states: Vec<watch::Sender<WitnessState>>,
     pub(crate) incoming: Incoming,
     pub(crate) metrics: Metrics,
+    pub(crate) timeline: Timeline,
     pub(crate) stopped: OnceLock<String>,
     pub(super) tasks: std::sync::Mutex<JoinSet<()>>,
 }

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use ledger_format::{NoteSigner, Vkey};
+use ledger_format::{NoteSigner, Vkey, record::SigningKey};
 use ledger_store::{EngineOptions, RaftLog, RaftLogOptions};
 use openraft::SnapshotPolicy;
 use tokio::{
@@ -36,6 +36,7 @@ use crate::{
     raft::{log_store::LogStore, machine::Machine, network::Network, types::Raft},
     reader::Reader,
     seal,
+    timeline::{self, Timeline},
 };
 
 pub(crate) use self::core::{Core, ProposeError};
@@ -123,6 +124,7 @@ impl HostedLog {
             witness_states,
             incoming: Incoming::default(),
             metrics: Metrics::default(),
+            timeline: Timeline::default(),
             stopped: OnceLock::new(),
             tasks: std::sync::Mutex::new(JoinSet::new()),
             options,
@@ -139,6 +141,9 @@ impl HostedLog {
         core.spawn(housekeeping::run(core.clone()));
         core.spawn(purge::run(core.clone()));
         core.spawn(seal::run(core.clone()));
+        if core.options.timeline {
+            core.spawn(timeline::run(core.clone()));
+        }
         core.spawn(private::run(core.clone()));
         if core.ledger.size() > 0 && crate::snapshot::newest(core.ledger.dir())?.is_none() {
             // A restored log begins behind its Raft log: without a snapshot no new node could join it.
@@ -203,6 +208,12 @@ impl HostedLog {
         let mut signers = options.signers().map(NoteSigner::vkey);
         let vkey = signers.find(|vkey| in_force.is_in_force(&vkey.to_string()));
         vkey.unwrap_or_else(|| options.signer.vkey()).clone()
+    }
+
+    /// The operator key: signs for callers that cannot.
+    #[must_use]
+    pub fn operator(&self) -> &SigningKey {
+        &self.core.options.operator
     }
 
     /// The witness policy, as text.

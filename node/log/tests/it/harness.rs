@@ -270,6 +270,7 @@ impl Cluster {
             engine_cache_bytes: 8 << 20,
             signer: log_signer(self.log_seeds[0]),
             operator: SigningKey::from_seed(OPERATOR_SEED),
+            timeline: true,
             additional_signers: self.log_seeds[1..].iter().map(|seed| log_signer(*seed)).collect(),
             predecessor: self.predecessor.clone(),
             policy: self.policy(),

@@ -1,0 +1,148 @@
+//! Building the timeline behind the log.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use ledger_format::record::{Body, Entry, Record, Ulid};
+use ledger_store::{Batch, Space};
+
+use super::rows::{self, ANY, Place, Scope};
+use crate::{hosted::Core, ledger::LedgerError};
+
+/// Entries that become rows in one write.
+const ENTRIES_AT_ONCE: u64 = 512;
+/// The log counts as quiet when nothing was written for this long.
+const QUIET: Duration = Duration::from_millis(250);
+/// So far behind, the timeline catches up even while the log is busy: whoever asks should not wait for minutes.
+const BEHIND_MAX: u64 = 200_000;
+
+/// Runs on every node whose options ask for a timeline.
+pub(crate) async fn run(core: Arc<Core>) {
+    let mut applied = core.ledger.watch_applied();
+    let mut wanted = core.timeline.wanted.subscribe();
+    let mut reached = match core.timeline_reached() {
+        Ok(reached) => reached,
+        Err(error) => return tracing::error!(log = %core.name, "the timeline cannot be read: {error}"),
+    };
+    core.timeline.reached.send_replace(reached);
+    loop {
+        let size = core.ledger.size();
+        let pressing = *wanted.borrow_and_update() > reached || size.saturating_sub(reached) > BEHIND_MAX;
+        if reached >= size || !pressing {
+            let quiet = tokio::time::sleep(QUIET);
+            tokio::select! {
+                changed = applied.changed() => { if changed.is_err() { return; } continue; }
+                changed = wanted.changed() => { if changed.is_err() { return; } continue; }
+                () = quiet, if reached < size => {}
+            }
+        }
+        let worker = Arc::clone(&core);
+        let step = tokio::task::spawn_blocking(move || extend(&worker, reached)).await;
+        match step {
+            Ok(Ok(now)) => {
+                reached = now;
+                core.timeline.reached.send_replace(reached);
+            }
+            Ok(Err(error)) => {
+                tracing::error!(log = %core.name, "the timeline is not extended: {error}");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Adds some entries from `reached` on; how far it is then. Another answer than what was expected on disk (the index was
+/// cleared, or the rows are of another version) begins anew.
+fn extend(core: &Arc<Core>, reached: u64) -> Result<u64, LedgerError> {
+    let ledger = &core.ledger;
+    let on_disk = core.timeline_reached()?;
+    if on_disk != reached {
+        return Ok(on_disk);
+    }
+    if reached == 0 {
+        clear(core)?;
+    }
+    let end = ledger.size().min(reached + ENTRIES_AT_ONCE);
+    let mut batch = Batch::new();
+    let mut counts: BTreeMap<(Scope, u8), u64> = BTreeMap::new();
+    for index in reached..end {
+        let Some(bytes) = ledger.entry(index)? else { break };
+        // A `state.root` is nobody's record.
+        let Ok(entry) = Entry::parse(&bytes) else { continue };
+        if let Ok(record) = Record::parse(entry.record) {
+            add(&mut batch, &mut counts, index, entry.at, &record);
+        }
+    }
+    for ((scope, code), more) in counts {
+        let key = Place::Count(scope, code).key();
+        let before = ledger.engine().get(Space::Index, &key)?.and_then(|bytes| bytes.try_into().ok());
+        batch.put(Space::Index, key, (before.map_or(0, u64::from_be_bytes) + more).to_be_bytes());
+    }
+    batch.put(Space::Index, Place::Reached.key(), rows::reached_value(end));
+    ledger.engine().commit(batch)?;
+    Ok(end)
+}
+
+fn add(batch: &mut Batch, counts: &mut BTreeMap<(Scope, u8), u64>, index: u64, log_ms: u64, record: &Record) {
+    let Some(code) = rows::code(record.type_name()) else { return };
+    if record.tenant == Ulid::NIL {
+        return;
+    }
+    let agent = record.body.agent();
+    batch.put(
+        Space::Index,
+        Place::Row(record.tenant, index).key(),
+        rows::row_value(code, agent, record.id, log_ms),
+    );
+    for scope in [Some(Scope::Tenant(record.tenant)), agent.map(Scope::Agent)].into_iter().flatten() {
+        for code in [code, ANY] {
+            batch.put(Space::Index, Place::Newest(scope, code, index).key(), []);
+            *counts.entry((scope, code)).or_default() += 1;
+        }
+    }
+    if let Some(object) = made(&record.body) {
+        batch.put(Space::Index, Place::Object(object).key(), rows::object_value(index, record.tenant));
+    }
+}
+
+/// The object that a record makes. A later record that makes it anew, such as another version, takes its place.
+fn made(body: &Body) -> Option<Ulid> {
+    Some(match body {
+        Body::AgentRegister(body) => body.agent.0,
+        Body::ToolRegister(body) => body.tool.0,
+        Body::SessionOpen(body) => body.session.0,
+        Body::DelegationOffer(body) => body.grant.0,
+        Body::PolicyPut(body) => body.policy.0,
+        Body::ClaimCreate(body) => body.claim.0,
+        Body::DocumentAttest(body) => body.document.0,
+        Body::ComplianceCheck(body) => body.check.0,
+        Body::ComplianceReport(body) => body.report.0,
+        Body::AnomalyReport(body) => body.anomaly.0,
+        Body::DatasetAttest(body) => body.dataset.0,
+        Body::ModelAttest(body) => body.model.0,
+        Body::WorkflowDefine(body) => body.workflow.0,
+        Body::OrchestrationStart(body) => body.orchestration.0,
+        _ => return None,
+    })
+}
+
+/// Removes what another version has left.
+fn clear(core: &Arc<Core>) -> Result<(), LedgerError> {
+    let engine = core.ledger.engine();
+    loop {
+        let left = engine.scan(
+            Space::Index,
+            &[rows::PREFIX],
+            Some(&[rows::PREFIX + 1]),
+            ENTRIES_AT_ONCE as usize,
+        )?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        for (key, _) in left {
+            batch.delete(Space::Index, key);
+        }
+        engine.commit(batch)?;
+    }
+}

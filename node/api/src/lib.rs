@@ -7,18 +7,24 @@
 //! **Invariant:** nothing here changes a log, and nothing above a log's published size is served, except under
 //! `unpublished/` on the listeners that switch it on (witnesses that replay entries before they cosign).
 
+mod account;
+mod endpoint;
 mod error;
+mod groups;
 mod health;
 mod logs;
+mod maip;
 pub mod metrics;
 mod proofs;
 mod router;
 mod status;
 pub mod trace;
 mod transparency;
+mod wire;
 
-pub use error::{ApiError, blocking};
+pub use error::{ApiError, Quota, blocking};
 pub use health::{LogHealth, log_health};
 pub use logs::{Logs, is_log_name};
+pub use maip::{CALLS_A_MINUTE, MaipOptions, maip, openapi};
 pub use router::{Options, router};
 pub use status::{staple, subject};

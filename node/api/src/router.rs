@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use crate::{ApiError, Logs, health, proofs, status, transparency};
+use crate::{ApiError, Logs, MaipOptions, health, maip, proofs, status, transparency};
 
 /// What a listener offers beyond the published log.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub struct Options {
     pub unpublished: bool,
     /// The node's own metrics in Prometheus text.
     pub node_metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Serve the MAIP API.
+    pub maip: Option<MaipOptions>,
 }
 
 /// State of the handlers.
@@ -53,11 +55,13 @@ pub fn router(logs: Logs, options: Options) -> Router {
             .route("/unpublished/tile/{*rest}", get(transparency::main_unpublished))
             .route("/{log}/unpublished/tile/{*rest}", get(transparency::log_unpublished));
     }
-    router
+    let maip = options.maip.map(|maip| maip::maip(logs.clone(), maip));
+    let router = router.with_state(Api { logs, node_metrics: options.node_metrics });
+    let router = router.layer(middleware::map_response(readable_anywhere));
+    maip.into_iter()
+        .fold(router, Router::merge)
         .fallback(no_endpoint)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::map_response(readable_anywhere))
-        .with_state(Api { logs, node_metrics: options.node_metrics })
 }
 
 /// Everything here is public and takes no credential, so a page of any origin may read it: verifiers run in browsers.

@@ -1,0 +1,213 @@
+//! Who calls: the credential of a request, and what it speaks for.
+
+use axum::http::{HeaderMap, header};
+use ledger_format::record::{Scope, TenantId, Ulid};
+use serde::{Deserialize, Serialize};
+
+use super::{KeyState, find_key};
+use crate::{ApiError, maip::Shared};
+
+/// Header of the credential that most clients send.
+const API_KEY: &str = "x-api-key";
+/// Header that may repeat whose credential it is, and grants nothing.
+const TENANT: &str = "x-tenant-id";
+
+/// Which of a node's logs a credential reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Environment {
+    /// The main log.
+    Production,
+    /// The sandbox log.
+    Sandbox,
+}
+
+impl Environment {
+    /// Name of the hosted log.
+    pub(crate) fn log_name(self) -> &'static str {
+        match self {
+            Environment::Production => "",
+            Environment::Sandbox => "sandbox",
+        }
+    }
+
+    /// How its API keys begin.
+    pub(crate) fn key_prefix(self) -> &'static str {
+        match self {
+            Environment::Production => "maip_live_",
+            Environment::Sandbox => "maip_test_",
+        }
+    }
+
+    /// The environment of a key and the rest of it. Some clients insist on `tl_`.
+    pub(crate) fn of_key(text: &str) -> Option<(Self, &str)> {
+        let rest = text.strip_prefix("maip_").or_else(|| text.strip_prefix("tl_"))?;
+        match rest.split_once('_')? {
+            ("live", rest) => Some((Environment::Production, rest)),
+            ("test", rest) => Some((Environment::Sandbox, rest)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Environment::Production => "production",
+            Environment::Sandbox => "sandbox",
+        }
+    }
+}
+
+/// What kind of credential it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Principal {
+    /// An API key of a tenant.
+    Key {
+        /// Its public part.
+        id: String,
+    },
+    /// The operator's admin key, for the tenant in `X-Tenant-ID` or for nobody.
+    Admin,
+}
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) tenant: Ulid,
+    pub(crate) environment: Environment,
+    pub(crate) principal: Principal,
+    /// How records that the operator signs for it name it.
+    pub(crate) name: String,
+    /// What it may do at this API.
+    pub(crate) scopes: Vec<Scope>,
+}
+
+impl Caller {
+    /// Refuses what the credential does not cover.
+    pub(crate) fn may(&self, scope: &'static str) -> Result<(), ApiError> {
+        let wanted = Scope::parse(scope);
+        let covered = wanted.is_some_and(|wanted| self.scopes.iter().any(|scope| scope.covers(&wanted)));
+        if covered { Ok(()) } else { Err(ApiError::scope(scope)) }
+    }
+
+    pub(crate) fn is_admin(&self) -> bool {
+        self.principal == Principal::Admin
+    }
+}
+
+/// The credential of a request.
+fn credential(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut found: Option<String> = None;
+    let key = headers.get_all(API_KEY).iter().map(|value| value.to_str().ok().map(str::to_owned));
+    let authorization = headers.get_all(header::AUTHORIZATION).iter().map(|value| {
+        let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
+        let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("apikey");
+        known.then(|| rest.trim().to_owned())
+    });
+    for value in key.chain(authorization) {
+        let value = value.filter(|value| !value.is_empty()).ok_or_else(|| {
+            ApiError::unauthenticated()
+                .field("authorization")
+                .fix("send `X-API-Key: <key>`, `Authorization: ApiKey <key>` or `Authorization: Bearer <key or token>`")
+        })?;
+        if found.as_ref().is_some_and(|known| *known != value) {
+            return Err(ApiError::malformed("two different credentials")
+                .field("authorization")
+                .fix("send one"));
+        }
+        found = Some(value);
+    }
+    Ok(found)
+}
+
+/// Finds out who calls.
+///
+/// # Errors
+/// 401 for a credential that is none, 403 for one whose tenant is not the one in `X-Tenant-ID`.
+pub(crate) fn authenticate(
+    shared: &Shared,
+    headers: &HeaderMap,
+    now_ms: u64,
+) -> Result<Option<Caller>, ApiError> {
+    let Some(text) = credential(headers)? else { return Ok(None) };
+    let named = headers.get(TENANT).map(|value| value.to_str().ok().and_then(TenantId::parse_any));
+    if let Some(None) = named {
+        return Err(ApiError::malformed("X-Tenant-ID is not the id of a tenant").field("X-Tenant-ID"));
+    }
+    let named = named.flatten().map(|tenant| tenant.0);
+    if (shared.is_admin_key)(&text) {
+        return Ok(Some(Caller {
+            tenant: named.unwrap_or(Ulid::NIL),
+            environment: Environment::Production,
+            principal: Principal::Admin,
+            name: "admin-key".into(),
+            scopes: Scope::parse("*:*").into_iter().collect(),
+        }));
+    }
+    let caller = api_key(shared, &text, now_ms)?;
+    match named {
+        Some(tenant) if tenant != caller.tenant => {
+            Err(ApiError::forbidden("the credential is another tenant's")
+                .field("X-Tenant-ID")
+                .fix("leave it out: the credential says whose it is"))
+        }
+        _ => Ok(Some(caller)),
+    }
+}
+
+fn api_key(shared: &Shared, text: &str, now_ms: u64) -> Result<Caller, ApiError> {
+    let unknown = || {
+        ApiError::unauthenticated()
+            .fix("check the key; it is shown only once, so make a new one if it is lost")
+    };
+    let key = find_key(&shared.store, &shared.secrets, text)?.ok_or_else(unknown)?;
+    match key.state(now_ms) {
+        KeyState::Active => {}
+        KeyState::Expired => return Err(ApiError::unauthenticated().because("the API key has expired")),
+        KeyState::Revoked => return Err(ApiError::unauthenticated().because("the API key is revoked")),
+    }
+    let tenant =
+        TenantId::parse_any(&key.tenant).ok_or_else(|| ApiError::internal("a key without a tenant"))?;
+    Ok(Caller {
+        tenant: tenant.0,
+        environment: key.environment,
+        name: format!("api-key:{}", key.id),
+        principal: Principal::Key { id: key.id },
+        scopes: key.scopes.iter().filter_map(|scope| Scope::parse(scope)).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn one_credential_in_any_of_its_forms() {
+        for (pairs, expected) in [
+            (&[][..], Ok(None)),
+            (&[("x-api-key", "k")], Ok(Some("k"))),
+            (&[("authorization", "ApiKey k")], Ok(Some("k"))),
+            (&[("authorization", "bearer k")], Ok(Some("k"))),
+            (&[("authorization", "Bearer k"), ("x-api-key", "k")], Ok(Some("k"))),
+            (&[("authorization", "Bearer k"), ("x-api-key", "other")], Err(400)),
+            (&[("authorization", "Basic dTpw")], Err(401)),
+            (&[("authorization", "Bearer ")], Err(401)),
+            (&[("x-api-key", "")], Err(401)),
+        ] {
+            let got = credential(&headers(pairs)).map_err(|error| error.status.as_u16());
+            assert_eq!(got, expected.map(|text| text.map(str::to_owned)), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_says_its_environment() {
+        assert_eq!(Environment::of_key("maip_live_abc"), Some((Environment::Production, "abc")));
+        assert_eq!(Environment::of_key("tl_test_abc"), Some((Environment::Sandbox, "abc")));
+        for bad in ["maip_dev_abc", "maip_", "live_abc", ""] {
+            assert_eq!(Environment::of_key(bad), None, "{bad}");
+        }
+    }
+}

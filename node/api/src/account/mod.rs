@@ -1,0 +1,19 @@
+//! Accounts: who calls, with which key, how often. All of it is private state of the main log: replicated, never in a log.
+
+mod caller;
+mod idempotency;
+mod keys;
+pub(crate) mod quota;
+mod rate;
+mod secrets;
+mod store;
+
+pub(crate) use caller::{Caller, Environment, authenticate};
+pub(crate) use idempotency::{KEY_CHARS_MAX, claim, finish};
+pub(crate) use keys::{
+    ApiKey, KEYS_MAX, KeyState, find_key, issue_key, key_state_name, list_prefix, make as make_key,
+    place as key_place,
+};
+pub(crate) use rate::{Rate, Rates};
+pub(crate) use secrets::Secrets;
+pub(crate) use store::{Changes, Store};

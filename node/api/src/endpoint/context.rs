@@ -1,0 +1,255 @@
+//! What a handler has at hand: who calls, which log, views of its state, and the way to write records.
+
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use ledger_format::record::{Actor, AgentId, Body, Draft, Entry, Record, Ulid};
+use ledger_log::{Ack, Credential, HostedLog, Reader, Submitted, TimelineQuery, TimelineRow};
+use ledger_state::View;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Page, Paged};
+use crate::{
+    ApiError,
+    account::{Caller, Changes},
+    maip::Shared,
+    wire::{IdKind, WriteReceipt, time_text},
+};
+
+/// One call.
+pub(crate) struct Context {
+    pub(crate) shared: Shared,
+    /// The log that the credential reaches.
+    pub(crate) log: HostedLog,
+    pub(crate) reader: Reader,
+    /// Who calls; nobody where an endpoint is public.
+    pub(crate) caller: Option<Caller>,
+    pub(crate) path: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) page: Page,
+    /// How long a write waits.
+    pub(crate) ack: Ack,
+    pub(crate) timeout: Duration,
+    /// Node's clock, ms.
+    pub(crate) now_ms: u64,
+    /// From an idempotency key: where ids and secrets come from, so that a repetition makes the same.
+    pub(crate) seed: Option<[u8; 32]>,
+    /// How many ids were made from the seed.
+    pub(crate) drawn: u64,
+}
+
+/// A record that this call has logged.
+#[derive(Clone, Debug)]
+pub(crate) struct Logged {
+    pub(crate) id: Ulid,
+    pub(crate) index: u64,
+    pub(crate) log_ms: u64,
+    pub(crate) receipt: WriteReceipt,
+}
+
+impl Context {
+    /// Who calls.
+    pub(crate) fn caller(&self) -> Result<&Caller, ApiError> {
+        self.caller.as_ref().ok_or_else(ApiError::unauthenticated)
+    }
+
+    /// The tenant that the credential speaks for.
+    pub(crate) fn tenant(&self) -> Result<Ulid, ApiError> {
+        Ok(self.caller()?.tenant)
+    }
+
+    /// The id in the path. A spelling that names another tenant is somebody else's: not found.
+    pub(crate) fn id<K: IdKind>(&self, name: &str) -> Result<K, ApiError> {
+        let text = self.path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value);
+        let id = K::read(text).ok_or_else(|| {
+            ApiError::malformed(format!("{text:?} is not the id of a {}", K::WHAT))
+                .field(name)
+                .fix(format!("write {}<ulid> or a UUID", K::PREFIX))
+        })?;
+        if let (Some(tag), Some(caller)) = (ledger_format::record::tenant_tag(text), &self.caller)
+            && u32::from_be_bytes(caller.tenant.to_bytes()[..4].try_into().expect("4 of 16 bytes")) != tag
+        {
+            return Err(ApiError::missing(K::WHAT, name));
+        }
+        Ok(id)
+    }
+
+    /// A word in the path.
+    pub(crate) fn word(&self, name: &str) -> &str {
+        self.path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    /// Reads the state that this node has applied.
+    pub(crate) fn view<T>(&self, read: impl FnOnce(&dyn View) -> T) -> Result<T, ApiError> {
+        self.reader.state(read).map_err(ApiError::internal)
+    }
+
+    /// The caller's own agent; another tenant's does not exist for the caller.
+    pub(crate) fn own_agent(&self, id: AgentId, field: &str) -> Result<ledger_state::Agent, ApiError> {
+        let tenant = self.tenant()?;
+        let agent = self.view(|view| ledger_state::agent(view, id))?;
+        agent.filter(|agent| agent.tenant == tenant).ok_or_else(|| ApiError::missing("agent", field))
+    }
+
+    /// A new id. Under an idempotency key, the same one in each repetition.
+    pub(crate) fn new_id(&mut self) -> Result<Ulid, ApiError> {
+        let bytes = self.draw("id")?;
+        let random = u128::from_be_bytes(bytes[..16].try_into().expect("16 of 32 bytes"));
+        Ok(Ulid::from_parts(self.now_ms, random))
+    }
+
+    /// 32 bytes for an id or a secret. Under an idempotency key, the same ones in each repetition.
+    pub(crate) fn draw(&mut self, what: &str) -> Result<[u8; 32], ApiError> {
+        self.drawn += 1;
+        if let Some(seed) = &self.seed {
+            let mut input = seed.to_vec();
+            input.extend_from_slice(&self.drawn.to_be_bytes());
+            input.extend_from_slice(what.as_bytes());
+            return Ok(self.shared.secrets.keyed("maip 2026-11 drawn under an idempotency key", &input));
+        }
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(ApiError::internal)?;
+        Ok(bytes)
+    }
+
+    /// The credential, as the records that the operator signs for it name it.
+    pub(crate) fn on_behalf_of(&self) -> Result<Option<String>, ApiError> {
+        Ok(Some(self.caller()?.name.clone()))
+    }
+
+    /// Logs one record of the caller's tenant, signed by the operator on the caller's behalf.
+    pub(crate) async fn record(&mut self, body: Body) -> Result<Logged, ApiError> {
+        let id = self.new_id()?;
+        self.record_as(id, body).await
+    }
+
+    /// As [`Context::record`], under an id of the caller's choosing.
+    pub(crate) async fn record_as(&mut self, id: Ulid, body: Body) -> Result<Logged, ApiError> {
+        let logged = self.records(vec![(id, body)]).await?;
+        logged.into_iter().next().ok_or_else(|| ApiError::internal("no answer for a record"))
+    }
+
+    /// Logs several records in order. The first refusal is the answer; those before it stand.
+    pub(crate) async fn records(&mut self, bodies: Vec<(Ulid, Body)>) -> Result<Vec<Logged>, ApiError> {
+        self.records_of(self.tenant()?, bodies).await
+    }
+
+    /// As [`Context::records`], of a tenant that may be new.
+    pub(crate) async fn records_of(
+        &mut self,
+        tenant: Ulid,
+        bodies: Vec<(Ulid, Body)>,
+    ) -> Result<Vec<Logged>, ApiError> {
+        let operator = self.log.operator();
+        let (ids, records): (Vec<Ulid>, Vec<Bytes>) = bodies
+            .into_iter()
+            .map(|(id, body)| {
+                let draft = Draft::new(tenant, id, Actor::Operator, self.now_ms, body);
+                (id, Bytes::from(draft.sign(operator).to_bytes()))
+            })
+            .unzip();
+        let fates = self.log.submit(records, self.ack, self.timeout, Credential::Admin).await;
+        ids.into_iter().zip(fates).map(|(id, fate)| Ok(logged(id, fate.map_err(ApiError::from)?))).collect()
+    }
+
+    /// Keeps what a caller said about an object and the log does not hold.
+    pub(crate) async fn keep(&self, object: Ulid, notes: &impl Serialize) -> Result<(), ApiError> {
+        self.shared.store.change(Changes::default().put(&notes_place(object), notes, None)?).await?;
+        Ok(())
+    }
+
+    /// What was kept about an object.
+    pub(crate) fn kept<T: DeserializeOwned>(&self, object: Ulid) -> Result<Option<T>, ApiError> {
+        Ok(self.shared.store.get(&notes_place(object))?.map(|(notes, _)| notes))
+    }
+
+    /// Keeps the whole reason of a record that holds a word of it.
+    pub(crate) async fn keep_reason(&self, logged: &Logged, whole: Option<String>) -> Result<(), ApiError> {
+        match whole {
+            Some(whole) => self.keep(logged.id, &whole).await,
+            None => Ok(()),
+        }
+    }
+
+    /// An applied entry: the log's time and the record as JSON.
+    pub(crate) fn entry(&self, index: u64) -> Result<Option<(u64, Record)>, ApiError> {
+        let Some(bytes) = self.reader.applied_entry(index).map_err(ApiError::internal)? else {
+            return Ok(None);
+        };
+        let entry = Entry::parse(&bytes).map_err(ApiError::internal)?;
+        Ok(Record::parse(entry.record).ok().map(|record| (entry.at, record)))
+    }
+
+    /// The log's time of an entry, RFC 3339.
+    pub(crate) fn log_time(&self, index: u64) -> Result<String, ApiError> {
+        let bytes = self.reader.applied_entry(index).map_err(ApiError::internal)?;
+        let at = bytes.and_then(|bytes| Entry::parse(&bytes).ok().map(|entry| entry.at));
+        Ok(at.map(time_text).unwrap_or_default())
+    }
+
+    /// One page of the records of the caller's tenant that are of these types, newest first, each shown by `show`; what `show`
+    /// leaves out is not in the list. `filtered`: whether it leaves out any, so that only looking tells the total.
+    pub(crate) async fn list<T>(
+        &self,
+        types: &[&str],
+        agent: Option<AgentId>,
+        filtered: bool,
+        show: impl Fn(&Context, &TimelineRow) -> Result<Option<T>, ApiError>,
+    ) -> Result<Paged<T>, ApiError> {
+        let tenant = self.tenant()?;
+        if !self.reader.wait_timeline(self.reader.applied_size(), self.timeout).await {
+            return Err(ApiError::too_late("the lists of this node are not up to date yet"));
+        }
+        let page = self.page;
+        let mut items = Vec::new();
+        let (mut before, mut passed) = (page.cursor, 0usize);
+        let next = 'pages: loop {
+            let query =
+                TimelineQuery { tenant, types, agent, before, from: 0, limit: page.limit, ascending: false };
+            let found = self.reader.timeline(&query).map_err(ApiError::internal)?;
+            for row in &found.rows {
+                let Some(item) = show(self, row)? else { continue };
+                passed += 1;
+                if passed <= page.offset {
+                    continue;
+                }
+                items.push(item);
+                if items.len() == page.limit {
+                    break 'pages Some(row.index);
+                }
+            }
+            before = found.next;
+            if before.is_none() {
+                break None;
+            }
+        };
+        let total = match filtered {
+            true => passed as u64,
+            false => types
+                .iter()
+                .map(|name| self.reader.timeline_count(tenant, name, agent).map_err(ApiError::internal))
+                .sum::<Result<u64, ApiError>>()?,
+        };
+        Ok(Paged { items, total, page, next })
+    }
+}
+
+fn notes_place(object: Ulid) -> String {
+    format!("notes/{object}")
+}
+
+fn logged(id: Ulid, submitted: Submitted) -> Logged {
+    let ack = match submitted.ack {
+        Ack::Sequenced => "sequenced",
+        Ack::Published => "published",
+        Ack::Witnessed => "witnessed",
+    };
+    let receipt = WriteReceipt {
+        receipt_id: ledger_format::record::ReceiptId(id).to_string(),
+        log_index: submitted.index,
+        leaf_hash: submitted.leaf.0.iter().map(|byte| format!("{byte:02x}")).collect(),
+        ack,
+    };
+    Logged { id, index: submitted.index, log_ms: submitted.log_ms, receipt }
+}

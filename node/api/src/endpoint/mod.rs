@@ -1,0 +1,32 @@
+//! What every endpoint of the MAIP API shares: one declaration that mounts it and describes it.
+//!
+//! ```text
+//! group.post("/v1/agents", "register_agent", register).summary("Register an agent").needs("agents:write").answers(201);
+//!
+//! request ─> who calls (Caller) ─> may it (scope, tenant, rate) ─> input (query, body) ─> handler ─> Reply
+//!                                                                                          │
+//!                                                                        Context: views of state, records
+//! ```
+//!
+//! A handler is `async fn(Context, Query, Body) -> Result<Reply<Answer>, ApiError>`. Its types say what the OpenAPI document
+//! says, so the document cannot tell of an endpoint that is not mounted, nor of a field that is not read.
+
+mod context;
+mod document;
+mod input;
+mod mount;
+mod operation;
+mod page;
+mod reply;
+mod routes;
+
+pub(crate) use context::{Context, Logged};
+pub(crate) use document::document;
+#[cfg(test)]
+pub(crate) use document::faults;
+pub(crate) use input::{BodyInput, NoBody, NoQuery, QueryInput, either, one_of};
+pub(crate) use mount::mount;
+pub(crate) use operation::Operation;
+pub(crate) use page::{Listed, Page, Paged};
+pub(crate) use reply::Reply;
+pub(crate) use routes::Routes;

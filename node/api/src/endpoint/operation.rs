@@ -1,0 +1,128 @@
+//! One endpoint, described: what the router mounts and the OpenAPI document tells.
+
+use axum::http::Method;
+use utoipa::openapi::{RefOr, Response, Schema, path::Parameter};
+
+/// Who may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anybody, without a credential.
+    Public,
+    /// Whoever has a credential of a tenant that covers this scope.
+    Scope(&'static str),
+    /// The operator, with the admin key.
+    Admin,
+}
+
+/// Largest body of an endpoint that says nothing else.
+pub(crate) const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// An endpoint.
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    /// Path with parameters in braces.
+    pub(crate) path: &'static str,
+    /// Unique in the document.
+    pub(crate) id: &'static str,
+    /// Name of its group.
+    pub(crate) group: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) access: Access,
+    /// Status of a good answer.
+    pub(crate) status: u16,
+    pub(crate) body_bytes_max: usize,
+    /// Query parameters of its own.
+    pub(crate) query: Vec<Parameter>,
+    /// The body: its schema, and whether there must be one.
+    pub(crate) body: Option<(RefOr<Schema>, bool)>,
+    /// The answer's schema; `None`: described by `raw`.
+    pub(crate) answer: Option<RefOr<Schema>>,
+    /// An answer that is no JSON object.
+    pub(crate) raw: Option<Response>,
+    /// Schemas that those refer to.
+    pub(crate) schemas: Vec<(String, RefOr<Schema>)>,
+    /// An example of a body.
+    pub(crate) example: Option<serde_json::Value>,
+    /// May answer 402: it is metered.
+    pub(crate) metered: bool,
+    /// A list in pages.
+    pub(crate) paged: bool,
+    /// Takes `If-Match`.
+    pub(crate) versioned: bool,
+    /// Only mounted for older clients; left out of the document's main part and said to be deprecated.
+    pub(crate) older: bool,
+}
+
+impl Operation {
+    pub(crate) fn summary(&mut self, summary: &'static str) -> &mut Self {
+        self.summary = summary;
+        self
+    }
+
+    pub(crate) fn about(&mut self, description: &'static str) -> &mut Self {
+        self.description = description;
+        self
+    }
+
+    /// A tenant's credential that covers this scope.
+    pub(crate) fn needs(&mut self, scope: &'static str) -> &mut Self {
+        self.access = Access::Scope(scope);
+        self
+    }
+
+    pub(crate) fn public(&mut self) -> &mut Self {
+        self.access = Access::Public;
+        self
+    }
+
+    pub(crate) fn admin(&mut self) -> &mut Self {
+        self.access = Access::Admin;
+        self
+    }
+
+    pub(crate) fn answers(&mut self, status: u16) -> &mut Self {
+        self.status = status;
+        self
+    }
+
+    pub(crate) fn example(&mut self, body: serde_json::Value) -> &mut Self {
+        self.example = Some(body);
+        self
+    }
+
+    pub(crate) fn metered(&mut self) -> &mut Self {
+        self.metered = true;
+        self
+    }
+
+    pub(crate) fn paged(&mut self) -> &mut Self {
+        self.paged = true;
+        self
+    }
+
+    pub(crate) fn versioned(&mut self) -> &mut Self {
+        self.versioned = true;
+        self
+    }
+
+    pub(crate) fn older(&mut self) -> &mut Self {
+        self.older = true;
+        self
+    }
+
+    pub(crate) fn body_bytes_max(&mut self, bytes: usize) -> &mut Self {
+        self.body_bytes_max = bytes;
+        self
+    }
+
+    /// Whether it may change the log.
+    pub(crate) fn writes(&self) -> bool {
+        self.method != Method::GET
+    }
+
+    /// Names of the parameters in the path.
+    pub(crate) fn path_parameters(&self) -> impl Iterator<Item = &'static str> {
+        self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    }
+}

@@ -1,0 +1,172 @@
+//! Lists in pages: `limit`, `cursor`, `offset` in; `items` and the older names of the same list out.
+
+use std::borrow::Cow;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema, schema::Type},
+};
+
+use crate::ApiError;
+
+/// Most items of a page.
+pub(crate) const PAGE_ITEMS_MAX: u64 = 200;
+/// Items of a page when nothing is said.
+const PAGE_ITEMS: u64 = 50;
+/// Furthest offset; who goes further takes the cursor.
+const OFFSET_MAX: u64 = 10_000;
+
+/// Which part of a list is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// Most items.
+    pub(crate) limit: usize,
+    /// Items to pass over.
+    pub(crate) offset: usize,
+    /// Where the page before ended: a position that only the list itself understands.
+    pub(crate) cursor: Option<u64>,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { limit: PAGE_ITEMS as usize, offset: 0, cursor: None }
+    }
+}
+
+impl Page {
+    /// Takes the parameters of pages out of a query.
+    pub(super) fn take(pairs: &mut Vec<(String, String)>) -> Result<Self, ApiError> {
+        let mut page = Self::default();
+        if let Some(limit) = take(pairs, "limit") {
+            page.limit = number("limit", &limit, 1, PAGE_ITEMS_MAX)? as usize;
+        }
+        if let Some(offset) = take(pairs, "offset") {
+            page.offset = number("offset", &offset, 0, OFFSET_MAX)? as usize;
+        }
+        if let Some(cursor) = take(pairs, "cursor") {
+            page.cursor = Some(read_cursor(&cursor).ok_or_else(|| {
+                ApiError::malformed("the cursor is not one of ours")
+                    .field("cursor")
+                    .fix("send next_cursor of the page before, as it is")
+            })?);
+        }
+        Ok(page)
+    }
+}
+
+/// Takes one parameter out of a query.
+pub(super) fn take(pairs: &mut Vec<(String, String)>, name: &str) -> Option<String> {
+    let at = pairs.iter().position(|(known, _)| known == name)?;
+    Some(pairs.remove(at).1)
+}
+
+/// A whole number within bounds.
+pub(super) fn number(field: &str, text: &str, least: u64, most: u64) -> Result<u64, ApiError> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| digits && (least..=most).contains(number));
+    number.ok_or_else(|| {
+        ApiError::malformed(format!("{field} must be a whole number from {least} to {most}")).field(field)
+    })
+}
+
+fn read_cursor(text: &str) -> Option<u64> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    Some(u64::from_be_bytes(bytes.try_into().ok()?))
+}
+
+fn cursor_text(position: u64) -> String {
+    URL_SAFE_NO_PAD.encode(position.to_be_bytes())
+}
+
+/// What can stand in a list.
+pub(crate) trait Listed {
+    /// The list's older name, e.g. `agents`.
+    const PLURAL: &'static str;
+}
+
+/// One page of a list.
+pub(crate) struct Paged<T> {
+    pub(crate) items: Vec<T>,
+    /// Items in the whole list.
+    pub(crate) total: u64,
+    /// What was asked for.
+    pub(crate) page: Page,
+    /// Position of the last item, if there may be more behind it.
+    pub(crate) next: Option<u64>,
+}
+
+impl<T: Listed + Serialize> Serialize for Paged<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for name in ["items", T::PLURAL, "data"] {
+            map.serialize_entry(name, &self.items)?;
+        }
+        map.serialize_entry("total", &self.total)?;
+        map.serialize_entry("limit", &self.page.limit)?;
+        map.serialize_entry("offset", &self.page.offset)?;
+        map.serialize_entry("next_cursor", &self.next.map(cursor_text))?;
+        map.end()
+    }
+}
+
+impl<T: Listed + ToSchema> PartialSchema for Paged<T> {
+    fn schema() -> RefOr<Schema> {
+        let items = || ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
+        let whole = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0.0));
+        let cursor = ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some("Send it as `cursor` for the next page; null when there is none."));
+        let mut object = ObjectBuilder::new();
+        for name in ["items", T::PLURAL, "data"] {
+            object = object.property(name, items()).required(name);
+        }
+        for name in ["total", "limit", "offset"] {
+            object = object.property(name, whole()).required(name);
+        }
+        object.property("next_cursor", cursor).required("next_cursor").into()
+    }
+}
+
+impl<T: Listed + ToSchema> ToSchema for Paged<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}List", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into(), T::schema()));
+        T::schemas(schemas);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_read_and_refused() {
+        let read = |text: &str| {
+            let mut pairs: Vec<_> = text
+                .split('&')
+                .filter_map(|pair| pair.split_once('='))
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
+            Page::take(&mut pairs).map(|page| (page, pairs.len())).map_err(|error| error.field)
+        };
+        assert_eq!(read(""), Ok((Page::default(), 0)));
+        assert_eq!(read("limit=200&offset=5&x=1"), Ok((Page { limit: 200, offset: 5, cursor: None }, 1)));
+        let cursor = cursor_text(77);
+        assert_eq!(read(&format!("cursor={cursor}")).unwrap().0.cursor, Some(77));
+        for (bad, field) in [
+            ("limit=0", "limit"),
+            ("limit=201", "limit"),
+            ("limit=+5", "limit"),
+            ("offset=-1", "offset"),
+            ("offset=10001", "offset"),
+            ("cursor=x", "cursor"),
+        ] {
+            assert_eq!(read(bad), Err(field.to_owned()), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The values that bodies, queries and answers are made of. Each says in the OpenAPI document what its reader enforces.
+
+mod id;
+mod key;
+mod metadata;
+mod name;
+mod receipt;
+mod scope;
+mod text;
+mod time;
+
+pub(crate) use id::{
+    AgentRef, ClaimRef, DatasetRef, DelegationRef, DocumentRef, Id, IdKind, ModelRef, OrchestrationRef,
+    PolicyRef, ReceiptRef, SessionRef, TenantRef, ToolRef, WorkflowRef, schema as id_schema,
+};
+pub(crate) use key::PublicKeyText;
+pub(crate) use metadata::Metadata;
+pub(crate) use name::{reason, record_name, token};
+pub(crate) use receipt::WriteReceipt;
+pub(crate) use scope::{ScopeObject, ScopeText};
+pub(crate) use text::{DescriptionText, NameText, ReasonText, Text, Whole};
+pub(crate) use time::{TimeText, time_text};

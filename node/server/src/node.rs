@@ -4,9 +4,9 @@ use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use axum::{Router, extract::Request, middleware};
-use ledger_api::{Logs, Options, trace};
+use ledger_api::{Logs, MaipOptions, Options, trace};
 use ledger_format::{NoteSigner, Policy};
-use ledger_log::{HostedLog, LogOptions, World};
+use ledger_log::{Clock as _, HostedLog, LogOptions, World};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tower::ServiceExt as _;
 
@@ -69,7 +69,7 @@ impl Node {
         let limits = Arc::new(config.limits.clone());
         let client_tls = ServerTls::clients(&config.tls)?;
         let peer_tls = ServerTls::peers(&config.peer_tls)?;
-        let admin_key = AdminKey::load(&config.admin_key_file)?;
+        let admin_key = Arc::new(AdminKey::load(&config.admin_key_file)?);
         let peers = Arc::new(GrpcPeers::new(&config.peer_tls, Arc::clone(&counters))?);
         let world = World {
             peers: Arc::clone(&peers) as _,
@@ -81,6 +81,7 @@ impl Node {
         let (stop_clients, clients_stopping) = watch::channel(false);
         let (stop_peers, peers_stopping) = watch::channel(false);
         let node_metrics = metrics_of(&counters);
+        let maip = config.api.enabled.then(|| maip_options(config, &admin_key));
         let services = Services {
             logs: logs.clone(),
             admin_key,
@@ -88,14 +89,17 @@ impl Node {
             node_id: config.node_id,
             stop: clients_stopping.clone(),
         };
+        let plain_maip = maip.clone().filter(|_| config.api.plain);
         let public = ledger_api::router(
             logs.clone(),
-            Options { unpublished: false, node_metrics: Arc::clone(&node_metrics) },
+            Options { unpublished: false, node_metrics: Arc::clone(&node_metrics), maip },
         );
-        let inner =
-            ledger_api::router(logs.clone(), Options { unpublished: config.serve_unpublished, node_metrics });
+        let unpublished = config.serve_unpublished;
+        let plain = Options { unpublished, node_metrics: Arc::clone(&node_metrics), maip: plain_maip };
+        let plain = ledger_api::router(logs.clone(), plain);
+        let inner = ledger_api::router(logs.clone(), Options { unpublished, node_metrics, maip: None });
         let client_app = guarded(by_protocol(grpc::router(services)?, public), &limits, &counters);
-        let http_app = guarded(inner.clone(), &limits, &counters);
+        let http_app = guarded(plain, &limits, &counters);
         // Nodes are not held back by the guard: a refused vote or append would cost the cluster its leader.
         let peer_app =
             by_protocol(peer::router(logs.clone()), inner).layer(middleware::from_fn(trace::middleware));
@@ -223,6 +227,7 @@ pub fn options(config: &Config, log: &config::Log) -> anyhow::Result<LogOptions>
         signer: keys.signer,
         additional_signers: keys.next_signer.into_iter().collect(),
         operator: keys.operator,
+        timeline: config.api.enabled,
         policy,
         policy_text,
         predecessor,
@@ -233,6 +238,16 @@ pub fn options(config: &Config, log: &config::Log) -> anyhow::Result<LogOptions>
         limits: config.log_limits(),
         raft: (&config.raft).into(),
     })
+}
+
+fn maip_options(config: &Config, admin_key: &Arc<AdminKey>) -> MaipOptions {
+    let admin_key = Arc::clone(admin_key);
+    MaipOptions {
+        is_admin_key: Arc::new(move |text| admin_key.matches(text)),
+        now_ms: Arc::new(|| SystemClock.now_ms()),
+        calls_a_minute: config.api.calls_a_minute,
+        open_registration: config.api.open_registration,
+    }
 }
 
 /// gRPC and HTTP on one port: the content type decides, as gRPC prescribes it.

@@ -2,6 +2,7 @@
 //!
 //! What could lose data or lie to a verifier has no default; everything else has one, here. A misspelt key is an error.
 
+mod api;
 mod limits;
 mod load;
 mod timing;
@@ -19,6 +20,7 @@ use ledger_log::{LogLimits, Member};
 use ledger_store::EngineKind;
 use serde::Deserialize;
 
+pub use api::Api;
 pub use limits::Limits;
 pub use load::{ConfigError, Overrides, load, parse};
 pub use timing::{Publish, Raft, Seal};
@@ -57,6 +59,9 @@ pub struct Config {
     pub cluster: Cluster,
     /// The hosted logs; the first is the main one.
     pub logs: Vec<Log>,
+    /// The MAIP API over HTTP.
+    #[serde(default)]
+    pub api: Api,
     /// Bounds on what strangers and clients may cost.
     #[serde(default)]
     pub limits: Limits,

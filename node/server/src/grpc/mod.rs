@@ -35,7 +35,7 @@ pub struct Services {
     /// The hosted logs.
     pub logs: Logs,
     /// Who may administer.
-    pub admin_key: AdminKey,
+    pub admin_key: std::sync::Arc<AdminKey>,
     /// Bounds.
     pub limits: Arc<Limits>,
     /// This node's id.

@@ -81,7 +81,7 @@ pub fn from_api(error: ApiError) -> Status {
         _ => Code::InvalidArgument,
     };
     let refusal = Refusal {
-        code: error.code.to_owned(),
+        code: error.code.into_owned(),
         field: error.field,
         message: error.message,
         fix: error.fix,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Init, NewLog};
-use crate::config::{Limits, MemberEntry, Publish, Raft, Seal};
+use crate::config::{Api, Limits, MemberEntry, Publish, Raft, Seal};
 
 /// The configuration, each field with its reason.
 pub(super) fn configuration(args: &Init, logs: &[NewLog]) -> String {
@@ -121,9 +121,14 @@ pause_ms = {pause_ms}
 }
 
 fn defaults() -> String {
-    let (limits, raft) = (Limits::default(), Raft::default());
+    let (api, limits, raft) = (Api::default(), Limits::default(), Raft::default());
     format!(
         r#"# The rest are defaults.
+#[api]
+#enabled = {}
+#plain = {}
+#open_registration = {}
+#calls_a_minute = {}
 #[limits]
 #connections = {}
 #streams_per_connection = {}
@@ -142,6 +147,10 @@ fn defaults() -> String {
 #log = "info,openraft=error"
 #format = "text"        # or "json"
 "#,
+        api.enabled,
+        api.plain,
+        api.open_registration,
+        api.calls_a_minute,
         limits.connections,
         limits.streams_per_connection,
         limits.requests,

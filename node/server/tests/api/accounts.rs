@@ -1,0 +1,94 @@
+//! Tenants, API keys, who may call what, idempotency.
+
+use serde_json::json;
+
+use crate::client::Api;
+
+#[test]
+fn credentials_are_told_apart() {
+    let api = Api::start();
+    let acme = api.tenant("Acme", "business");
+    let other = api.tenant("Other", "business");
+    let key = acme.live.key.clone();
+
+    api.nobody().get("/v1/agents").refused(401, "UNAUTHORIZED", "authorization");
+    api.caller("maip_live_nonsense").get("/v1/agents").refused(401, "UNAUTHORIZED", "authorization");
+    let bearer = api.nobody().with("authorization", &format!("Bearer {key}"));
+    assert_eq!(bearer.get("/v1/tenants/me").ok(200)["tenant_id"], acme.id.as_str());
+    let scheme = api.nobody().with("authorization", &format!("ApiKey {key}"));
+    assert_eq!(scheme.get("/v1/tenants/me").ok(200)["tenant_id"], acme.id.as_str());
+    let older = api.caller(&key.replace("maip_live_", "tl_live_"));
+    assert_eq!(older.get("/v1/tenants/me").ok(200)["tenant_id"], acme.id.as_str());
+
+    // The header grants nothing, and may not contradict the credential.
+    acme.live.with("x-tenant-id", &acme.id).get("/v1/agents").ok(200);
+    acme.live.with("x-tenant-id", &other.id).get("/v1/agents").refused(403, "FORBIDDEN", "X-Tenant-ID");
+    acme.live.with("x-tenant-id", "nobody").get("/v1/agents").refused(400, "MALFORMED", "X-Tenant-ID");
+    // The admin key alone is no tenant's; only it registers tenants.
+    api.admin().get("/v1/agents").refused(403, "FORBIDDEN", "X-Tenant-ID");
+    api.admin().with("x-tenant-id", &acme.id).get("/v1/agents").ok(200);
+    acme.live.post("/v1/tenants", &json!({"name": "x"})).refused(403, "FORBIDDEN", "");
+}
+
+#[test]
+fn api_keys_are_shown_once_scoped_rotated_and_revoked() {
+    let api = Api::start();
+    let acme = api.tenant("Acme", "business");
+    let made = acme.live.post("/v1/api-keys", &json!({"name": "CI", "scopes": ["agents:read"]})).ok(201);
+    let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    let reader = api.caller(secret);
+    reader.get("/v1/agents").ok(200);
+    reader.post("/v1/agents", &json!({"display_name": "x"})).refused(403, "FORBIDDEN", "authorization");
+    let more = reader.post("/v1/api-keys", &json!({"name": "y"}));
+    more.refused(403, "FORBIDDEN", "authorization");
+
+    let listed = acme.live.get("/v1/api-keys").ok(200);
+    assert_eq!(listed["total"], 2);
+    assert!(!listed.to_string().contains(&secret[20..]), "a secret is listed");
+    // Nothing of it is on the disk either.
+    let rotated = acme.live.post(&format!("/v1/api-keys/{id}/rotate"), &json!({})).ok(201);
+    reader.get("/v1/agents").refused(401, "UNAUTHORIZED", "authorization");
+    let second = api.caller(rotated["secret"].as_str().unwrap());
+    second.get("/v1/agents").ok(200);
+    let id = rotated["id"].as_str().unwrap();
+    acme.live.call("DELETE", &format!("/v1/api-keys/{id}"), None).ok(200);
+    second.get("/v1/agents").refused(401, "UNAUTHORIZED", "authorization");
+
+    let other = api.tenant("Other", "business");
+    other.live.post(&format!("/v1/api-keys/{id}/revoke"), &json!({})).refused(404, "NOT_FOUND", "key_id");
+    let past = json!({"name": "z", "expires_at": "2020-01-01T00:00:00Z"});
+    acme.live.post("/v1/api-keys", &past).refused(422, "INVALID_INPUT", "expires_at");
+}
+
+#[test]
+fn an_idempotency_key_gives_the_same_answer() {
+    let api = Api::start();
+    let acme = api.tenant("Acme", "business");
+    let once = acme.live.with("idempotency-key", "0b0e7c3a-1");
+    let body = json!({"display_name": "Bot", "scopes": ["a:b"]});
+    let first = once.post("/v1/agents", &body);
+    let again = once.post("/v1/agents", &body);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(first.header("x-log-index"), again.header("x-log-index"));
+    assert_eq!(first.ok(201), again.ok(201));
+    once.post("/v1/agents", &json!({"display_name": "Other"})).refused(
+        409,
+        "IDEMPOTENCY_KEY_REUSED",
+        "Idempotency-Key",
+    );
+    assert_eq!(acme.live.get("/v1/agents").ok(200)["total"], 1);
+    // A key is its caller's own.
+    let other = api.tenant("Other", "business");
+    other
+        .live
+        .with("idempotency-key", "0b0e7c3a-1")
+        .post("/v1/agents", &json!({"display_name": "Theirs"}))
+        .ok(201);
+}
+
+#[test]
+fn anybody_may_try_the_sandbox_where_the_operator_allows_it() {
+    let api = Api::start();
+    let refused = api.nobody().post("/v1/developers/register", &json!({"email": "nobody"}));
+    refused.refused(422, "INVALID_INPUT", "email");
+}

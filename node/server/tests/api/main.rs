@@ -1,0 +1,8 @@
+//! The MAIP API over HTTP, asked of a real node.
+
+mod accounts;
+mod agents;
+mod client;
+#[path = "../it/node.rs"]
+#[allow(dead_code, reason = "shared with the other tests of this crate, which use the rest")]
+mod node;

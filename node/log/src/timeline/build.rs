@@ -94,7 +94,8 @@ fn add(batch: &mut Batch, counts: &mut BTreeMap<(Scope, u8), u64>, index: u64, l
         Place::Row(record.tenant, index).key(),
         rows::row_value(code, agent, record.id, log_ms),
     );
-    for scope in [Some(Scope::Tenant(record.tenant)), agent.map(Scope::Agent)].into_iter().flatten() {
+    let about = agent.map(|agent| Scope::of(record.tenant, Some(agent)));
+    for scope in [Scope::of(record.tenant, None)].into_iter().chain(about) {
         for code in [code, ANY] {
             batch.put(Space::Index, Place::Newest(scope, code, index).key(), []);
             *counts.entry((scope, code)).or_default() += 1;

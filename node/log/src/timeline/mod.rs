@@ -123,7 +123,7 @@ impl Reader {
         type_name: &str,
         agent: Option<AgentId>,
     ) -> Result<u64, ReadError> {
-        let scope = agent.map_or(Scope::Tenant(tenant), Scope::Agent);
+        let scope = Scope::of(tenant, agent);
         let Some(code) = rows::code(type_name) else { return Ok(0) };
         let key = Place::Count(scope, code).key();
         let value = self.core.ledger.engine().get(Space::Index, &key).map_err(LedgerError::from)?;

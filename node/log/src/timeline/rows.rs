@@ -34,19 +34,27 @@ pub(super) fn code(type_name: &str) -> Option<u8> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Scope {
     Tenant(Ulid),
-    Agent(AgentId),
+    /// What a tenant says about an agent.
+    Agent(Ulid, AgentId),
 }
 
 impl Scope {
-    fn bytes(self) -> [u8; 17] {
-        let (kind, id) = match self {
-            Scope::Tenant(id) => (b't', id),
-            Scope::Agent(id) => (b'a', id.0),
-        };
-        let mut bytes = [0; 17];
-        bytes[0] = kind;
-        bytes[1..].copy_from_slice(&id.to_bytes());
-        bytes
+    pub(super) fn of(tenant: Ulid, agent: Option<AgentId>) -> Self {
+        agent.map_or(Scope::Tenant(tenant), |agent| Scope::Agent(tenant, agent))
+    }
+
+    fn write(self, key: &mut Vec<u8>) {
+        match self {
+            Scope::Tenant(id) => {
+                key.push(b't');
+                key.extend_from_slice(&id.to_bytes());
+            }
+            Scope::Agent(tenant, agent) => {
+                key.push(b'a');
+                key.extend_from_slice(&tenant.to_bytes());
+                key.extend_from_slice(&agent.0.to_bytes());
+            }
+        }
     }
 }
 
@@ -76,13 +84,13 @@ impl Place {
             }
             Place::Newest(scope, code, index) => {
                 key.push(b'n');
-                key.extend_from_slice(&scope.bytes());
+                scope.write(&mut key);
                 key.push(*code);
                 key.extend_from_slice(&(u64::MAX - index).to_be_bytes());
             }
             Place::Count(scope, code) => {
                 key.push(b'c');
-                key.extend_from_slice(&scope.bytes());
+                scope.write(&mut key);
                 key.push(*code);
             }
             Place::Object(id) => {
@@ -182,7 +190,7 @@ fn ascending(ledger: &Ledger, query: &TimelineQuery<'_>, _codes: &[u8]) -> Resul
 }
 
 fn newest(ledger: &Ledger, query: &TimelineQuery<'_>, codes: &[u8]) -> Result<TimelinePage, LedgerError> {
-    let scope = query.agent.map_or(Scope::Tenant(query.tenant), Scope::Agent);
+    let scope = Scope::of(query.tenant, query.agent);
     // One type has a list of its own; several are picked from the list of all.
     let list = if let [code] = codes { *code } else { ANY };
     let mut page = TimelinePage::default();
@@ -207,7 +215,6 @@ fn newest(ledger: &Ledger, query: &TimelineQuery<'_>, codes: &[u8]) -> Result<Ti
             let Some(index) = index_at_end(key).map(|inverted| u64::MAX - inverted) else { continue };
             page.next = Some(index);
             let value = ledger.engine().get(Space::Index, &Place::Row(query.tenant, index).key())?;
-            // Another tenant's record about this agent, such as a grant to it, stands in that tenant's list.
             let Some(found) = value.and_then(|value| row(index, &value)) else { continue };
             if matches(&found, query) {
                 page.rows.push(found);

@@ -9,4 +9,5 @@ mod private;
 mod rotation;
 mod rules;
 mod seal;
+mod timeline;
 mod witness;

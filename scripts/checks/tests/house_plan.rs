@@ -45,6 +45,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("anyhow", &["ledger-node", "ledger-client", "ledger-witness", "devnet", "ledger-state"]),
     ("rcgen", &["ledger-node"]),
     ("protox", &["ledger-proto"]),
+    ("utoipa", &["ledger-api"]),
 ];
 
 /// Runtime, network and randomness: never in the pure crates.

@@ -15,6 +15,7 @@
 //! | [`witness_wire`] | what logs and witnesses say to each other | <https://c2sp.org/tlog-witness> |
 //! | [`status_proof`] | one file that proves the status of one subject | ours, in the module |
 //! | [`chain`] | one file that proves that an action was allowed | ours, in the module |
+//! | [`generation`] | how the logs are called that follow each other in a sandbox | ours, in the module |
 //! | [`record`] | what actors sign and the log commits to | ours, in the module |
 //!
 //! Every parser accepts one spelling only, refuses before it allocates, and does not panic on any input.
@@ -25,6 +26,7 @@ pub mod checkpoint;
 pub mod cose;
 pub mod cosignature;
 pub mod evidence;
+pub mod generation;
 pub mod merkle;
 pub mod multiproof;
 pub mod note;
@@ -43,6 +45,7 @@ pub use chain::{
 pub use checkpoint::{Checkpoint, CheckpointError, ORIGIN_BYTES_MAX};
 pub use cose::{CoseError, CoseProof, CoseReceipt};
 pub use evidence::{Evidence, EvidenceError, EvidenceKind, NotEvidence, PrefixProof, Verdict};
+pub use generation::{GENERATIONS_MAX, SANDBOX_ORIGIN_BYTES_MAX, generation_of, generation_origin};
 pub use merkle::{
     Frontier, Hash, HashReader, PROOF_HASHES_MAX, ProofError, empty_root, leaf_hash, node_hash,
     prove_consistency, prove_inclusion, prove_subtree, tree_root, verify_consistency, verify_inclusion,

@@ -62,6 +62,11 @@ impl NoteSigner {
         if signer.vkey.key_id().to_string() == id { Ok(signer) } else { Err(SignerError::KeyIdMismatch) }
     }
 
+    /// The same secret under another name.
+    pub(crate) fn named(&self, name: &str) -> Result<Self, SignerError> {
+        Self::new(name, self.vkey.signature_type(), self.key.seed())
+    }
+
     /// The text form, without a newline. Keep it in a file of mode 0600.
     pub fn to_private_text(&self) -> String {
         let mut typed = vec![self.vkey.signature_type().byte()];

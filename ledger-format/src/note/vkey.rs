@@ -98,7 +98,7 @@ impl Vkey {
         Self::new(name, SignatureType::MlDsa44, public_key)
     }
 
-    pub(super) fn new(name: &str, ty: SignatureType, bytes: &[u8]) -> Result<Self, VkeyError> {
+    pub(crate) fn new(name: &str, ty: SignatureType, bytes: &[u8]) -> Result<Self, VkeyError> {
         if !is_key_name(name) || name.len() > KEY_NAME_BYTES_MAX {
             return Err(VkeyError::Name);
         }

@@ -82,6 +82,11 @@ impl Policy {
         &self.logs
     }
 
+    /// The same witnesses and quorum for other logs.
+    pub(crate) fn with_logs(&self, logs: Vec<PolicyLog>) -> Self {
+        Self { logs, ..self.clone() }
+    }
+
     /// The witnesses, whether the quorum needs them or not.
     pub fn witnesses(&self) -> &[PolicyWitness] {
         &self.witnesses

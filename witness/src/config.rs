@@ -78,6 +78,9 @@ pub struct LogConfig {
     pub entries_url: OneOrMore,
     /// `add-checkpoint` requests a day; unlimited if absent.
     pub qpd: Option<u64>,
+    /// A sandbox, which is reset from time to time: the logs that follow it under this key are cosigned, too.
+    #[serde(default)]
+    pub sandbox: bool,
 }
 
 /// A text, or a list of texts.
@@ -331,6 +334,7 @@ fn log_of(config: &LogConfig) -> Result<Log, LogsError> {
     log.urls = prefixes(&config.url);
     log.entries_urls = prefixes(&config.entries_url);
     log.qpd = config.qpd;
+    log.sandbox = config.sandbox;
     Ok(log)
 }
 

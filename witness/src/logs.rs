@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ledger_format::{SignatureType, Vkey};
+use ledger_format::{SignatureType, Vkey, generation_of, generation_origin};
 
 /// First line of a list.
 const LIST_HEADER: &str = "logs/v0";
@@ -32,8 +32,12 @@ pub struct Log {
     pub urls: Vec<String>,
     /// Prefixes that serve tiles and bundles of entries not yet published.
     pub entries_urls: Vec<String>,
-    /// `add-checkpoint` requests a day.
+    /// `add-checkpoint` requests a day, of all generations of a sandbox together.
     pub qpd: Option<u64>,
+    /// A sandbox: its later generations are known, too. See [`ledger_format::generation`].
+    pub sandbox: bool,
+    /// Of a sandbox, the origin of its first generation; of every other log, its origin.
+    pub first_origin: String,
 }
 
 /// Why a set of logs cannot be used. The configuration is wrong.
@@ -85,7 +89,26 @@ impl Log {
             return Err(LogsError::KeyType(key.to_string()));
         }
         let origin = origin.unwrap_or_else(|| key.name()).to_owned();
-        Ok(Self { origin, keys: vec![key], urls: Vec::new(), entries_urls: Vec::new(), qpd: None })
+        Ok(Self {
+            first_origin: origin.clone(),
+            origin,
+            keys: vec![key],
+            urls: Vec::new(),
+            entries_urls: Vec::new(),
+            qpd: None,
+            sandbox: false,
+        })
+    }
+
+    /// Which generation of this sandbox an origin names; of another log, the log itself is the first and only one.
+    pub fn generation_of(&self, origin: &str) -> Option<u32> {
+        generation_of(&self.first_origin, origin).filter(|number| self.sandbox || *number == 1)
+    }
+
+    /// The log that a generation of this sandbox is: read where this one is read, signed with keys that follow from its keys.
+    pub fn generation(&self, number: u32) -> Option<Self> {
+        let keys: Result<_, _> = self.keys.iter().map(|key| key.of_generation(number)).collect();
+        Some(Self { origin: generation_origin(&self.first_origin, number), keys: keys.ok()?, ..self.clone() })
     }
 
     /// Adds what another place says about the same log.
@@ -93,6 +116,7 @@ impl Log {
         add_new(&mut self.keys, other.keys);
         add_new(&mut self.urls, other.urls);
         add_new(&mut self.entries_urls, other.entries_urls);
+        self.sandbox |= other.sandbox;
         match (self.qpd, other.qpd) {
             (Some(mine), Some(theirs)) if mine != theirs => {
                 Err(LogsError::Contradiction { origin: self.origin.clone(), field: "qpd" })
@@ -134,12 +158,17 @@ impl LogSet {
         Ok(Self { by_origin: by_origin.into_iter().map(|(origin, log)| (origin, Arc::new(log))).collect() })
     }
 
-    /// The log with this origin.
-    pub fn get(&self, origin: &str) -> Option<&Arc<Log>> {
-        self.by_origin.get(origin)
+    /// The log with this origin: one that is listed, or a later generation of a sandbox that is.
+    pub fn get(&self, origin: &str) -> Option<Arc<Log>> {
+        if let Some(listed) = self.by_origin.get(origin) {
+            return Some(listed.clone());
+        }
+        let (first, _) = origin.rsplit_once('/')?;
+        let sandbox = self.by_origin.get(first)?;
+        sandbox.generation(sandbox.generation_of(origin)?).map(Arc::new)
     }
 
-    /// Every log, in no order.
+    /// Every log that is listed, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Log>> {
         self.by_origin.values()
     }
@@ -182,7 +211,10 @@ pub fn parse_list(text: &str) -> Result<Vec<Log>, LogsError> {
         let log = logs.last_mut().ok_or_else(|| wrong(number, "a log begins with its vkey"))?;
         match word {
             "origin" if value == "none" => {}
-            "origin" => log.origin = value.to_owned(),
+            "origin" => {
+                log.origin = value.to_owned();
+                log.first_origin = log.origin.clone();
+            }
             "qpd" => {
                 let qpd = value.parse().ok().filter(|qpd| (1..=LIST_QPD_MAX).contains(qpd));
                 log.qpd = Some(qpd.ok_or_else(|| wrong(number, "qpd is a number from 1 to 2147483647"))?);

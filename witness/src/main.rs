@@ -58,6 +58,9 @@ struct InitArgs {
     /// A log to witness, and where its checkpoint and tiles are read: `VKEY`, `VKEY=URL` or `VKEY=URL,URL`.
     #[arg(long = "log", value_name = "VKEY[=URL[,URL]...]", value_parser = parse_log)]
     logs: Vec<(String, Vec<String>)>,
+    /// A sandbox to witness, in the same way: also the logs that follow it when it is reset.
+    #[arg(long = "sandbox", value_name = "VKEY[=URL[,URL]...]", value_parser = parse_log)]
+    sandboxes: Vec<(String, Vec<String>)>,
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:7100")]
     listen: SocketAddr,
@@ -101,8 +104,8 @@ fn main() -> ExitCode {
 }
 
 fn init(args: InitArgs) -> anyhow::Result<()> {
-    let InitArgs { dir, name, logs, listen, grade } = args;
-    let vkey = config::init(&Init { dir, name, listen, grade, logs })?;
+    let InitArgs { dir, name, logs, sandboxes, listen, grade } = args;
+    let vkey = config::init(&Init { dir, name, listen, grade, logs, sandboxes })?;
     println!("{vkey}");
     Ok(())
 }

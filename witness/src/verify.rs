@@ -120,9 +120,22 @@ impl Verifier {
         replays.entry(origin.to_owned()).or_default().clone()
     }
 
+    /// Entries replayed of a log, if it is replayed.
+    pub(crate) fn verified(&self, origin: &str) -> Option<u64> {
+        let replays = self.replays.lock().expect("nothing panics under this lock");
+        replays.get(origin).map(|replay| replay.verified())
+    }
+
+    /// Lets go of the generations of a sandbox that are over: a replay holds the whole state of a log.
+    pub(crate) fn forget_before(&self, log: &Log) {
+        let Some(now) = log.generation_of(&log.origin).filter(|now| *now > 1) else { return };
+        let mut replays = self.replays.lock().expect("nothing panics under this lock");
+        replays.retain(|origin, _| log.generation_of(origin).is_none_or(|number| number >= now));
+    }
+
     /// Whether so much of a log is unread that requests will be refused.
     pub(crate) fn is_behind(&self, origin: &str, cosigned: u64) -> bool {
-        self.of(origin).verified() + self.config.max_unverified < cosigned
+        self.verified(origin).unwrap_or(0) + self.config.max_unverified < cosigned
     }
 
     pub(crate) fn follow_interval(&self) -> Duration {

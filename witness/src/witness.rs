@@ -61,6 +61,16 @@ impl Witness {
         self.logs.read().expect("nothing panics under this lock").clone()
     }
 
+    /// The logs as they are now: of a sandbox, the last generation that was cosigned.
+    fn current_logs(&self) -> Vec<Arc<Log>> {
+        let remembered = self.memory.all();
+        let current = |log: &Arc<Log>| {
+            let newest = remembered.iter().filter_map(|known| log.generation_of(&known.origin)).max();
+            newest.and_then(|number| log.generation(number)).map_or_else(|| log.clone(), Arc::new)
+        };
+        self.logs().iter().map(current).collect()
+    }
+
     /// Replaces the logs. What is remembered of a log that is gone stays remembered.
     pub fn set_logs(&self, logs: LogSet) {
         *self.logs.write().expect("nothing panics under this lock") = Arc::new(logs);
@@ -81,12 +91,10 @@ impl Witness {
         if !self.memory.is_in_service() {
             return Some("the memory is out of service".to_owned());
         }
-        let (verifier, logs) = (self.verifier.as_ref()?, self.logs());
-        let behind = self
-            .memory
-            .all()
-            .into_iter()
-            .find(|log| logs.get(&log.origin).is_some() && verifier.is_behind(&log.origin, log.size))?;
+        let verifier = self.verifier.as_ref()?;
+        let size = |log: &Log| self.memory.latest(&log.origin).map_or(0, |latest| latest.latest().size);
+        let logs = self.current_logs();
+        let behind = logs.iter().find(|log| verifier.is_behind(&log.origin, size(log)))?;
         Some(format!("the log {:?} is being replayed", behind.origin))
     }
 
@@ -108,7 +116,7 @@ impl Witness {
         let request = AddCheckpoint::parse(body).map_err(|error| Refusal::Malformed(error.to_string()))?;
         let checkpoint =
             Checkpoint::parse(request.note.text()).map_err(|error| Refusal::Malformed(error.to_string()))?;
-        let Some(log) = self.logs().get(&checkpoint.origin).cloned() else {
+        let Some(log) = self.logs().get(&checkpoint.origin) else {
             return Err(Refusal::UnknownOrigin(checkpoint.origin).into());
         };
         let log_lines = authenticate(&log.keys, &request.note)?;
@@ -161,7 +169,7 @@ impl Witness {
 
     fn charge(&self, log: &Log) -> Result<(), Denial> {
         self.budget
-            .spend(&log.origin, log.qpd, self.clock.now_ms())
+            .spend(&log.first_origin, log.qpd, self.clock.now_ms())
             .map_err(|retry_after_s| Denial::Budget { retry_after_s })
     }
 
@@ -219,7 +227,8 @@ impl Witness {
     pub async fn follow(&self) {
         let Some(verifier) = &self.verifier else { return std::future::pending().await };
         loop {
-            for log in self.logs().iter() {
+            for log in &self.current_logs() {
+                verifier.forget_before(log);
                 let remembered = self.memory.latest(&log.origin).map(|latest| latest.latest());
                 match verifier.follow(log, remembered).await {
                     Ok(()) => {}
@@ -243,7 +252,7 @@ impl Witness {
                 origin: log.origin.clone(),
                 size: log.size,
                 time_s: log.time_s,
-                verified: self.verifier.as_ref().map(|verifier| verifier.of(&log.origin).verified()),
+                verified: self.verifier.as_ref().and_then(|verifier| verifier.verified(&log.origin)),
             })
             .collect();
         lines.sort_by(|a, b| a.origin.cmp(&b.origin));

@@ -24,11 +24,21 @@ pub struct Init {
     pub grade: Grade,
     /// Logs: verifier key and monitoring prefixes.
     pub logs: Vec<(String, Vec<String>)>,
+    /// Sandboxes, in the same way.
+    pub sandboxes: Vec<(String, Vec<String>)>,
+}
+
+impl Init {
+    /// All logs, each with whether it is a sandbox.
+    fn all_logs(&self) -> impl Iterator<Item = (&String, &Vec<String>, bool)> {
+        let logs = self.logs.iter().map(|(vkey, urls)| (vkey, urls, false));
+        logs.chain(self.sandboxes.iter().map(|(vkey, urls)| (vkey, urls, true)))
+    }
 }
 
 /// Makes a witness: key, configuration, empty memory. Changes nothing that exists. Returns the vkey line.
 pub fn init(init: &Init) -> Result<String, ConfigError> {
-    for (vkey, urls) in &init.logs {
+    for (vkey, urls, _) in init.all_logs() {
         let log =
             Log::new(vkey, None).map_err(|source| ConfigError::Logs { path: init.dir.clone(), source })?;
         if init.grade == Grade::Verifying && urls.is_empty() {
@@ -97,15 +107,18 @@ logs_dir = "logs.d"
 "#,
         listen = init.listen,
     );
-    for (vkey, urls) in &init.logs {
+    for (vkey, urls, sandbox) in init.all_logs() {
         text.push_str(&format!("\n[[logs]]\nvkey = \"{vkey}\"\n"));
         match &urls[..] {
             [] => {}
             [url] => text.push_str(&format!("url = \"{url}\"\n")),
             urls => text.push_str(&format!("url = {urls:?}\n")),
         }
+        if sandbox {
+            text.push_str("sandbox = true\n");
+        }
     }
-    if init.logs.is_empty() {
+    if init.all_logs().next().is_none() {
         text.push_str("\n# [[logs]]\n# vkey = \"log.example/main+...\"       # the log's verifier key\n");
     }
     text.push_str(&format!(
@@ -114,6 +127,7 @@ logs_dir = "logs.d"
 #                                      # of prefixes that serve the same, in case one does not answer
 # entries_url = "http://10.0.0.1:7080/main/unpublished"   # or a list: entries before publication
 # qpd = 86400                          # add-checkpoint requests a day; unlimited if absent
+# sandbox = true                       # it is reset from time to time: cosign the logs that follow it, too
 
 [limits]
 # body_bytes_max = {body}

@@ -4,8 +4,10 @@ use super::*;
 use crate::testlog::TestLog;
 
 fn init_in(dir: &Path, grade: Grade, logs: Vec<(String, Vec<String>)>) -> Result<String, ConfigError> {
+    let sandboxes =
+        vec![(TestLog::new("log.example/sandbox", 0).vkey(), vec!["http://127.0.0.1:1/s".to_owned()])];
     let listen = "127.0.0.1:0".parse().expect("an address");
-    init(&Init { dir: dir.join("w"), name: "w.example/1".into(), listen, grade, logs })
+    init(&Init { dir: dir.join("w"), name: "w.example/1".into(), listen, grade, logs, sandboxes })
 }
 
 #[test]
@@ -26,6 +28,9 @@ fn init_writes_what_load_reads_and_changes_nothing_later() {
     let known = loaded.logs.get("log.example/a").expect("the log");
     assert_eq!((known.keys[0].to_string(), &known.urls), (log.vkey(), &one));
     assert_eq!(loaded.logs.get("log.example/b").expect("the other log").urls, more);
+    let generation = loaded.logs.get("log.example/sandbox/2").expect("a later generation");
+    assert_eq!(generation.urls, ["http://127.0.0.1:1/s"]);
+    assert!(loaded.logs.get("log.example/a/2").is_none(), "no sandbox");
     assert_eq!(read_key(&key, SignatureType::CosignatureV1).expect("a key").vkey().to_string(), vkey);
     assert!(read_key(&key, SignatureType::Ed25519).is_err(), "a witness key is no log key");
     let mode = fs::metadata(&key).expect("a file").permissions().mode();

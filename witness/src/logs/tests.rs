@@ -53,3 +53,27 @@ fn a_witness_key_is_not_a_log_key() {
     let key = ledger_format::NoteSigner::new("w", SignatureType::CosignatureV1, [1; 32]).unwrap();
     assert!(matches!(Log::new(&key.vkey().to_string(), None), Err(LogsError::KeyType(_))));
 }
+
+#[test]
+fn the_generations_of_a_sandbox_are_known_and_nothing_beside_them() {
+    let sandbox = Log {
+        sandbox: true,
+        qpd: Some(9),
+        ..Log::new(&TestLog::new("a.example/s", 0).vkey(), None).unwrap()
+    };
+    let other = Log::new(&TestLog::new("a.example/main", 0).vkey(), None).unwrap();
+    let set = LogSet::new([sandbox.clone(), other]).unwrap();
+    let first = set.get("a.example/s").unwrap();
+    let third = set.get("a.example/s/3").unwrap();
+    assert_eq!((third.origin.as_str(), third.first_origin.as_str()), ("a.example/s/3", "a.example/s"));
+    assert_eq!(third.keys, [first.keys[0].of_generation(3).unwrap()]);
+    assert_eq!((third.qpd, third.generation_of(&third.origin)), (Some(9), Some(3)));
+    for unknown in
+        ["a.example/s/1", "a.example/s/03", "a.example/s/10000", "a.example/s/3/3", "a.example/main/2"]
+    {
+        assert!(set.get(unknown).is_none(), "{unknown}");
+    }
+    // A log that is listed by itself is that log, whatever its name looks like.
+    let listed = Log { qpd: Some(1), ..Log::new(&TestLog::new("a.example/s/2", 0).vkey(), None).unwrap() };
+    assert_eq!(LogSet::new([sandbox, listed]).unwrap().get("a.example/s/2").unwrap().qpd, Some(1));
+}

@@ -23,7 +23,7 @@ mod transparency;
 mod wire;
 
 pub use error::{ApiError, Quota, blocking};
-pub use health::{LogHealth, log_health};
+pub use health::{LogHealth, is_ready, named_health};
 pub use logs::{Logs, is_log_name};
 pub use maip::{CALLS_A_MINUTE, MaipOptions, maip, openapi};
 pub use router::{Options, router};

@@ -43,6 +43,11 @@ struct LogFacts {
     name: String,
     origin: String,
     vkey: String,
+    /// `production`, or `sandbox`: such a log is reset from time to time.
+    environment: &'static str,
+    /// Of a sandbox: which log it is since the last reset, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<u32>,
     /// Path of the monitoring prefix on this node.
     path: String,
     published_size: u64,
@@ -78,6 +83,8 @@ pub(crate) async fn logs(State(api): State<Api>) -> Response {
             name: log.name().to_owned(),
             origin: log.origin().to_owned(),
             vkey: log.vkey().to_string(),
+            environment: if log.generation().is_some() { "sandbox" } else { "production" },
+            generation: log.generation(),
             path: format!("/{}", log.name()),
             published_size: log.reader().checkpoint().map_or(0, |published| published.checkpoint.size),
         })
@@ -91,7 +98,8 @@ pub(crate) async fn vkey(
     query: Result<Query<LogQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(malformed)?;
-    Ok(text(format!("{}\n", api.logs.named(&query.log)?.vkey())))
+    let log = api.logs.named(&query.log)?;
+    Ok(text(&log, format!("{}\n", log.vkey())))
 }
 
 /// `GET /v1/log/policy`: a tlog-policy that a verifier can start from. Trusting it is the verifier's decision.
@@ -100,7 +108,8 @@ pub(crate) async fn policy(
     query: Result<Query<LogQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(malformed)?;
-    Ok(text(api.logs.named(&query.log)?.policy_text().to_owned()))
+    let log = api.logs.named(&query.log)?;
+    Ok(text(&log, log.policy_text().to_owned()))
 }
 
 /// `GET /v1/log/proof/inclusion?index=&size=`; without `size`, of the published tree.
@@ -110,7 +119,7 @@ pub(crate) async fn inclusion(
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(malformed)?;
     let log = api.logs.named(&query.log)?;
-    let (checkpoint, published) = published(log)?;
+    let (checkpoint, published) = published(&log)?;
     let (index, size) = (query.index, query.size.unwrap_or(published));
     within(size, published, "size")?;
     if index >= size {
@@ -131,7 +140,7 @@ pub(crate) async fn consistency(
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(malformed)?;
     let log = api.logs.named(&query.log)?;
-    let (checkpoint, published) = published(log)?;
+    let (checkpoint, published) = published(&log)?;
     let (from, to) = (query.from, query.to.unwrap_or(published));
     within(to, published, "to")?;
     if from > to {
@@ -175,8 +184,10 @@ fn base64(hashes: &[Hash]) -> Vec<String> {
     hashes.iter().map(|hash| hash.to_base64()).collect()
 }
 
-fn text(body: String) -> Response {
+/// A fact about a log, which a sandbox's next generation changes.
+fn text(log: &HostedLog, body: String) -> Response {
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    let cache = HeaderValue::from_static("public, max-age=60");
+    let cache = if log.generation().is_some() { "public, max-age=1" } else { "public, max-age=60" };
+    let cache = HeaderValue::from_static(cache);
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)], body).into_response()
 }

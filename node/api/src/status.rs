@@ -33,7 +33,7 @@ pub(crate) async fn log(
     State(api): State<Api>,
     Path((log, subject)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    answer(api.logs.named(&log)?, &subject).await
+    answer(&api.logs.named(&log)?, &subject).await
 }
 
 /// `GET /v1/log/status/<subject>?log=`.
@@ -43,7 +43,7 @@ pub(crate) async fn named(
     query: Result<Query<LogQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(malformed)?;
-    answer(api.logs.named(&query.log)?, &subject).await
+    answer(&api.logs.named(&query.log)?, &subject).await
 }
 
 async fn answer(log: &HostedLog, subject: &str) -> Result<Response, ApiError> {

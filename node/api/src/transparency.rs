@@ -11,9 +11,10 @@ use ledger_log::{HostedLog, ReadError, Reader};
 
 use crate::{ApiError, blocking, router::Api};
 
-/// How long a checkpoint may be remembered: it is replaced every second.
+/// How long a checkpoint may be remembered, and the tiles of a sandbox: it is replaced every second.
 const CHECKPOINT_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=1");
-/// A tile or bundle of a given width never changes.
+/// A tile or bundle of a given width never changes in a production log. In a sandbox it does: the next generation has the
+/// same paths.
 const IMMUTABLE_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -63,7 +64,7 @@ pub(crate) async fn log_checkpoint(
     State(api): State<Api>,
     Path(log): Path<String>,
 ) -> Result<Response, ApiError> {
-    checkpoint(api.logs.named(&log)?)
+    checkpoint(&api.logs.named(&log)?)
 }
 
 /// `GET /tile/…`: of the main log.
@@ -79,7 +80,7 @@ pub(crate) async fn log_tile(
     State(api): State<Api>,
     Path((log, rest)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    resource(api.logs.named(&log)?, &rest, false).await
+    resource(&api.logs.named(&log)?, &rest, false).await
 }
 
 /// `GET /unpublished/tile/…`: of the main log, up to the applied size.
@@ -95,7 +96,7 @@ pub(crate) async fn log_unpublished(
     State(api): State<Api>,
     Path((log, rest)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    resource(api.logs.named(&log)?, &rest, true).await
+    resource(&api.logs.named(&log)?, &rest, true).await
 }
 
 fn checkpoint(log: &HostedLog) -> Result<Response, ApiError> {
@@ -114,6 +115,10 @@ async fn resource(log: &HostedLog, rest: &str, unpublished: bool) -> Result<Resp
             .fix("read the checkpoint for the published size")
     })?;
     // Above the published size nothing is promised for ever, although an applied entry does not change either.
-    let cache = if unpublished { HeaderValue::from_static("no-store") } else { IMMUTABLE_CACHE };
+    let cache = match (unpublished, log.generation()) {
+        (true, _) => HeaderValue::from_static("no-store"),
+        (false, None) => IMMUTABLE_CACHE,
+        (false, Some(_)) => CHECKPOINT_CACHE,
+    };
     Ok(([(header::CONTENT_TYPE, OCTETS), (header::CACHE_CONTROL, cache)], bytes).into_response())
 }

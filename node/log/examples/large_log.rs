@@ -82,6 +82,7 @@ async fn open(dir: PathBuf, engine: &str) -> Result<HostedLog, Box<dyn Error>> {
     let options = LogOptions {
         name: "large".into(),
         origin: ORIGIN.into(),
+        generation: None,
         node_id: 1,
         dir,
         engine: engine.parse()?,

@@ -144,7 +144,7 @@ impl HostedLog {
             .collect()
     }
 
-    fn only_leader(&self) -> Result<(), AdminError> {
+    pub(crate) fn only_leader(&self) -> Result<(), AdminError> {
         if self.core.is_leader() {
             return Ok(());
         }
@@ -277,6 +277,7 @@ impl HostedLog {
         let metrics = core.raft.metrics().borrow_watched().clone();
         let applied = *core.ledger.watch_applied().borrow();
         let gauges = [
+            ("maip_log_generation", u64::from(core.options.generation.unwrap_or(0))),
             ("maip_log_size", applied.size),
             ("maip_log_published_size", core.published_size()),
             ("maip_log_filed_size", core.ledger.filed()),

@@ -13,6 +13,7 @@
 //! | `reader` | what is published, from any node; staples |
 //! | `timeline` | a tenant's records by type and agent, built behind the log |
 //! | `peer`, `snapshot` | what nodes give one another |
+//! | `generations` | which log a sandbox is since its last reset |
 //! | `scrub`, `housekeeping`, `backup`, `admin` | keeping it alive |
 //!
 //! **Invariants.** A checkpoint is signed only over applied entries, after a root vote and behind the sign guard. State
@@ -23,6 +24,7 @@ mod admin;
 mod alarm;
 mod backup;
 mod bytes_codec;
+mod generations;
 mod genesis;
 mod hosted;
 mod housekeeping;
@@ -46,6 +48,7 @@ pub mod trace;
 pub use admin::{AdminError, LogStatus, MemberStatus};
 pub use alarm::{AlarmKind, Alarms};
 pub use backup::{BackupError, restore};
+pub use generations::Generation;
 pub use hosted::{HostedLog, OpenError};
 pub use ingest::{Ack, Credential, Refused, RefusedKind, Submitted};
 pub use ledger::{AppliedMark, LedgerError, PublishedCheckpoint};

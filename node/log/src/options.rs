@@ -25,6 +25,8 @@ pub struct LogOptions {
     pub name: String,
     /// First line of every checkpoint.
     pub origin: String,
+    /// Of a sandbox log: its generation, from 1. `None` for a production log, which is never reset.
+    pub generation: Option<u32>,
     /// This node's id in the cluster.
     pub node_id: u64,
     /// Directory of this log on this node. Created when missing.

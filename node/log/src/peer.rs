@@ -342,7 +342,7 @@ impl Core {
             tries += 1;
             match self
                 .peers
-                .call(&source, &self.name, Kind::FetchBundle as u32, body.clone(), FETCH_TIMEOUT)
+                .call(&source, &self.group, Kind::FetchBundle as u32, body.clone(), FETCH_TIMEOUT)
                 .await
             {
                 Ok(answer) => return parse_bundle_answer(answer).map_err(refuse),

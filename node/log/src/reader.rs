@@ -56,6 +56,12 @@ impl Reader {
         published.wait_for(|p| p.as_ref().is_some_and(|p| p.checkpoint.size > size)).await.ok()?.clone()
     }
 
+    /// Resolves when this node has let go of the log: it stops, or a sandbox was reset.
+    pub async fn closed(&self) {
+        // The sender lives as long as the reader.
+        let _ = self.core.closed.subscribe().wait_for(|closed| *closed).await;
+    }
+
     /// A tile below the published size, exactly `id.width` wide.
     ///
     /// # Errors

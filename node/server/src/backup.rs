@@ -97,6 +97,12 @@ pub async fn backup(args: Backup) -> anyhow::Result<()> {
 pub fn restore(args: &Restore) -> anyhow::Result<()> {
     let config = config::load(&args.config, &Overrides::default())?;
     let log = config.log(&args.log).with_context(|| format!("no log {:?} is configured", args.log))?;
+    if log.sandbox {
+        let name = &log.name;
+        bail!(
+            "log {name} is a sandbox and not restored; run `maip admin reset-log {name}` when the cluster is back"
+        );
+    }
     let dir = config.log_dir(&log.name);
     let backup = File::open(&args.from).with_context(|| format!("cannot read {}", args.from.display()))?;
     let members: Vec<Member> = config.cluster.members.iter().map(Member::from).collect();

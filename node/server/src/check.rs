@@ -3,6 +3,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context as _, bail};
+use ledger_log::Generation;
 use rustls::{
     client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
     pki_types::{ServerName, UnixTime},
@@ -50,7 +51,10 @@ pub fn findings(config: &Config) -> Vec<(String, anyhow::Result<()>)> {
         ("peer_tls name and authority".to_owned(), named_by_authority(config)),
     ];
     for log in &config.logs {
-        findings.push((format!("log {}: keys and policy", log.name), node::options(config, log).map(|_| ())));
+        findings.push((
+            format!("log {}: keys and policy", log.name),
+            node::options(config, log, &Generation::first()).map(|_| ()),
+        ));
         findings.push((format!("log {}: witnesses", log.name), witnesses(log)));
     }
     findings

@@ -5,8 +5,8 @@ use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context as _, bail};
 use axum::{Router, extract::Request, middleware};
 use ledger_api::{Logs, MaipOptions, Options, trace};
-use ledger_format::{NoteSigner, Policy};
-use ledger_log::{Clock as _, HostedLog, LogOptions, World};
+use ledger_format::{NoteSigner, Policy, generation_origin};
+use ledger_log::{Clock as _, Generation, HostedLog, LogOptions, World};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tower::ServiceExt as _;
 
@@ -20,6 +20,7 @@ use crate::{
     listener::{self, Listener},
     outbound::HttpWitnesses,
     peer::{self, GrpcPeers},
+    sandbox::Sandbox,
     tls::ServerTls,
 };
 
@@ -60,6 +61,7 @@ pub struct Node {
     stop_peers: watch::Sender<bool>,
     client_listeners: Vec<JoinHandle<()>>,
     peer_listener: JoinHandle<()>,
+    sandboxes: Vec<JoinHandle<()>>,
 }
 
 impl Node {
@@ -76,10 +78,12 @@ impl Node {
             witnesses: Arc::new(HttpWitnesses::new(&config.outbound)?),
             clock: Arc::new(SystemClock),
         };
-        let logs = open_logs(config, &world).await?;
+        let (logs, sandboxes) = open_logs(config, &world).await?;
 
         let (stop_clients, clients_stopping) = watch::channel(false);
         let (stop_peers, peers_stopping) = watch::channel(false);
+        let sandboxes =
+            sandboxes.into_iter().map(|one| one.follow(logs.clone(), clients_stopping.clone())).collect();
         let node_metrics = metrics_of(&counters);
         let maip = config.api.enabled.then(|| maip_options(config, &admin_key));
         let services = Services {
@@ -129,6 +133,7 @@ impl Node {
             stop_peers,
             client_listeners,
             peer_listener,
+            sandboxes,
         })
     }
 
@@ -153,9 +158,14 @@ impl Node {
     pub async fn stop(self) {
         // A receiver is gone only when its listener is.
         let _ = self.stop_clients.send(true);
+        for sandbox in self.sandboxes {
+            if let Err(error) = sandbox.await {
+                tracing::error!(%error, "a sandbox failed");
+            }
+        }
         // Requests that are still open go on at the new leader; nobody waits for an election.
         for log in self.logs.iter() {
-            hand_over(log, self.node_id).await;
+            hand_over(&log, self.node_id).await;
         }
         for listener in self.client_listeners {
             if let Err(error) = listener.await {
@@ -187,25 +197,43 @@ async fn hand_over(log: &HostedLog, own: u64) {
     }
 }
 
-async fn open_logs(config: &Config, world: &World) -> anyhow::Result<Logs> {
-    let mut logs = Vec::new();
-    for log in &config.logs {
-        let options = options(config, log).with_context(|| format!("log {}", log.name))?;
-        let opened = HostedLog::open(options, world.clone())
-            .await
-            .with_context(|| format!("cannot open log {}", log.name))?;
-        tracing::info!(log = log.name, origin = log.origin, size = opened.status().size, "opened");
-        logs.push(opened);
+/// Opens the main log first: it says which generation of a sandbox is to be opened.
+async fn open_logs(config: &Config, world: &World) -> anyhow::Result<(Logs, Vec<Sandbox>)> {
+    let (first, rest) = config.logs.split_first().context("no log is configured")?;
+    let main = open_log(config, first, world).await?;
+    let (mut others, mut sandboxes) = (Vec::new(), Vec::new());
+    let shared = Arc::new(config.clone());
+    for log in rest {
+        let opened = if log.sandbox {
+            let sandbox = Sandbox::new(Arc::clone(&shared), log, world, &main);
+            let opened = sandbox.open_first().await?;
+            sandboxes.push(sandbox);
+            opened
+        } else {
+            Some(open_log(config, log, world).await?)
+        };
+        others.push((log.name.clone(), opened));
     }
-    Logs::new(logs).context("no log is configured")
+    Ok((Logs::new(main, others), sandboxes))
 }
 
-/// What a hosted log is opened with, from the configuration and the files that it names.
-pub fn options(config: &Config, log: &config::Log) -> anyhow::Result<LogOptions> {
-    let keys = load_log_keys(log)?;
-    let policy_text = fs::read_to_string(&log.policy)
+async fn open_log(config: &Config, log: &config::Log, world: &World) -> anyhow::Result<HostedLog> {
+    let options = options(config, log, &Generation::first()).with_context(|| format!("log {}", log.name))?;
+    let opened = HostedLog::open(options, world.clone())
+        .await
+        .with_context(|| format!("cannot open log {}", log.name))?;
+    tracing::info!(log = log.name, origin = log.origin, size = opened.status().size, "opened");
+    Ok(opened)
+}
+
+/// What a hosted log is opened with, from the configuration and the files that it names; of a sandbox, one generation of it.
+///
+/// What is configured names the first generation. The keys and the policy of a later one follow from it.
+pub fn options(config: &Config, log: &config::Log, generation: &Generation) -> anyhow::Result<LogOptions> {
+    let mut keys = load_log_keys(log)?;
+    let mut policy_text = fs::read_to_string(&log.policy)
         .with_context(|| format!("cannot read the witness policy {}", log.policy.display()))?;
-    let policy =
+    let mut policy =
         Policy::parse(&policy_text).with_context(|| format!("witness policy {}", log.policy.display()))?;
     for vkey in [Some(&keys.signer), keys.next_signer.as_ref()].into_iter().flatten().map(NoteSigner::vkey) {
         if !policy.logs().iter().any(|listed| listed.vkey == *vkey) {
@@ -216,12 +244,24 @@ pub fn options(config: &Config, log: &config::Log) -> anyhow::Result<LogOptions>
     let read = |path: &PathBuf| {
         fs::read_to_string(path).with_context(|| format!("cannot read the predecessor {}", path.display()))
     };
-    let predecessor = log.predecessor.as_ref().map(read).transpose()?;
+    let mut predecessor = log.predecessor.as_ref().map(read).transpose()?;
+    let number = generation.number;
+    let mut bootstrap = config.bootstrap_members();
+    if number > 1 {
+        keys.signer = keys.signer.of_generation(number)?;
+        keys.next_signer = keys.next_signer.map(|next| next.of_generation(number)).transpose()?;
+        policy = policy.of_generation(&log.origin, number)?;
+        policy_text = policy.to_string();
+        predecessor = None;
+        let is_member = generation.members.iter().any(|member| member.id == config.node_id);
+        bootstrap = is_member.then(|| generation.members.clone());
+    }
     Ok(LogOptions {
         name: log.name.clone(),
-        origin: log.origin.clone(),
+        origin: generation_origin(&log.origin, number),
+        generation: log.sandbox.then_some(number),
         node_id: config.node_id,
-        dir: config.log_dir(&log.name),
+        dir: config.generation_dir(&log.name, number),
         engine: config.engine.into(),
         engine_cache_bytes: config.engine_cache_bytes,
         signer: keys.signer,
@@ -234,7 +274,7 @@ pub fn options(config: &Config, log: &config::Log) -> anyhow::Result<LogOptions>
         fail_open: log.fail_open,
         publish: (&log.publish).into(),
         seal: (&log.seal).into(),
-        bootstrap: config.bootstrap_members(),
+        bootstrap,
         limits: config.log_limits(),
         raft: (&config.raft).into(),
     })

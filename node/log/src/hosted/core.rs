@@ -41,9 +41,14 @@ pub(crate) enum ProposeError {
 /// How long a majority may take to confirm who leads.
 pub(super) const CONFIRM_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// How long each voter gives those with lower ids to begin the Raft group of a later generation.
+const BOOTSTRAP_TURN: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// What all tasks of one hosted log share.
 pub(crate) struct Core {
     pub(crate) name: Arc<str>,
+    /// The name among the nodes: see [`HostedLog::group`](crate::HostedLog::group).
+    pub(crate) group: Arc<str>,
     pub(crate) options: LogOptions,
     pub(crate) world: World,
     pub(crate) peers: Arc<dyn crate::options::PeerTransport>,
@@ -62,6 +67,7 @@ pub(crate) struct Core {
     pub(crate) metrics: Metrics,
     pub(crate) timeline: Timeline,
     pub(crate) stopped: OnceLock<String>,
+    pub(crate) closed: watch::Sender<bool>,
     pub(super) tasks: std::sync::Mutex<JoinSet<()>>,
 }
 
@@ -72,20 +78,45 @@ impl Core {
     }
 
     /// First start of a new cluster: the membership is the first raft_entry.
-    pub(super) async fn bootstrap(&self) -> Result<(), OpenError> {
+    ///
+    /// Every member proposes the same first entry; Raft takes one. The lowest id goes first, the others join it. A later
+    /// generation of a sandbox may begin while that node is away: there, the others do not wait for ever.
+    pub(super) async fn bootstrap(self: &Arc<Self>) -> Result<(), OpenError> {
         let Some(members) = &self.options.bootstrap else { return Ok(()) };
-        let fresh = !self.raft.is_initialized().await.map_err(|e| OpenError::Raft(e.to_string()))?;
-        // Every member proposes the same first entry; Raft takes one. The lowest id goes first, the others join it.
-        let lowest = members.iter().map(|member| member.id).min() == Some(self.options.node_id);
-        if fresh && lowest {
-            let members: BTreeMap<u64, Member> =
-                members.iter().map(|member| (member.id, member.clone())).collect();
-            match self.raft.initialize(members).await {
-                Ok(()) | Err(RaftError::APIError(openraft::errors::InitializeError::NotAllowed(_))) => {}
-                Err(error) => return Err(OpenError::Raft(error.to_string())),
-            }
+        let own = self.options.node_id;
+        if self.is_begun().await? || !members.iter().any(|member| member.id == own) {
+            return Ok(());
+        }
+        let before = members.iter().filter(|member| member.id < own).count();
+        if before == 0 {
+            return self.initialize(members).await;
+        }
+        if self.options.generation.is_some_and(|number| number > 1) {
+            let core = self.clone();
+            let turn = BOOTSTRAP_TURN * u32::try_from(before).unwrap_or(u32::MAX);
+            self.spawn(async move {
+                tokio::time::sleep(turn).await;
+                if let (Ok(false), Some(members)) = (core.is_begun().await, &core.options.bootstrap)
+                    && let Err(error) = core.initialize(members).await
+                {
+                    tracing::error!(log = %core.name, "the Raft group was not begun: {error}");
+                }
+            });
         }
         Ok(())
+    }
+
+    async fn is_begun(&self) -> Result<bool, OpenError> {
+        self.raft.is_initialized().await.map_err(|e| OpenError::Raft(e.to_string()))
+    }
+
+    async fn initialize(&self, members: &[Member]) -> Result<(), OpenError> {
+        let members: BTreeMap<u64, Member> =
+            members.iter().map(|member| (member.id, member.clone())).collect();
+        match self.raft.initialize(members).await {
+            Ok(()) | Err(RaftError::APIError(openraft::errors::InitializeError::NotAllowed(_))) => Ok(()),
+            Err(error) => Err(OpenError::Raft(error.to_string())),
+        }
     }
 
     pub(crate) fn is_leader(&self) -> bool {

@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     alarm::Alarms,
-    genesis, housekeeping,
+    generations, genesis, housekeeping,
     ingest::{self, Ack, Credential, Queue, Refused, Submitted, TIMEOUT_MAX},
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
@@ -105,7 +105,8 @@ impl HostedLog {
         let guard = SignGuard::open(&options.dir, &options.origin)?;
 
         let name: Arc<str> = options.name.as_str().into();
-        let network = Network { log: name.clone(), peers: world.peers.clone() };
+        let group: Arc<str> = generations::group_name(&name, options.generation).into();
+        let network = Network { log: group.clone(), peers: world.peers.clone() };
         let config = raft_config(&options).map_err(OpenError::Raft)?;
         let machine = Machine::new(ledger.clone());
         let raft = Raft::new(options.node_id, Arc::new(config), network, log_store.clone(), machine).await;
@@ -114,6 +115,7 @@ impl HostedLog {
         let witness_states = options.policy.witnesses().iter().map(|_| watch::Sender::default()).collect();
         let core = Arc::new(Core {
             name,
+            group,
             peers: world.peers.clone(),
             queue: Queue::new(&options.limits),
             private_room: private::room(),
@@ -126,6 +128,7 @@ impl HostedLog {
             metrics: Metrics::default(),
             timeline: Timeline::default(),
             stopped: OnceLock::new(),
+            closed: watch::Sender::new(false),
             tasks: std::sync::Mutex::new(JoinSet::new()),
             options,
             world,
@@ -225,6 +228,7 @@ impl HostedLog {
     /// Stops consensus, makes everything durable and lets go of the files.
     pub async fn shutdown(&self) {
         self.core.halt("shutting down").await;
+        self.core.closed.send_replace(true);
         let mut tasks = std::mem::take(&mut *self.core.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         tasks.shutdown().await;
         if let Err(error) = self.core.ledger.sync() {

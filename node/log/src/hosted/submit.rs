@@ -61,7 +61,7 @@ impl Core {
     /// Waits until this node has applied what the leader has; false when that cannot be found out in time.
     async fn catch_up(&self, deadline: Instant) -> bool {
         let Some(leader) = self.leader() else { return false };
-        let call = self.peers.call(&leader, &self.name, Kind::ReadIndex as u32, Bytes::new(), CONFIRM_LIMIT);
+        let call = self.peers.call(&leader, &self.group, Kind::ReadIndex as u32, Bytes::new(), CONFIRM_LIMIT);
         let Ok(answer) = call.await else { return false };
         let Ok(raft_index) = crate::bytes_codec::Reader::new(answer, "read index").u64() else {
             return false;
@@ -131,7 +131,7 @@ impl Core {
             let body = crate::bytes_codec::Writer::default().u64(size).finish();
             let call = self.peers.call(
                 &leader,
-                &self.name,
+                &self.group,
                 Kind::WantPublished as u32,
                 body,
                 Duration::from_secs(1),

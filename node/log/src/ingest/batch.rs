@@ -180,7 +180,7 @@ async fn attempt(core: &Arc<Core>, records: &[Bytes], want_published: bool) -> R
     };
     let body = encode_forward(records, want_published);
     let answer =
-        core.world.peers.call(&leader, &core.name, Kind::Forward as u32, body, FORWARD_TIMEOUT).await;
+        core.world.peers.call(&leader, &core.group, Kind::Forward as u32, body, FORWARD_TIMEOUT).await;
     let answer = answer.map_err(|error| {
         Refused::no_leader(format!("the leader, node {}, did not take it: {error}", leader.id))
     })?;

@@ -99,7 +99,8 @@ impl Core {
         let Some(leader) = self.leader() else {
             return Err(Attempt::Kept(no_leader("no leader is known; an election may be under way")));
         };
-        let call = self.peers.call(&leader, &self.name, Kind::Transact as u32, body.clone(), FORWARD_TIMEOUT);
+        let call =
+            self.peers.call(&leader, &self.group, Kind::Transact as u32, body.clone(), FORWARD_TIMEOUT);
         let answer = call.await.map_err(|error| {
             let why = format!("the leader, node {}, did not answer: {error}", leader.id);
             Attempt::Unheard(no_leader(why))

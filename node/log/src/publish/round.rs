@@ -134,7 +134,7 @@ async fn root_vote(core: &Arc<Core>, size: u64, root: Hash) -> Result<(), RoundE
         .map(|member| {
             let call = core.world.peers.call(
                 &member,
-                &core.name,
+                &core.group,
                 Kind::RootVote as u32,
                 body.clone(),
                 ROOT_VOTE_TIMEOUT,

@@ -264,6 +264,7 @@ impl Cluster {
         LogOptions {
             name: "main".into(),
             origin: ORIGIN.into(),
+            generation: None,
             node_id: id,
             dir,
             engine: self.engine,

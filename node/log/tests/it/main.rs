@@ -2,6 +2,7 @@
 //! otherwise. What only whole processes can show is tested with whole processes elsewhere.
 
 mod cluster;
+mod generations;
 mod harness;
 mod limits;
 mod present;

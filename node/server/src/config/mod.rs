@@ -154,6 +154,9 @@ pub struct Log {
     pub name: String,
     /// First line of every checkpoint. The name of the log key.
     pub origin: String,
+    /// A sandbox: it can be reset, and then begins anew under another origin. A production log, like the first, never is.
+    #[serde(default)]
+    pub sandbox: bool,
     /// File of the log key, the same key on every node.
     pub log_key: PathBuf,
     /// File of a second log key, while one takes over from the other (rule R5). Signs once `log.key` has added it.
@@ -215,9 +218,23 @@ pub enum LogFormat {
 }
 
 impl Config {
-    /// Directory of one log's data.
+    /// Directory that holds the data of all logs.
+    pub fn logs_dir(&self) -> PathBuf {
+        self.data_dir.join("logs")
+    }
+
+    /// Directory of one log's data; of a sandbox, of its first generation.
     pub fn log_dir(&self, name: &str) -> PathBuf {
-        self.data_dir.join("logs").join(name)
+        self.logs_dir().join(name)
+    }
+
+    /// Directory of the data of one generation of a sandbox.
+    pub fn generation_dir(&self, name: &str, generation: u32) -> PathBuf {
+        if generation <= 1 {
+            self.log_dir(name)
+        } else {
+            self.logs_dir().join(format!("{name}.{generation}"))
+        }
     }
 
     /// The first voters, when this node is to form a new cluster.

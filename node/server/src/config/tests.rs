@@ -92,6 +92,34 @@ fn two_logs_may_not_share_a_name_or_an_origin() {
 }
 
 #[test]
+fn a_sandbox_is_no_main_log_and_its_later_origins_are_its_own() {
+    let log = &GOOD[GOOD.find("[[logs]]").unwrap()..];
+    let another = |name: &str, origin: &str, more: &str| {
+        log.replace("\"main\"", &format!("{name:?}"))
+            .replace("maip.devnet/main", origin)
+            .replace("fail_open = false", &format!("fail_open = false\n{more}"))
+    };
+    let sandbox = another("sandbox", "maip.devnet/sandbox", "sandbox = true");
+    let config = load(&format!("{GOOD}{sandbox}")).unwrap();
+    assert!(config.logs[1].sandbox && !config.logs[0].sandbox);
+    assert_eq!(config.generation_dir("sandbox", 1), Path::new("/etc/maip/data/logs/sandbox"));
+    assert_eq!(config.generation_dir("sandbox", 3), Path::new("/etc/maip/data/logs/sandbox.3"));
+    let main = GOOD.replace("fail_open = false", "fail_open = false\nsandbox = true");
+    let long = "o".repeat(251);
+    for (text, field) in [
+        (main, "logs[0].sandbox"),
+        (format!("{GOOD}{sandbox}{}", another("eu", "maip.devnet/sandbox/2", "")), "logs[1].origin"),
+        (format!("{GOOD}{}", another("sandbox", &long, "sandbox = true")), "logs[1].origin"),
+    ] {
+        let error = load(&text).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(field), "{field}: {error}");
+    }
+    // Below a production log, or beside the numbers, every name is free.
+    load(&format!("{GOOD}{sandbox}{}", another("eu", "maip.devnet/main/2", ""))).unwrap();
+    load(&format!("{GOOD}{sandbox}{}", another("eu", "maip.devnet/sandbox/eu", ""))).unwrap();
+}
+
+#[test]
 fn overrides_replace_the_file_and_are_typed() {
     let with = |field, value: &str| {
         parse(

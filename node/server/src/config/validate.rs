@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use ledger_api::is_log_name;
+use ledger_format::{SANDBOX_ORIGIN_BYTES_MAX, generation_of};
 
 use super::{Config, ConfigError, Log, MemberEntry};
 
@@ -110,6 +111,38 @@ impl Config {
                 ));
             }
             validate_log(log, &field)?;
+        }
+        self.validate_sandboxes()
+    }
+
+    /// Production is never reset, and what a sandbox will be called belongs to nobody else.
+    fn validate_sandboxes(&self) -> Result<(), ConfigError> {
+        for (place, log) in self.logs.iter().enumerate().filter(|(_, log)| log.sandbox) {
+            let field = |name: &str| format!("logs[{place}].{name}");
+            if place == 0 {
+                return Err(ConfigError::field(
+                    field("sandbox"),
+                    format!("{:?} is the main log, which is production and can never be reset", log.name),
+                    "take the line out, or put a production log first",
+                ));
+            }
+            if log.origin.len() > SANDBOX_ORIGIN_BYTES_MAX {
+                return Err(ConfigError::field(
+                    field("origin"),
+                    format!("longer than the {SANDBOX_ORIGIN_BYTES_MAX} bytes of a sandbox's origin"),
+                    "leave room for the number of a generation behind it",
+                ));
+            }
+            let taken = self.logs.iter().find(|other| {
+                generation_of(&log.origin, &other.origin).is_some_and(|generation| generation > 1)
+            });
+            if let Some(other) = taken {
+                return Err(ConfigError::field(
+                    field("origin"),
+                    format!("after a reset it would be {:?}, which is log {:?}", other.origin, other.name),
+                    "give that log an origin that is not the sandbox's with a number",
+                ));
+            }
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The `Admin` service: membership, snapshots, backups. Every call needs the admin key.
+//! The `Admin` service: membership, snapshots, resets, backups. Every call needs the admin key.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -6,14 +6,14 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use ledger_log::{AdminError, HostedLog, Member};
 use ledger_proto::v1::{
-    self, AddLearnerRequest, BackupChunk, LogRequest, MembershipResponse, NodeRequest, SnapshotResponse,
-    StatusRequest, StatusResponse, admin_server::Admin,
+    self, AddLearnerRequest, BackupChunk, LogRequest, MembershipResponse, NodeRequest, ResetLogRequest,
+    ResetLogResponse, SnapshotResponse, StatusRequest, StatusResponse, admin_server::Admin,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
-use super::{Services, auth, read, refusal};
+use super::{Services, auth, read, refusal, reset};
 
 /// Pieces of a backup made ahead of a slow reader.
 const BACKUP_AHEAD: usize = 8;
@@ -35,8 +35,11 @@ impl AdminService {
     /// Where the change has been made already nothing is done, so a call that failed half-way, or logs whose leaders are
     /// different nodes, only need the same call again, at the node that the refusal names.
     async fn change(&self, change: Change) -> Result<Response<MembershipResponse>, Status> {
+        // One that is not open yet cannot be left out.
+        let logs: Result<Vec<HostedLog>, _> =
+            self.0.logs.names().map(|name| self.0.logs.named(name)).collect();
         let mut failure = None;
-        for log in self.0.logs.iter().filter(|log| !change.is_made(log)) {
+        for log in logs.map_err(refusal::from_api)?.iter().filter(|log| !change.is_made(log)) {
             if let Err(error) = change.make(log).await {
                 failure.get_or_insert(refused(log, &error));
             }
@@ -88,7 +91,7 @@ impl Admin for AdminService {
         Ok(Response::new(StatusResponse {
             node_id: self.0.node_id,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            logs: self.0.logs.iter().map(log_status).collect(),
+            logs: self.0.logs.iter().map(|log| log_status(&log)).collect(),
         }))
     }
 
@@ -130,13 +133,21 @@ impl Admin for AdminService {
     async fn snapshot(&self, request: Request<LogRequest>) -> Result<Response<SnapshotResponse>, Status> {
         self.allow(&request)?;
         let log = read::log(&self.0, &request.into_inner().log)?;
-        let (raft_index, size) = log.snapshot().await.map_err(|error| refused(log, &error))?;
+        let (raft_index, size) = log.snapshot().await.map_err(|error| refused(&log, &error))?;
         Ok(Response::new(SnapshotResponse { raft_index, size }))
+    }
+
+    async fn reset_log(
+        &self,
+        request: Request<ResetLogRequest>,
+    ) -> Result<Response<ResetLogResponse>, Status> {
+        self.allow(&request)?;
+        reset::reset(&self.0, request.into_inner()).await.map(Response::new)
     }
 
     async fn backup(&self, request: Request<LogRequest>) -> Result<Response<Self::BackupStream>, Status> {
         self.allow(&request)?;
-        let log = read::log(&self.0, &request.into_inner().log)?.clone();
+        let log = read::log(&self.0, &request.into_inner().log)?;
         let (sink, pieces) = mpsc::channel(BACKUP_AHEAD);
         tokio::spawn(async move {
             // The reader of the stream has heard of it already.
@@ -153,7 +164,7 @@ impl Admin for AdminService {
     }
 }
 
-fn refused(log: &HostedLog, error: &AdminError) -> Status {
+pub(super) fn refused(log: &HostedLog, error: &AdminError) -> Status {
     let message = format!("log {}: {error}", log.name());
     refusal::refuse(
         Code::FailedPrecondition,
@@ -184,6 +195,7 @@ fn log_status(log: &HostedLog) -> v1::LogStatus {
         read_only: status.read_only.is_some(),
         read_only_reason: status.read_only.unwrap_or_default(),
         published_at_ms: status.published_at_ms,
+        generation: log.generation().unwrap_or_default(),
         witnesses: status
             .witnesses
             .into_iter()

@@ -1,8 +1,8 @@
-//! The standard gRPC health service: SERVING while every log takes writes.
+//! The standard gRPC health service: SERVING while every production log takes writes.
 
 use std::time::Duration;
 
-use ledger_api::{Logs, log_health};
+use ledger_api::{Logs, is_ready, named_health};
 use ledger_proto::v1::{admin_server::AdminServer, ledger_server::LedgerServer};
 use tokio::sync::watch;
 use tonic_health::server::HealthReporter;
@@ -16,7 +16,7 @@ const PERIOD: Duration = Duration::from_millis(500);
 pub(super) async fn follow(reporter: HealthReporter, logs: Logs, mut stop: watch::Receiver<bool>) {
     reporter.set_serving::<AdminServer<AdminService>>().await;
     loop {
-        if logs.iter().all(|log| log_health(log).ready) {
+        if is_ready(&logs.names().map(|name| named_health(&logs, name)).collect::<Vec<_>>()) {
             reporter.set_serving::<LedgerServer<LedgerService>>().await;
         } else {
             reporter.set_not_serving::<LedgerServer<LedgerService>>().await;

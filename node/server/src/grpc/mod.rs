@@ -9,6 +9,7 @@ mod ledger;
 mod present;
 mod read;
 pub mod refusal;
+mod reset;
 mod submit;
 mod tail;
 

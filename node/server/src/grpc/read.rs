@@ -103,7 +103,7 @@ pub(super) async fn staple(
 ) -> Result<GetStapleResponse, Status> {
     let log = log(services, &request.log)?;
     let timeout = timeout(services, request.timeout_ms);
-    let staple = ledger_api::staple(log, &request.subject, request.min_size, timeout).await;
+    let staple = ledger_api::staple(&log, &request.subject, request.min_size, timeout).await;
     let staple = staple.map_err(refusal::from_api)?;
     Ok(GetStapleResponse { staple: Bytes::from(staple.to_bytes()) })
 }
@@ -114,7 +114,7 @@ pub(super) fn note(published: &PublishedCheckpoint) -> Bytes {
 }
 
 /// The log a request names, or the refusal.
-pub(super) fn log<'a>(services: &'a Services, name: &str) -> Result<&'a HostedLog, Status> {
+pub(super) fn log(services: &Services, name: &str) -> Result<HostedLog, Status> {
     services.logs.named(name).map_err(refusal::from_api)
 }
 

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 type Answers = mpsc::Sender<Result<TailResponse, Status>>;
 
-/// Starts a tail. It ends when the caller goes, or the node stops, or without `follow` at the present checkpoint.
+/// Starts a tail. It ends when the caller goes, or the node stops, or the log is a sandbox and reset, or without `follow` at the present checkpoint.
 pub(super) fn tail(
     services: &Services,
     request: TailRequest,
@@ -71,6 +71,10 @@ async fn run(
         tokio::select! {
             _ = reader.wait_published(wanted, PATIENCE) => {}
             () = answers.closed() => return Ok(()),
+            () = reader.closed(), if !*stop.borrow() => {
+                let fix = "read its origin again: a sandbox that was reset goes on as another log, from index 0";
+                return Err(refusal::refuse(Code::Aborted, "LOG_ENDED", "log", "this log has ended", fix));
+            }
             _ = stop.wait_for(|&stop| stop) => {
                 let fix = "tail again from the next index, at another node";
                 return Err(refusal::refuse(Code::Unavailable, "STOPPING", "", "this node is stopping", fix));

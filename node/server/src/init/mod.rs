@@ -22,6 +22,11 @@ use crate::{
 /// Name of the configuration in the new directory.
 pub const CONFIG_FILE: &str = "maip-node.toml";
 
+/// The logs of a node that is not told others: production, and the place to try things out.
+const DEFAULT_LOGS: [&str; 2] = ["main=maip.localhost/main", "sandbox=maip.localhost/sandbox"];
+/// A log of this name is a sandbox.
+const SANDBOX: &str = "sandbox";
+
 /// Writes a new node's directory.
 #[derive(Debug, Args)]
 pub struct Init {
@@ -31,8 +36,8 @@ pub struct Init {
     /// This node's id: never used before in its cluster.
     #[arg(long, value_name = "N")]
     node_id: u64,
-    /// A hosted log and its origin; repeat for more. The first is the main log.
-    #[arg(long, value_name = "NAME=ORIGIN", value_parser = pair, default_value = "main=maip.localhost/main")]
+    /// A hosted log and its origin; repeat for more. The first is the main log. A log called sandbox is one: it can be reset.
+    #[arg(long, value_name = "NAME=ORIGIN", value_parser = pair, default_values = DEFAULT_LOGS)]
     origin: Vec<(String, String)>,
     /// Take over a log key from another node instead of making one.
     #[arg(long, value_name = "NAME=FILE", value_parser = pair)]
@@ -74,6 +79,8 @@ struct NewLog {
     name: String,
     origin: String,
     vkey: String,
+    /// It can be reset.
+    sandbox: bool,
     /// File name of the predecessor's checkpoint, when there is one.
     predecessor: Option<String>,
 }
@@ -167,7 +174,8 @@ fn new_log(args: &Init, keys: &Path, name: &str, origin: &str) -> anyhow::Result
     let predecessor =
         given(&args.predecessor).map(|from| predecessor(args, name, origin, &from)).transpose()?;
     let vkey = signer.vkey().to_string();
-    Ok(NewLog { name: name.to_owned(), origin: origin.to_owned(), vkey, predecessor })
+    let sandbox = name == SANDBOX;
+    Ok(NewLog { name: name.to_owned(), origin: origin.to_owned(), vkey, sandbox, predecessor })
 }
 
 /// Copies the last good checkpoint of the log that this one follows; its file name.
@@ -189,7 +197,7 @@ fn predecessor(args: &Init, name: &str, origin: &str, from: &Path) -> anyhow::Re
 fn report(args: &Init, logs: &[NewLog], config: &Path) {
     println!("wrote {}", config.display());
     for log in logs {
-        println!("log {}: vkey {}", log.name, log.vkey);
+        println!("{} {}: vkey {}", if log.sandbox { "sandbox" } else { "log" }, log.name, log.vkey);
     }
     println!(
         "next: add witnesses to policy-*.txt, then `maip-node check --config {0}` and `maip-node --config {0}`",

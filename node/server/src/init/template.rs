@@ -84,6 +84,11 @@ fn hosted(log: &NewLog) -> String {
         ),
         None => String::new(),
     };
+    let sandbox = if log.sandbox {
+        "# It can be reset (`maip admin reset-log`), and begins anew under the origin with a number behind it.\nsandbox = true\n"
+    } else {
+        ""
+    };
     let Publish { interval_ms, min_interval_ms, republish_s, witness_timeout_ms, witness_requests_per_day } =
         Publish::default();
     let Seal { interval_ms: seal_ms, pause_ms } = Seal::default();
@@ -92,7 +97,7 @@ fn hosted(log: &NewLog) -> String {
 [[logs]]
 name = "{name}"
 origin = "{origin}"
-# The same two keys on every node.
+{sandbox}# The same two keys on every node.
 log_key = "keys/{name}.log.key"
 operator_key = "keys/{name}.operator.key"
 # A second log key, while one takes over from the other.

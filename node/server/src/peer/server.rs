@@ -27,11 +27,12 @@ pub fn router(logs: Logs) -> Router {
 struct PeerService(Arc<Logs>);
 
 impl PeerService {
-    fn log(&self, name: &str) -> Result<&HostedLog, Status> {
+    /// The log whose Raft group this is: nodes that are on two generations of a sandbox never take part in each other's.
+    fn log(&self, group: &str) -> Result<HostedLog, Status> {
         self.0
             .iter()
-            .find(|log| log.name() == name)
-            .ok_or_else(|| Status::not_found(format!("this node hosts no log {name:?}")))
+            .find(|log| log.group() == group)
+            .ok_or_else(|| Status::not_found(format!("this node hosts no log {group:?}")))
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     Done, Exit, Failure, Global, Out,
     global::{AdminKey, block_on},
     log_key::LogKey,
+    reset_log::ResetLog,
 };
 
 /// `maip status`.
@@ -56,6 +57,8 @@ pub(crate) enum Admin {
     /// Rotate the log's own key.
     #[command(subcommand)]
     LogKey(Box<LogKey>),
+    /// Drop everything in a sandbox and begin an empty log in its place. Never a production log.
+    ResetLog(Box<ResetLog>),
     /// Write a consistent backup of the log, a tar file.
     Backup {
         #[command(flatten)]
@@ -130,6 +133,7 @@ impl Admin {
                 Ok(Exit::Ok)
             }),
             Self::LogKey(change) => change.run(global, out),
+            Self::ResetLog(reset) => reset.run(global, out),
             Self::Backup { key, out: file } => block_on(backup(key, global, out, file)),
         }
     }
@@ -186,7 +190,9 @@ fn member_json(m: &v1::Member) -> Value {
 
 fn log_text(out: &Out, l: &v1::LogStatus, text: &mut String) {
     let leader = if l.leader_id == 0 { "nobody".into() } else { format!("node {}", l.leader_id) };
-    let _ = writeln!(text, "\nlog {} ({})", l.name, l.origin);
+    let sandbox =
+        if l.generation > 0 { format!(", sandbox in generation {}", l.generation) } else { String::new() };
+    let _ = writeln!(text, "\nlog {} ({}{sandbox})", l.name, l.origin);
     let _ = writeln!(text, "  size {} (published {}), root {}", l.size, l.published_size, l.root);
     let _ = writeln!(
         text,
@@ -213,6 +219,7 @@ fn log_text(out: &Out, l: &v1::LogStatus, text: &mut String) {
 fn log_json(l: &v1::LogStatus) -> Value {
     json!({
         "name": l.name, "origin": l.origin, "vkey": l.vkey,
+        "environment": if l.generation > 0 { "sandbox" } else { "production" }, "generation": l.generation,
         "size": l.size, "published_size": l.published_size, "published_at_ms": l.published_at_ms, "root": l.root,
         "term": l.term, "leader_id": l.leader_id, "raft_state": l.raft_state,
         "raft_last_index": l.raft_last_index, "raft_applied_index": l.raft_applied_index,

@@ -189,6 +189,7 @@ Examples:
   maip admin status
   maip admin snapshot --log main
   maip admin backup --out main.tar --log main
+  maip admin reset-log sandbox --policy-out policy-sandbox-2.txt
   maip admin log-key add \"$NEXT_VKEY\" --operator-key main.operator.key
   maip admin log-key retire \"$OLD_VKEY\" --operator-key main.operator.key";
 

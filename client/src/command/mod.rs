@@ -32,6 +32,7 @@ mod receipt;
 mod record;
 mod record_log;
 mod replay;
+mod reset_log;
 mod scope;
 mod send;
 mod session;

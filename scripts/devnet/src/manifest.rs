@@ -75,7 +75,7 @@ pub struct WitnessInfo {
 pub struct LogInfo {
     /// Name within the nodes.
     pub name: String,
-    /// C2SP origin.
+    /// C2SP origin; of the sandbox, that of its first generation: `/v1/logs` of a node has the present one.
     pub origin: String,
     /// Verifier key.
     pub vkey: String,

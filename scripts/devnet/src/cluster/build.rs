@@ -206,8 +206,9 @@ fn write_policies(
         .collect()
 }
 
-fn log_key(data: &Path, log: &str, served_by: &NodePorts) -> Result<LogKey> {
+fn log_key(data: &Path, log: &'static str, served_by: &NodePorts) -> Result<LogKey> {
     Ok(LogKey {
+        name: log,
         vkey: vkey(&node_dir(data, 1).join(format!("keys/{log}.log.key")))?,
         url: format!("http://{}/{log}", served_by.http),
     })

@@ -7,6 +7,11 @@ use crate::options::{Grade, Options};
 /// The logs of a devnet, main first.
 pub(super) const LOGS: [&str; 2] = ["main", "sandbox"];
 
+/// Whether a log of a devnet can be reset.
+fn is_sandbox(log: &str) -> bool {
+    log == "sandbox"
+}
+
 /// First line of a log's checkpoints.
 pub(super) fn origin(options: &Options, log: &str) -> String {
     format!("{}/{log}", options.domain)
@@ -69,8 +74,10 @@ pub(super) fn node(options: &Options, own: &NodePorts, members: &[NodePorts]) ->
              operator_key = \"keys/{name}.operator.key\"\n\
              policy = \"../policy-{name}.txt\"\n\
              fail_open = false\n\
+             sandbox = {}\n\
              \n[logs.publish]\n\
              interval_ms = {}\n",
+            is_sandbox(name),
             options.publish_interval_ms
         );
     }
@@ -83,6 +90,7 @@ pub(super) fn node(options: &Options, own: &NodePorts, members: &[NodePorts]) ->
 /// A log as witnesses and policies name it.
 #[derive(Clone, Debug)]
 pub(super) struct LogKey {
+    pub(super) name: &'static str,
     pub(super) vkey: String,
     /// Monitoring prefix.
     pub(super) url: String,
@@ -96,6 +104,7 @@ pub(super) fn witness(options: &Options, listen: SocketAddr, logs: &[LogKey]) ->
     );
     for log in logs {
         let _ = write!(text, "\n[[logs]]\nvkey = \"{}\"\nurl = \"{}\"\n", log.vkey, log.url);
+        let _ = writeln!(text, "sandbox = {}", is_sandbox(log.name));
         if options.grade == Grade::Verifying {
             let _ = writeln!(text, "entries_url = \"{}/unpublished\"", log.url);
         }
@@ -132,8 +141,11 @@ mod tests {
 
     #[test]
     fn a_policy_asks_for_a_majority() {
-        let log =
-            LogKey { vkey: "maip.devnet/main+01234567+AA==".into(), url: "http://127.0.0.1:1/main".into() };
+        let log = LogKey {
+            name: "main",
+            vkey: "maip.devnet/main+01234567+AA==".into(),
+            url: "http://127.0.0.1:1/main".into(),
+        };
         let witness = |i: u32| WitnessKey {
             name: format!("w{i}"),
             vkey: format!("maip.devnet/w{i}+01234567+BB=="),

@@ -5,4 +5,5 @@ mod keys;
 mod lifecycle;
 mod manual;
 mod recovery;
+mod sandbox;
 mod site;

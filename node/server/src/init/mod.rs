@@ -136,6 +136,15 @@ fn check_names(args: &Init) -> anyhow::Result<()> {
             );
         }
     }
+    // A key that is made anew on one node of a cluster is another log there, which nobody notices before it matters.
+    for (flag, given) in [("--log-key", &args.log_key), ("--operator-key", &args.operator_key)] {
+        for (name, _) in &args.origin {
+            ensure!(
+                given.is_empty() || given.iter().any(|(known, _)| known == name),
+                "{flag} {name}=… is missing: a node that takes over the key of one log takes over those of all its logs"
+            );
+        }
+    }
     Ok(())
 }
 

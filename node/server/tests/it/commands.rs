@@ -10,8 +10,15 @@ fn init_writes_what_check_accepts() {
     let checked = run(&["check", "--config", node.config().to_str().unwrap()]);
     let said = String::from_utf8_lossy(&checked.stdout);
     assert_eq!(checked.status.code(), Some(0), "{said}");
-    for key in ["keys/main.log.key", "keys/main.operator.key", "keys/admin.key", "tls/node.key", "tls/ca.key"]
-    {
+    for key in [
+        "keys/main.log.key",
+        "keys/main.operator.key",
+        "keys/sandbox.log.key",
+        "keys/sandbox.operator.key",
+        "keys/admin.key",
+        "tls/node.key",
+        "tls/ca.key",
+    ] {
         let mode = fs::metadata(node.file(key)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{key}");
     }
@@ -33,25 +40,29 @@ fn init_never_writes_into_a_used_directory() {
 fn a_second_node_takes_over_keys_and_authority() {
     let (first, second) = (Node::init(""), tempfile::tempdir().unwrap());
     let dir = second.path().join("node");
-    let taken = |name: &str| format!("main={}", first.file(&format!("keys/main.{name}.key")).display());
-    let output = run(&[
-        "init",
-        "--dir",
-        dir.to_str().unwrap(),
-        "--node-id",
-        "2",
-        "--log-key",
-        &taken("log"),
-        "--operator-key",
-        &taken("operator"),
-        "--admin-key",
-        first.file("keys/admin.key").to_str().unwrap(),
-        "--ca",
-        first.file("tls").to_str().unwrap(),
-        "--join",
-    ]);
+    let taken =
+        |log: &str, name: &str| format!("{log}={}", first.file(&format!("keys/{log}.{name}.key")).display());
+    let (main, main_operator) = (taken("main", "log"), taken("main", "operator"));
+    let (sandbox, sandbox_operator) = (taken("sandbox", "log"), taken("sandbox", "operator"));
+    let (admin, ca) = (first.file("keys/admin.key"), first.file("tls"));
+    let mut arguments = vec!["init", "--dir", dir.to_str().unwrap(), "--node-id", "2", "--join"];
+    arguments.extend(["--admin-key", admin.to_str().unwrap(), "--ca", ca.to_str().unwrap()]);
+    arguments.extend(["--log-key", &main, "--operator-key", &main_operator]);
+    // Of one log only would make a cluster whose sandbox never agrees.
+    let half = run(&arguments);
+    let said = String::from_utf8_lossy(&half.stderr);
+    assert!(half.status.code() == Some(2) && said.contains("--log-key sandbox="), "{said}");
+    arguments.extend(["--log-key", &sandbox, "--operator-key", &sandbox_operator]);
+    let output = run(&arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for same in ["keys/main.log.key", "keys/main.operator.key", "keys/admin.key", "tls/ca.pem"] {
+    for same in [
+        "keys/main.log.key",
+        "keys/main.operator.key",
+        "keys/sandbox.log.key",
+        "keys/sandbox.operator.key",
+        "keys/admin.key",
+        "tls/ca.pem",
+    ] {
         assert_eq!(fs::read(dir.join(same)).unwrap(), fs::read(first.file(same)).unwrap(), "{same}");
     }
     // Its certificate is valid under the first node's authority, for its own id.

@@ -27,7 +27,7 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::node::{Node, request};
 
-async fn connect(node: &Node) -> Channel {
+pub(crate) async fn connect(node: &Node) -> Channel {
     let ca = std::fs::read(node.file("tls/ca.pem")).unwrap();
     let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca)).domain_name("localhost");
     Endpoint::from_shared(format!("https://{}", node.client))
@@ -40,7 +40,7 @@ async fn connect(node: &Node) -> Channel {
 }
 
 /// With the admin key.
-fn admin<T>(node: &Node, message: T) -> Request<T> {
+pub(crate) fn admin<T>(node: &Node, message: T) -> Request<T> {
     let key = std::fs::read_to_string(node.file("keys/admin.key")).unwrap();
     with_key(message, &format!("ApiKey {}", key.trim_end()))
 }
@@ -464,7 +464,7 @@ async fn refusals_name_the_field_and_the_fix() {
     assert_eq!(admin_client.add_learner(learner).await.unwrap_err().code(), Code::Unauthenticated);
     assert_eq!(admin_client.backup(LogRequest::default()).await.unwrap_err().code(), Code::Unauthenticated);
     let status = admin_client.status(admin(&node, StatusRequest {})).await.unwrap().into_inner();
-    assert_eq!((status.node_id, status.logs.len(), status.logs[0].leader_id), (1, 1, 1));
+    assert_eq!((status.node_id, status.logs.len(), status.logs[0].leader_id), (1, 2, 1));
     assert!(!status.logs[0].read_only);
 
     let check = HealthCheckRequest { service: "maip.ledger.v1.Ledger".to_owned() };

@@ -6,4 +6,5 @@ mod doors;
 mod export;
 mod ledger;
 mod node;
+mod sandbox;
 mod static_log;

@@ -1,4 +1,4 @@
-//! `Admin.ResetLog`: ends a generation of a sandbox log and waits until the next one takes records.
+//! `Admin.ResetLog`: ends a generation of a sandbox log and waits until the next one takes records and is published.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use super::{Services, admin::refused, refusal};
 
-/// How long the next generation may take to begin: its directory, an election, its genesis on a majority.
+/// How long the next generation may take to begin: its directory, an election, its genesis on a majority, the first checkpoint.
 const BEGIN_LIMIT: Duration = Duration::from_secs(30);
 /// Between two looks at it.
 const LOOK: Duration = Duration::from_millis(50);
@@ -56,15 +56,18 @@ fn sandbox(services: &Services, name: &str) -> Result<HostedLog, Status> {
     Ok(log)
 }
 
-/// Waits until this node serves the generation, or a later one, and that one takes records.
+/// Waits until this node serves the generation, or a later one, that one takes records, and its first checkpoint is out.
 async fn begun(services: &Services, name: &str, generation: u32) -> Result<HostedLog, Status> {
     let deadline = Instant::now() + BEGIN_LIMIT;
     loop {
         let open = services.logs.get(name).filter(|log| log.generation() >= Some(generation));
-        let why = match open.as_ref().map(HostedLog::ready) {
-            Some(Ok(())) => return open.ok_or_else(|| Status::internal("a log is open and is not")),
-            Some(Err(why)) => why,
+        let why = match open {
             None => "it is not open yet".to_owned(),
+            Some(log) => match log.ready() {
+                Ok(()) if log.reader().wait_published(1, LOOK).await.is_some() => return Ok(log),
+                Ok(()) => "its first checkpoint is not witnessed yet".to_owned(),
+                Err(why) => why,
+            },
         };
         if Instant::now() >= deadline {
             let message =

@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use devnet::{Devnet, Options};
+use devnet::{Devnet, Options, wait_until};
 
 use crate::site::LIMIT;
 
@@ -26,9 +26,15 @@ async fn resetting_a_sandbox() -> Result<()> {
         fs::read_to_string(&policy)?.contains("log maip.devnet/sandbox/2+"),
         "the policy is of the old log"
     );
-    maip(&format!("checkpoint --log sandbox --policy {}", policy.display()))?;
-    let status = maip("status --log sandbox")?;
-    ensure!(status.contains("sandbox in generation 2"), "{status}");
+    let checkpoint = format!("checkpoint --log sandbox --policy {}", policy.display());
+    // Whichever node answers: the others publish it a moment after the one that was asked.
+    wait_until("the new log's checkpoint", LIMIT, || maip(&checkpoint))?;
+    let status = wait_until("the new generation's status", LIMIT, || {
+        let status = maip("status --log sandbox")?;
+        ensure!(status.contains("sandbox in generation 2"), "{status}");
+        Ok(status)
+    })?;
+    ensure!(status.contains("maip.devnet/sandbox/2"), "{status}");
 
     let refused = maip("admin reset-log main").map_err(|error| format!("{error:#}"));
     ensure!(refused.is_err_and(|said| said.contains("production log")), "production was reset");

@@ -50,6 +50,12 @@ impl ResetLog {
                 "vkey": begun.vkey, "policy": begun.policy,
             });
             out.answer(&text, &json);
+            if self.policy_out.is_none() {
+                let name = &self.sandbox;
+                out.remark(&format!(
+                    "to verify it: its policy, GET /v1/log/policy?log={name} of a node, or --policy-out"
+                ));
+            }
             Ok(Exit::Ok)
         })
     }

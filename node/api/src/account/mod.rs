@@ -7,6 +7,7 @@ pub(crate) mod quota;
 mod rate;
 mod secrets;
 mod store;
+mod tenant;
 
 pub(crate) use caller::{Caller, Environment, authenticate};
 pub(crate) use idempotency::{KEY_CHARS_MAX, claim, finish};
@@ -17,3 +18,4 @@ pub(crate) use keys::{
 pub(crate) use rate::{Rate, Rates};
 pub(crate) use secrets::Secrets;
 pub(crate) use store::{Changes, Store};
+pub(crate) use tenant::Account;

@@ -5,17 +5,20 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use ledger_format::record::{Actor, AgentId, Body, Draft, Entry, Record, Ulid};
-use ledger_log::{Ack, Credential, HostedLog, Reader, Submitted, TimelineQuery, TimelineRow};
+use ledger_log::{Ack, Credential, HostedLog, Reader, Refused, Submitted, TimelineQuery, TimelineRow};
 use ledger_state::View;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Page, Paged};
 use crate::{
     ApiError,
-    account::{Caller, Changes},
+    account::{Account, Caller, Changes},
     maip::Shared,
     wire::{IdKind, WriteReceipt, time_text},
 };
+
+/// What the log says to a record of a tenant that it does not know.
+const TENANT_UNKNOWN: &str = "TENANT_UNKNOWN";
 
 /// One call.
 pub(crate) struct Context {
@@ -141,16 +144,27 @@ impl Context {
         tenant: Ulid,
         bodies: Vec<(Ulid, Body)>,
     ) -> Result<Vec<Logged>, ApiError> {
-        let operator = self.log.operator();
-        let (ids, records): (Vec<Ulid>, Vec<Bytes>) = bodies
-            .into_iter()
-            .map(|(id, body)| {
-                let draft = Draft::new(tenant, id, Actor::Operator, self.now_ms, body);
-                (id, Bytes::from(draft.sign(operator).to_bytes()))
-            })
-            .unzip();
-        let fates = self.log.submit(records, self.ack, self.timeout, Credential::Admin).await;
+        let signed = |id: Ulid, body: Body| {
+            let draft = Draft::new(tenant, id, Actor::Operator, self.now_ms, body);
+            Bytes::from(draft.sign(self.log.operator()).to_bytes())
+        };
+        let (ids, records): (Vec<Ulid>, Vec<Bytes>) =
+            bodies.into_iter().map(|(id, body)| (id, signed(id, body))).unzip();
+        let mut fates = self.submit(records.clone()).await;
+        if fates.iter().any(|fate| fate.as_ref().is_err_and(|refused| refused.code == TENANT_UNKNOWN))
+            && let Some(account) = Account::of(&self.shared.store, tenant)?
+        {
+            // The sandbox was reset: its new log is told of the tenant first.
+            let id = Ulid::from_parts(tenant.timestamp_ms(), tenant.0.wrapping_add(1));
+            let again = std::iter::once(signed(id, account.record())).chain(records).collect();
+            fates = self.submit(again).await;
+            fates.remove(0);
+        }
         ids.into_iter().zip(fates).map(|(id, fate)| Ok(logged(id, fate.map_err(ApiError::from)?))).collect()
+    }
+
+    async fn submit(&self, records: Vec<Bytes>) -> Vec<Result<Submitted, Refused>> {
+        self.log.submit(records, self.ack, self.timeout, Credential::Admin).await
     }
 
     /// Keeps what a caller said about an object and the log does not hold.

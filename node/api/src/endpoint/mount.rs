@@ -122,7 +122,7 @@ impl Call<'_> {
         self.admit(operation)?;
         let body = read_body(operation, &headers, body).await?;
         let environment = self.environment(&headers)?;
-        let log = self.shared.logs.named(environment.log_name())?.clone();
+        let log = self.shared.logs.named(environment.log_name())?;
         let reader = log.reader();
         let (ack, timeout) = self.waits(operation)?;
         if let Some(index) = take(&mut self.query, "min_index") {

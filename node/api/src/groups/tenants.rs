@@ -1,13 +1,13 @@
 //! Tenants and their first keys.
 
-use ledger_format::record::{Body, Plan, TenantId, TenantRegister, Ulid};
+use ledger_format::record::{Plan, TenantId, Ulid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::api_keys::{NewApiKey, issue};
 use crate::{
     ApiError,
-    account::Environment,
+    account::{Account, Environment},
     endpoint::{BodyInput, Context, NoQuery, Reply, Routes},
     wire::{NameText, Text, WriteReceipt, time_text},
 };
@@ -80,7 +80,7 @@ async fn create(mut context: Context, _: NoQuery, body: CreateTenant) -> Result<
     let mut api_keys = Vec::new();
     for environment in [Environment::Production, Environment::Sandbox] {
         let Ok(log) = context.shared.logs.named(environment.log_name()) else { continue };
-        (context.log, context.reader) = (log.clone(), log.reader());
+        (context.reader, context.log) = (log.reader(), log);
         let record = register(&mut context, tenant, body.name.as_str(), plan).await?;
         logged.get_or_insert(record);
         api_keys.push(issue(&mut context, tenant, environment, "first key", vec!["*:*".into()], None).await?);
@@ -102,16 +102,12 @@ async fn register(
     name: &str,
     plan: Plan,
 ) -> Result<crate::endpoint::Logged, ApiError> {
-    let body = TenantRegister {
-        key: None,
-        name: name.to_owned(),
-        on_behalf_of: Some(
-            context.caller.as_ref().map_or("registration".to_owned(), |caller| caller.name.clone()),
-        ),
-        plan: Some(plan),
-    };
+    let on_behalf_of =
+        context.caller.as_ref().map_or("registration".to_owned(), |caller| caller.name.clone());
+    let account = Account { name: name.to_owned(), plan: plan.as_str().to_owned(), on_behalf_of };
+    account.keep(&context.shared.store, tenant).await?;
     let id = context.new_id()?;
-    let logged = context.records_of(tenant, vec![(id, Body::TenantRegister(body))]).await?;
+    let logged = context.records_of(tenant, vec![(id, account.record())]).await?;
     logged.into_iter().next().ok_or_else(|| ApiError::internal("no answer for a record"))
 }
 
@@ -180,7 +176,7 @@ async fn developer(
     if !email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.')) {
         return Err(ApiError::unprocessable("is not an e-mail address").field("email"));
     }
-    let log = context.shared.logs.named(Environment::Sandbox.log_name())?.clone();
+    let log = context.shared.logs.named(Environment::Sandbox.log_name())?;
     (context.reader, context.log) = (log.reader(), log);
     let tenant = context.new_id()?;
     let logged = register(&mut context, tenant, "developer", Plan::Developer).await?;

@@ -43,7 +43,7 @@ fn api_keys_are_shown_once_scoped_rotated_and_revoked() {
     more.refused(403, "FORBIDDEN", "authorization");
 
     let listed = acme.live.get("/v1/api-keys").ok(200);
-    assert_eq!(listed["total"], 2);
+    assert_eq!(listed["total"], 3);
     assert!(!listed.to_string().contains(&secret[20..]), "a secret is listed");
     // Nothing of it is on the disk either.
     let rotated = acme.live.post(&format!("/v1/api-keys/{id}/rotate"), &json!({})).ok(201);
@@ -91,4 +91,16 @@ fn anybody_may_try_the_sandbox_where_the_operator_allows_it() {
     let api = Api::start();
     let refused = api.nobody().post("/v1/developers/register", &json!({"email": "nobody"}));
     refused.refused(422, "INVALID_INPUT", "email");
+    let made = api.nobody().post("/v1/developers/register", &json!({"email": "dev@example.com"})).ok(201);
+    let key = made["api_key"].as_str().unwrap();
+    assert!(key.starts_with("maip_test_"), "{made}");
+    let sandbox = api.caller(key);
+    sandbox.post("/v1/agents", &json!({"display_name": "Try"})).ok(201);
+    assert_eq!(sandbox.get("/v1/tenants/me").ok(200)["environment"], "sandbox");
+    assert_eq!(sandbox.get("/v1/agents").ok(200)["total"], 1);
+    // What is in the sandbox is not in production, and its keys make none of production.
+    let acme = api.tenant("Acme", "business");
+    assert_eq!(acme.live.get("/v1/agents").ok(200)["total"], 0);
+    let body = json!({"name": "x", "environment": "production"});
+    sandbox.post("/v1/api-keys", &body).refused(403, "FORBIDDEN", "environment");
 }

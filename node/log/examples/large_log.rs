@@ -5,114 +5,26 @@
 //! the same process, twice: the second opening is from warm files. Run it with `DIR` of a finished run and 0 entries to
 //! measure a fresh process.
 
+mod alone;
+
 use std::{
     collections::BTreeMap,
     env,
     error::Error,
     path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use futures::{FutureExt as _, future::BoxFuture};
-use ledger_format::{
-    NoteSigner, Policy, SignatureType,
-    record::{
-        Actor, AgentId, AgentRegister, AgentType, Body, Digest, Draft, ReceiptAction, Scope, SigningKey,
-        TenantRegister, Ulid,
-    },
+use ledger_format::record::{
+    Actor, AgentId, AgentRegister, AgentType, Body, Digest, Draft, ReceiptAction, Scope, SigningKey,
+    TenantRegister, Ulid,
 };
-use ledger_log::{
-    Ack, Clock, Credential, HostedLog, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream,
-    PeerTransport, PublishOptions, RaftOptions, SealOptions, WitnessTransport, World,
-};
+use ledger_log::{Ack, Credential, HostedLog, SealOptions};
 
-const ORIGIN: &str = "log.example/large";
 const BATCH: u64 = 512;
 const WRITERS: u64 = 4;
 const LIMIT: Duration = Duration::from_secs(60);
-
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now_ms(&self) -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64)
-    }
-}
-
-/// One node has no peers and, with `quorum none`, asks no witness.
-struct Nobody;
-
-impl PeerTransport for Nobody {
-    fn call(
-        &self,
-        _: &Member,
-        _: &str,
-        _: u32,
-        _: Bytes,
-        _: Duration,
-    ) -> BoxFuture<'static, Result<Bytes, PeerError>> {
-        async { Err(PeerError::Unreachable("there is no other node".into())) }.boxed()
-    }
-
-    fn append_stream(&self, _: &Member, _: &str) -> BoxFuture<'static, Result<PeerStream, PeerError>> {
-        async { Err(PeerError::Unreachable("there is no other node".into())) }.boxed()
-    }
-}
-
-impl WitnessTransport for Nobody {
-    fn add_checkpoint(
-        &self,
-        _: &str,
-        _: Vec<u8>,
-        _: Duration,
-    ) -> BoxFuture<'static, Result<HttpAnswer, String>> {
-        async { Err("there is no witness".into()) }.boxed()
-    }
-
-    fn get(&self, _: &str, _: Duration) -> BoxFuture<'static, Result<HttpAnswer, String>> {
-        async { Err("there is no witness".into()) }.boxed()
-    }
-}
-
-async fn open(dir: PathBuf, engine: &str) -> Result<HostedLog, Box<dyn Error>> {
-    let signer = NoteSigner::new(ORIGIN, SignatureType::Ed25519, [1; 32])?;
-    let policy_text = format!("log {}\nquorum none\n", signer.vkey());
-    let options = LogOptions {
-        name: "large".into(),
-        origin: ORIGIN.into(),
-        generation: None,
-        node_id: 1,
-        dir,
-        engine: engine.parse()?,
-        engine_cache_bytes: 48 << 20,
-        signer,
-        operator: SigningKey::from_seed([2; 32]),
-        timeline: false,
-        policy: Policy::parse(&policy_text)?,
-        policy_text,
-        additional_signers: Vec::new(),
-        predecessor: None,
-        fail_open: false,
-        publish: PublishOptions::default(),
-        // Indexes are counted here.
-        seal: SealOptions { interval_ms: 0, ..SealOptions::default() },
-        bootstrap: Some(vec![Member {
-            id: 1,
-            peer: "127.0.0.1:1".into(),
-            api: "https://127.0.0.1:2".into(),
-        }]),
-        limits: LogLimits::default(),
-        raft: RaftOptions::default(),
-    };
-    let world = World { peers: Arc::new(Nobody), witnesses: Arc::new(Nobody), clock: Arc::new(SystemClock) };
-    let log = HostedLog::open(options, world).await?;
-    while log.ready().is_err() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    Ok(log)
-}
 
 fn tenant() -> (Ulid, SigningKey) {
     (Ulid::from_parts(1, 1), SigningKey::from_seed([3; 32]))
@@ -241,7 +153,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let entries: u64 = args.get(1).map_or(Ok(10_000_000), |text| text.parse())?;
     let engine = args.get(2).map_or("fjall", String::as_str);
     let started = Instant::now();
-    let log = open(dir, engine).await?;
+    // Indexes are counted here.
+    let log = alone::open(&dir, engine, SealOptions { interval_ms: 0, ..SealOptions::default() }).await?;
     println!(
         "opened {} entries in {:.2} s, {} MiB",
         log.status().size,

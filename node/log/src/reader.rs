@@ -8,7 +8,7 @@ use ledger_format::{
     record::{AgentId, Ulid},
 };
 
-use ledger_state::{Alarm, StapleParts, Subject, View, staple_parts};
+use ledger_state::{Alarm, MapStatus, StapleParts, Subject, View, map_status, staple_parts};
 
 use crate::{
     hosted::Core,
@@ -168,6 +168,14 @@ impl Reader {
         let Some(inclusion) = tlog_proof_under(ledger, version.index, &published)? else { return Ok(None) };
         let origin = published.checkpoint.origin.clone();
         Ok(Some(Staple { origin, subject: subject.to_string(), standing, siblings, inclusion }))
+    }
+
+    /// Where this node's status map stands, published or not.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn map_status(&self) -> Result<MapStatus, ReadError> {
+        Ok(self.core.ledger.with_view(|view| map_status(view))?)
     }
 
     /// An inclusion proof at a published size; `None` beyond it.

@@ -1,0 +1,109 @@
+//! One node alone, for measurements: real Raft log, real storage, real signatures, no peers and no witnesses.
+
+use std::{
+    error::Error,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use futures::{FutureExt as _, future::BoxFuture};
+use ledger_format::{NoteSigner, Policy, SignatureType, record::SigningKey};
+use ledger_log::{
+    Clock, HostedLog, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport,
+    PublishOptions, RaftOptions, SealOptions, WitnessTransport, World,
+};
+
+const ORIGIN: &str = "log.example/alone";
+/// How long a log that was shut down may hold on to its files.
+const LET_GO: Duration = Duration::from_secs(10);
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64)
+    }
+}
+
+/// One node has no peers and, with `quorum none`, asks no witness.
+struct Nobody;
+
+impl PeerTransport for Nobody {
+    fn call(
+        &self,
+        _: &Member,
+        _: &str,
+        _: u32,
+        _: Bytes,
+        _: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, PeerError>> {
+        async { Err(PeerError::Unreachable("there is no other node".into())) }.boxed()
+    }
+
+    fn append_stream(&self, _: &Member, _: &str) -> BoxFuture<'static, Result<PeerStream, PeerError>> {
+        async { Err(PeerError::Unreachable("there is no other node".into())) }.boxed()
+    }
+}
+
+impl WitnessTransport for Nobody {
+    fn add_checkpoint(
+        &self,
+        _: &str,
+        _: Vec<u8>,
+        _: Duration,
+    ) -> BoxFuture<'static, Result<HttpAnswer, String>> {
+        async { Err("there is no witness".into()) }.boxed()
+    }
+
+    fn get(&self, _: &str, _: Duration) -> BoxFuture<'static, Result<HttpAnswer, String>> {
+        async { Err("there is no witness".into()) }.boxed()
+    }
+}
+
+/// Opens the log in `dir` and waits until it takes records.
+pub(crate) async fn open(dir: &Path, engine: &str, seal: SealOptions) -> Result<HostedLog, Box<dyn Error>> {
+    let world = World { peers: Arc::new(Nobody), witnesses: Arc::new(Nobody), clock: Arc::new(SystemClock) };
+    // Whoever had it open in this process lets go of its files when its last task is gone.
+    let deadline = Instant::now() + LET_GO;
+    let log = loop {
+        match HostedLog::open(options(dir, engine, seal.clone())?, world.clone()).await {
+            Ok(log) => break log,
+            Err(error) if Instant::now() >= deadline => return Err(error.into()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    while log.ready().is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(log)
+}
+
+fn options(dir: &Path, engine: &str, seal: SealOptions) -> Result<LogOptions, Box<dyn Error>> {
+    let signer = NoteSigner::new(ORIGIN, SignatureType::Ed25519, [1; 32])?;
+    let policy_text = format!("log {}\nquorum none\n", signer.vkey());
+    let member = Member { id: 1, peer: "127.0.0.1:1".into(), api: "https://127.0.0.1:2".into() };
+    Ok(LogOptions {
+        name: "alone".into(),
+        origin: ORIGIN.into(),
+        node_id: 1,
+        dir: dir.to_owned(),
+        engine: engine.parse()?,
+        engine_cache_bytes: 48 << 20,
+        signer,
+        operator: SigningKey::from_seed([2; 32]),
+        timeline: false,
+        generation: None,
+        policy: Policy::parse(&policy_text)?,
+        policy_text,
+        additional_signers: Vec::new(),
+        predecessor: None,
+        fail_open: false,
+        publish: PublishOptions::default(),
+        seal,
+        bootstrap: Some(vec![member]),
+        limits: LogLimits::default(),
+        raft: RaftOptions::default(),
+    })
+}

@@ -33,8 +33,13 @@ fn map(agent: &[u8]) -> Reference {
 }
 
 fn root_entry(map: &Reference, as_of_size: u64, at_s: u64) -> Vec<u8> {
-    let state_root =
-        StateRoot { as_of_size, map_root: map.root(), trust_alg: "maip-trust/1".into(), version: 4 };
+    let state_root = StateRoot {
+        as_of_size,
+        map_root: map.root(),
+        trust_alg: "maip-trust/1".into(),
+        step: None,
+        version: 4,
+    };
     Entry::encode(at_s * 1_000, &state_root.to_bytes())
 }
 

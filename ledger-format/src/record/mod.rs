@@ -100,7 +100,7 @@ pub use scope::{SCOPE_PART_BYTES_MAX, Scope};
 pub use session::{
     SESSION_MINUTES_MAX, SessionClose, SessionEnd, SessionHandoff, SessionOpen, SessionRefresh,
 };
-pub use state_root::{STATE_ROOT_TYPE, StateRoot};
+pub use state_root::{SEAL_SUBJECTS_MAX, STATE_ROOT_TYPE, SealStep, StateRoot};
 pub use statement::{ReceiptRevoke, ReceiptStatement, ReceiptSupersede};
 pub use tenant::{Plan, TenantRegister};
 pub use tenant_status::{TenantKey, TenantReactivate, TenantSuspend, TenantUpdate, TrustThresholds};

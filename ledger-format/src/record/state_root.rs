@@ -1,7 +1,7 @@
 //! `state.root`: the entry by which a log commits to the status of every subject.
 //!
 //! ```text
-//! {"body":{"as_of_size":41207,"map_root":"<64 hex>","trust_alg":"maip-trust/1","version":212},"type":"state.root","v":1}
+//! {"body":{"as_of_size":41207,"from":0,"map_root":"<64 hex>","subjects":32,"trust_alg":"maip-trust/1","version":212},"type":"state.root","v":1}
 //! ```
 //!
 //! Nobody submits one and nobody signs it: the log makes it from its own state, and whoever replays the entries makes the same
@@ -19,6 +19,18 @@ pub const STATE_ROOT_TYPE: &str = "state.root";
 /// What the canonical text begins with. A record begins with its actor, so one look is enough.
 pub(super) const BEGINNING: &[u8] = br#"{"body":"#;
 
+/// Most subjects that one `state.root` folds into the map.
+pub const SEAL_SUBJECTS_MAX: u64 = 1_024;
+
+/// Which subjects one `state.root` folds into the map. A replay folds the same ones, so what it says is computed, not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealStep {
+    /// Of those that wait since this index or later. 0, unless something must not wait behind the others.
+    pub from: u64,
+    /// So many, at most [`SEAL_SUBJECTS_MAX`], those first that have waited longest.
+    pub subjects: u64,
+}
+
 /// What one version of the status map holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateRoot {
@@ -27,6 +39,9 @@ pub struct StateRoot {
     pub as_of_size: u64,
     /// Root of the map.
     pub map_root: Hash,
+    /// What went into the map with this version; `None`, as earlier software wrote it: the [`SEAL_SUBJECTS_MAX`] subjects that have
+    /// waited longest.
+    pub step: Option<SealStep>,
     /// The algorithm of the trust scores in it, e.g. `maip-trust/1`.
     pub trust_alg: String,
     /// Version of the map: 1 is the first, each `state.root` makes the next.
@@ -68,7 +83,13 @@ impl StateRoot {
         w.key("body");
         w.open_object();
         w.unsigned_field("as_of_size", self.as_of_size);
+        if let Some(step) = self.step {
+            w.unsigned_field("from", step.from);
+        }
         w.text_field("map_root", &self.map_root.to_hex());
+        if let Some(step) = self.step {
+            w.unsigned_field("subjects", step.subjects);
+        }
         w.text_field("trust_alg", &self.trust_alg);
         w.unsigned_field("version", self.version);
         w.close_object();
@@ -81,11 +102,16 @@ impl StateRoot {
 
 fn read_body(r: &mut Reader<'_>) -> Result<StateRoot, JsonError> {
     let (mut as_of_size, mut map_root, mut trust_alg, mut version) = (None, None, None, None);
+    let (mut from, mut subjects) = (None, None);
     r.object(|r, key| {
         match key {
             "as_of_size" => as_of_size = Some(r.unsigned()?),
+            "from" => from = Some(r.unsigned()?),
             "map_root" => {
                 map_root = Some(fields::read_with(r, "a hash: 64 lower-case hex digits", Hash::from_hex)?);
+            }
+            "subjects" => {
+                subjects = Some(read_number(r, 1, SEAL_SUBJECTS_MAX, "a number of subjects from 1 to 1024")?);
             }
             "trust_alg" => trust_alg = Some(fields::algorithm(r)?),
             "version" => version = Some(read_number(r, 1, INTEGER_MAX, "a version from 1 on")?),
@@ -93,9 +119,14 @@ fn read_body(r: &mut Reader<'_>) -> Result<StateRoot, JsonError> {
         }
         Ok(())
     })?;
+    let step = match (from, subjects) {
+        (None, None) => None,
+        _ => Some(SealStep { from: r.required("from", from)?, subjects: r.required("subjects", subjects)? }),
+    };
     Ok(StateRoot {
         as_of_size: r.required("as_of_size", as_of_size)?,
         map_root: r.required("map_root", map_root)?,
+        step,
         trust_alg: r.required("trust_alg", trust_alg)?,
         version: r.required("version", version)?,
     })
@@ -116,6 +147,7 @@ mod tests {
         StateRoot {
             as_of_size: 41_207,
             map_root: crate::leaf_hash(b""),
+            step: Some(SealStep { from: 0, subjects: 32 }),
             trust_alg: "maip-trust/1".into(),
             version: 212,
         }
@@ -133,6 +165,11 @@ mod tests {
             ("\"6e34", "\"6E34", "body.map_root"),
             ("\"6e34", "\"6e3", "body.map_root"),
             ("maip-trust/1", "maip trust/1", "body.trust_alg"),
+            ("\"from\":0,", "", "body.from"),
+            ("\"from\":0,", "\"from\":00,", "body.from"),
+            (",\"subjects\":32", "", "body.subjects"),
+            ("\"subjects\":32", "\"subjects\":0", "body.subjects"),
+            ("\"subjects\":32", "\"subjects\":1025", "body.subjects"),
             ("\"version\":212", "\"version\":0", "body.version"),
             ("\"version\":212", "\"version\":212,\"x\":1", "body.x"),
             ("state.root", "state.rooT", "type"),
@@ -144,6 +181,14 @@ mod tests {
             assert_eq!(error.path, *path, "{error}");
         }
         assert!(StateRoot::parse(format!("{text} ").as_bytes()).is_err());
+    }
+
+    /// Logs of earlier software stay readable, byte for byte.
+    #[test]
+    fn one_without_a_step_reads_back() {
+        let bytes = StateRoot { step: None, ..root() }.to_bytes();
+        assert!(bytes.starts_with(br#"{"body":{"as_of_size":41207,"map_root":""#));
+        assert_eq!(StateRoot::parse(&bytes).map(|root| root.step), Ok(None));
     }
 
     #[test]

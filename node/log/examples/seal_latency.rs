@@ -1,17 +1,17 @@
 //! How long single records take while changed statuses are sealed, beside how long they take without.
 //!
 //! `cargo run --release -p ledger-log --example seal_latency -- DIR [SUBJECTS] [CHANGED] [ENGINE]`: one node, real Raft log, real
-//! storage, real signatures, no witnesses. A status map of SUBJECTS agents (100,000) is sealed first. Then, in turn, CHANGED of
-//! them (10,000) change and one client sends record after record: with sealing switched off, and while all of the changes are
-//! sealed with the options that a node has by default. At the end the seal of a kill behind as many changes. Read the ratios
-//! within one run.
+//! storage, real signatures, no witnesses. A status map of SUBJECTS agents (100,000) is sealed first. Then, in rounds, CHANGED of
+//! them (10,000) change and one client sends record after record: those before the leader begins to seal are compared with
+//! those until all of the changes are in the map. At the end the seal of a kill behind as many changes. Read the ratios within
+//! one run.
 
 mod alone;
 
 use std::{
     env,
     error::Error,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -26,13 +26,9 @@ use ledger_state::Subject;
 /// Records sent together while nothing is measured.
 const BATCH: u64 = 512;
 const LIMIT: Duration = Duration::from_secs(60);
-/// Rounds, each without and with sealing.
 const ROUNDS: u64 = 3;
-/// Records without sealing in a round.
-const QUIET: usize = 2_000;
-/// Records at the beginning of a round that are not counted: caches fill.
-const WARM_UP: usize = 200;
-const OFF: SealOptions = SealOptions { interval_ms: 0, pause_ms: 0 };
+/// Longer than it takes to change the subjects, so that a round begins before sealing does.
+const INTERVAL_MS: u64 = 8_000;
 
 /// One tenant that signs for all its agents.
 struct Sender {
@@ -138,24 +134,11 @@ async fn until_sealed(log: &HostedLog) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One client: record after record, all about one agent, until `done`. How long each took.
-async fn one_by_one(
-    log: &HostedLog,
-    sender: &mut Sender,
-    mut done: impl FnMut(usize) -> Result<bool, Box<dyn Error>>,
-) -> Result<Vec<Duration>, Box<dyn Error>> {
-    let mut times = Vec::new();
-    while !done(times.len())? {
-        let record = sender.receipt(0);
-        let started = Instant::now();
-        send(log, vec![record]).await?;
-        times.push(started.elapsed());
-    }
-    Ok(times)
-}
-
 fn report(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
+    if times.is_empty() {
+        return println!("{what}: nothing was measured; take more subjects");
+    }
     let at = |share: usize| times[(times.len() * share / 1_000).min(times.len() - 1)].as_secs_f64() * 1e3;
     println!(
         "{what:<18} {:>6} records  p50 {:>6.2} ms  p99 {:>6.2} ms  p99.9 {:>6.2} ms  most {:>6.2} ms",
@@ -168,73 +151,69 @@ fn report(what: &str, mut times: Vec<Duration>) {
 }
 
 struct Run {
-    dir: PathBuf,
-    engine: String,
+    log: HostedLog,
     subjects: u64,
     changed: u64,
 }
 
-impl Run {
-    async fn open(&self, seal: SealOptions) -> Result<HostedLog, Box<dyn Error>> {
-        alone::open(&self.dir, &self.engine, seal).await
-    }
+/// How long records took.
+#[derive(Default)]
+struct Times {
+    quiet: Vec<Duration>,
+    sealing: Vec<Duration>,
+}
 
+impl Run {
     /// A map of all subjects.
     async fn prepare(&self, sender: &mut Sender) -> Result<(), Box<dyn Error>> {
-        let log = self.open(SealOptions { interval_ms: 1, pause_ms: 0 }).await?;
-        send(&log, vec![sender.register()]).await?;
-        send_all(&log, 0..self.subjects, |number| sender.agent(number)).await?;
-        let started = Instant::now();
-        until_sealed(&log).await?;
-        println!("{} agents are sealed, the rest in {:.1} s", self.subjects, started.elapsed().as_secs_f64());
-        log.shutdown().await;
-        Ok(())
+        send(&self.log, vec![sender.register()]).await?;
+        send_all(&self.log, 0..self.subjects, |number| sender.agent(number)).await?;
+        until_sealed(&self.log).await
     }
 
     /// Some of the agents change, spread over the map, other ones each time.
-    async fn change(&self, log: &HostedLog, sender: &mut Sender, round: u64) -> Result<(), String> {
+    async fn change(&self, sender: &mut Sender, round: u64) -> Result<(), String> {
         let step = (self.subjects / self.changed.max(1)).max(1);
         let numbers = (round % step..self.subjects).step_by(step as usize).take(self.changed as usize);
-        send_all(log, numbers, |number| sender.receipt(number)).await
+        send_all(&self.log, numbers, |number| sender.receipt(number)).await
     }
 
-    async fn round(&self, sender: &mut Sender, round: u64) -> Result<[Vec<Duration>; 2], Box<dyn Error>> {
-        let log = self.open(OFF).await?;
-        self.change(&log, sender, round).await?;
-        let mut quiet = one_by_one(&log, sender, |sent| Ok(sent >= QUIET + WARM_UP)).await?;
-        let size = log.status().size;
-        log.shutdown().await;
-
-        let log = self.open(SealOptions { interval_ms: 1, ..SealOptions::default() }).await?;
-        let started = Instant::now();
-        let sealing =
-            one_by_one(&log, sender, |sent| Ok(sent > WARM_UP && is_sealed(&log, size)?)).await?;
+    /// Changes, and then one client: record after record, all about one agent, until the changes are sealed.
+    async fn round(&self, sender: &mut Sender, times: &mut Times) -> Result<(), Box<dyn Error>> {
+        let size = self.log.status().size;
+        let version =
+            || Ok::<_, Box<dyn Error>>(self.log.reader().map_status()?.newest.map(|map| map.version));
+        let before = version()?;
+        let (mut begun, mut sent) = (None, 0);
+        while !is_sealed(&self.log, size)? {
+            if begun.is_none() && version()? != before {
+                begun = Some((Instant::now(), self.log.status().size));
+            }
+            let record = sender.receipt(0);
+            let started = Instant::now();
+            send(&self.log, vec![record]).await?;
+            let list = if begun.is_some() { &mut times.sealing } else { &mut times.quiet };
+            list.push(started.elapsed());
+            sent += u64::from(begun.is_some());
+        }
+        let (begun, size) = begun.unwrap_or((Instant::now(), size));
         println!(
-            "round {round}: {} changed subjects are sealed in {:.2} s, {} state.root entries",
-            self.changed,
-            started.elapsed().as_secs_f64(),
-            log.status().size - size - sealing.len() as u64,
+            "sealed in {:.2} s with {} more state.root entries",
+            begun.elapsed().as_secs_f64(),
+            self.log.status().size - size - sent,
         );
-        log.shutdown().await;
-        quiet.drain(..WARM_UP);
-        Ok([quiet, sealing])
+        Ok(())
     }
 
     /// A kill while others wait: how long until a staple on the node shows it.
     async fn kill(&self, sender: &mut Sender) -> Result<Duration, Box<dyn Error>> {
-        let log = self.open(OFF).await?;
-        self.change(&log, sender, ROUNDS + 1).await?;
-        log.shutdown().await;
-        let log = self.open(SealOptions::default()).await?;
         let started = Instant::now();
         let number = self.subjects - 1;
-        send(&log, vec![sender.kill(number)]).await?;
-        while !shows_kill(&log, agent(number))? {
+        send(&self.log, vec![sender.kill(number)]).await?;
+        while !shows_kill(&self.log, agent(number))? {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let took = started.elapsed();
-        log.shutdown().await;
-        Ok(took)
+        Ok(started.elapsed())
     }
 }
 
@@ -244,32 +223,34 @@ fn shows_kill(log: &HostedLog, agent: AgentId) -> Result<bool, Box<dyn Error>> {
     Ok(status.is_some_and(|status| status.contains(r#""status":"killed""#)))
 }
 
-fn parent_is_there(dir: &Path) -> Result<(), String> {
-    if dir.exists() { Err(format!("{} exists: name a new directory", dir.display())) } else { Ok(()) }
-}
-
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = env::args().skip(1).collect();
     let number = |place: usize, otherwise| args.get(place).map_or(Ok(otherwise), |text| text.parse());
-    let run = Run {
-        dir: PathBuf::from(args.first().ok_or("usage: seal_latency DIR [SUBJECTS] [CHANGED] [ENGINE]")?),
-        subjects: number(1, 100_000)?,
-        changed: number(2, 10_000)?,
-        engine: args.get(3).cloned().unwrap_or_else(|| "fjall".into()),
-    };
-    parent_is_there(&run.dir)?;
+    let dir = args.first().ok_or("usage: seal_latency DIR [SUBJECTS] [CHANGED] [ENGINE]")?;
+    if Path::new(dir).exists() {
+        return Err(format!("{dir} exists: name a new directory").into());
+    }
+    let engine = args.get(3).map_or("fjall", String::as_str);
+    let seal = SealOptions { interval_ms: INTERVAL_MS, ..SealOptions::default() };
+    let log = alone::open(Path::new(dir), engine, seal).await?;
+    let run = Run { log, subjects: number(1, 100_000)?, changed: number(2, 10_000)? };
     let mut sender = Sender { key: SigningKey::from_seed([3; 32]), next: 0 };
     run.prepare(&mut sender).await?;
-    let (mut quiet, mut sealing) = (Vec::new(), Vec::new());
+    let mut times = Times::default();
     for round in 1..=ROUNDS {
-        let [without, with] = run.round(&mut sender, round).await?;
-        quiet.extend(without);
-        sealing.extend(with);
+        run.change(&mut sender, round).await?;
+        run.round(&mut sender, &mut times).await?;
     }
-    report("without sealing", quiet);
-    report("while sealing", sealing);
+    report("without sealing", times.quiet);
+    report("while sealing", times.sealing);
+    run.change(&mut sender, ROUNDS + 1).await?;
     let took = run.kill(&mut sender).await?;
-    println!("a kill behind {} changes: a staple shows it after {:.0} ms", run.changed, took.as_secs_f64() * 1e3);
+    println!(
+        "a kill behind {} changes: a staple shows it after {:.0} ms",
+        run.changed,
+        took.as_secs_f64() * 1e3
+    );
+    run.log.shutdown().await;
     Ok(())
 }

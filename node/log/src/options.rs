@@ -102,14 +102,14 @@ impl Default for PublishOptions {
 pub struct SealOptions {
     /// Statuses that have changed wait at most this long; 0: nothing is ever sealed. A revocation or kill is sealed at once.
     pub interval_ms: u64,
-    /// Pause between two steps while more statuses wait than one step takes, and after one that was made at once. Each step
-    /// holds up records for as long as it takes.
+    /// Pause between two steps while more statuses wait than one step takes. Each step holds up records for as long as it takes,
+    /// a few milliseconds.
     pub pause_ms: u64,
 }
 
 impl Default for SealOptions {
     fn default() -> Self {
-        Self { interval_ms: 1_000, pause_ms: 20 }
+        Self { interval_ms: 1_000, pause_ms: 10 }
     }
 }
 

@@ -1,13 +1,14 @@
-//! Prints what sealing costs: 10,000 subjects that changed, in a status map of 100,000, in steps as the leader proposes them.
+//! Prints what sealing costs: 10,000 subjects that changed, in a status map of 100,000, in steps as the leader proposes them. State
+//! in memory, without the engine: for what a record waits on a node see `ledger-log` example `seal_latency`.
 //!
-//! `cargo run --release -p ledger-state --example seal_cost [subjects] [changed]`
+//! `cargo run --release -p ledger-state --example seal_cost [subjects] [changed] [subjects a step]`
 
 #[path = "../tests/world/mod.rs"]
 mod world;
 
 use std::time::{Duration, Instant};
 
-use ledger_format::record::{AgentId, AgentRegister, Body, ReceiptAction, Record, Ulid};
+use ledger_format::record::{AgentId, AgentRegister, Body, ReceiptAction, Record, SealStep, Ulid};
 use ledger_state::{Command, MemoryState, Subject, apply, map_status, staple_parts};
 use world::{START_MS, action_body, agent_body, append, by_tenant, populated};
 
@@ -17,11 +18,12 @@ const BATCH: usize = 256;
 fn main() {
     let mut numbers = std::env::args().skip(1).map(|text| text.parse().expect("a number"));
     let (subjects, changed) = (numbers.next().unwrap_or(100_000), numbers.next().unwrap_or(10_000));
+    let a_step = numbers.next().unwrap_or(32);
     let mut state = populated();
     let register = |n| Body::AgentRegister(Box::new(AgentRegister { agent: id(n), ..agent_body(1, None) }));
     let records: Vec<Record> = (0..subjects).map(|n| by_tenant(1, 1_000_000 + n, register(n))).collect();
     records.chunks(BATCH).for_each(|batch| drop(state.run(&append(batch)).expect("no alarm")));
-    let steps = seal(&mut state);
+    let steps = seal(&mut state, a_step);
     report(&format!("{subjects} new subjects, from an empty map"), steps);
 
     let act = |n| Body::ReceiptAction(ReceiptAction { agent: id(n), ..action_body(1, "invoice:pay") });
@@ -32,7 +34,7 @@ fn main() {
     receipts.chunks(BATCH).for_each(|batch| drop(state.run(&append(batch)).expect("no alarm")));
     let each = start.elapsed() / receipts.len().max(1) as u32;
     println!("{:>8.1} µs a receipt, logged meanwhile without sealing", micros(each));
-    let steps = seal(&mut state);
+    let steps = seal(&mut state, a_step);
     report(&format!("{changed} changed subjects of {subjects}"), steps);
 
     let size = ledger_state::status(&state).size;
@@ -54,11 +56,12 @@ struct Step {
 }
 
 /// Seals until no subject waits.
-fn seal(state: &mut MemoryState) -> Vec<Step> {
+fn seal(state: &mut MemoryState, subjects: u64) -> Vec<Step> {
     let mut steps = Vec::new();
     while map_status(state).waits_since.is_some() {
         let start = Instant::now();
-        let applied = apply(state, &Command::Seal { log_ms: START_MS });
+        let step = SealStep { from: 0, subjects };
+        let applied = apply(state, &Command::SealStep { log_ms: START_MS, step });
         let apply = start.elapsed();
         let bytes =
             applied.writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();

@@ -1,6 +1,7 @@
 //! What one command did: answers, new entries, writes, and alarms.
 
 use std::fmt;
+use std::ops::Range;
 
 use ledger_format::Hash;
 
@@ -22,8 +23,9 @@ pub struct Applied {
     pub writes: Vec<Write>,
     /// What the entries meant for trust, in order, each with the index of its entry: what ends by time goes with the entry that ends it.
     pub trust_inputs: Vec<(u64, Input)>,
-    /// Whether an agent was revoked or killed: its new status should be sealed at once.
-    pub seal_now: bool,
+    /// From the first to behind the last of the entries that revoked, killed, suspended or ended something: the subjects that wait
+    /// since these indexes should be sealed at once.
+    pub seal_now: Option<Range<u64>>,
     /// Set when the command published a checkpoint.
     pub published: Option<Published>,
     /// Set when this node must stop: nothing of the command may be stored.

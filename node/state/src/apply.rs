@@ -1,7 +1,7 @@
 //! One command in, everything that follows from it out.
 
 use ledger_format::record::json::INTEGER_MAX;
-use ledger_format::record::{Actor, Body, Entry, Record, RecordHash, record_hash};
+use ledger_format::record::{Actor, Body, Entry, Record, RecordHash, SealStep, record_hash};
 
 use crate::applied::{Alarm, Applied, Outcome};
 use crate::batch::{Batch, Stop};
@@ -24,7 +24,8 @@ use crate::{
 pub fn apply(view: &(impl View + ?Sized), command: &Command) -> Applied {
     let result = match command {
         Command::Append { log_ms, records } => append(view, *log_ms, records),
-        Command::Seal { log_ms } => seal(view, *log_ms),
+        Command::Seal { log_ms } => seal(view, *log_ms, None),
+        Command::SealStep { log_ms, step } => seal(view, *log_ms, Some(*step)),
         Command::Publish { note } => publish::apply(view, note),
         Command::Private(Private::NodeId { id, incarnation }) => nodes::register(view, *id, *incarnation),
         Command::Private(Private::Transact { log_ms, transaction }) => {
@@ -39,10 +40,10 @@ pub(crate) fn advance(previous_ms: u64, log_ms: u64) -> u64 {
     previous_ms.max(log_ms.min(INTEGER_MAX))
 }
 
-fn seal(view: &(impl View + ?Sized), log_ms: u64) -> Result<Applied, Alarm> {
+fn seal(view: &(impl View + ?Sized), log_ms: u64, step: Option<SealStep>) -> Result<Applied, Alarm> {
     let mut batch = Batch::new(view)?;
     batch.service.log_ms = advance(batch.service.log_ms, log_ms);
-    let outcome = batch.seal()?;
+    let outcome = batch.seal(step)?;
     let trust_inputs = std::mem::take(&mut batch.trust_inputs);
     let (entries, writes) = batch.finish();
     Ok(Applied { outcomes: vec![outcome], entries, writes, trust_inputs, ..Applied::default() })
@@ -59,7 +60,7 @@ fn append(view: &(impl View + ?Sized), log_ms: u64, records: &[Vec<u8>]) -> Resu
             Err(Stop::Halt(alarm)) => return Err(alarm),
         });
     }
-    let (seal_now, trust_inputs) = (batch.seal_now, std::mem::take(&mut batch.trust_inputs));
+    let (seal_now, trust_inputs) = (batch.urgent.take(), std::mem::take(&mut batch.trust_inputs));
     let (entries, writes) = batch.finish();
     Ok(Applied { outcomes, entries, writes, trust_inputs, seal_now, ..Applied::default() })
 }
@@ -78,6 +79,9 @@ impl<V: View + ?Sized> Batch<'_, V> {
         // What the log's time has ended comes first, and stays undone if the record is refused: it waits for an entry.
         self.end_sessions_due()?;
         let flags = self.family(&record, hash, prev_flag)?;
+        if self.seal_now {
+            self.mark_urgent()?;
+        }
         Ok(self.sequence(&record, hash, bytes, flags)?)
     }
 

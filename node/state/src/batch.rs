@@ -1,5 +1,6 @@
 //! The state while one command is applied: the view below, what the command has changed above ([`Overlay`]).
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use ledger_format::record::{AgentId, Kid, Ulid};
@@ -46,8 +47,14 @@ pub(crate) struct Batch<'v, V: ?Sized> {
     pub(crate) entries: Vec<NewEntry>,
     /// See [`crate::Applied::trust_inputs`].
     pub(crate) trust_inputs: Vec<(u64, Input)>,
-    /// See [`crate::Applied::seal_now`].
+    /// Whether what the record at hand does must be sealed at once.
     pub(crate) seal_now: bool,
+    /// See [`crate::Applied::seal_now`].
+    pub(crate) urgent: Option<Range<u64>>,
+    /// Subjects that the record at hand changes and that have waited since before.
+    pub(crate) waiting_still: Vec<String>,
+    /// Writes that nothing in this command reads: keys that the overlay does not have.
+    pub(crate) direct: Vec<Write>,
     overlay: Overlay<'v, V>,
 }
 
@@ -59,6 +66,9 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
             entries: Vec::new(),
             trust_inputs: Vec::new(),
             seal_now: false,
+            urgent: None,
+            waiting_still: Vec::new(),
+            direct: Vec::new(),
             overlay: Overlay::new(view),
         })
     }
@@ -88,6 +98,8 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
         work: impl FnOnce(&mut Self) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
         self.overlay.keep();
+        self.seal_now = false;
+        self.waiting_still.clear();
         let inputs = self.trust_inputs.len();
         let result = work(self);
         if result.is_err() {
@@ -103,7 +115,12 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
             self.overlay.put(keys::TREE.to_vec(), self.tree);
         }
         self.overlay.put(keys::SERVICE.to_vec(), self.service);
-        (self.entries, self.overlay.into_writes())
+        let mut writes = self.overlay.into_writes();
+        if !self.direct.is_empty() {
+            writes.append(&mut self.direct);
+            writes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        }
+        (self.entries, writes)
     }
 
     /// The value under a key. Each key has one type, always the same.

@@ -3,6 +3,8 @@
 //! Layout: version byte 1, a tag, the fields in the encoding of `codec`. A command that does not decode was not written by this
 //! software: the node halts.
 
+use ledger_format::record::{SEAL_SUBJECTS_MAX, SealStep};
+
 use crate::codec::{DecodeError, Decoder, Encoder};
 use crate::private::Transaction;
 
@@ -16,6 +18,7 @@ const APPEND: u8 = 1;
 const SEAL: u8 = 2;
 const PUBLISH: u8 = 3;
 const PRIVATE: u8 = 4;
+const SEAL_STEP: u8 = 5;
 
 const PRIVATE_NODE_ID: u8 = 1;
 const PRIVATE_TRANSACT: u8 = 2;
@@ -30,10 +33,18 @@ pub enum Command {
         /// Canonical bytes of each record.
         records: Vec<Vec<u8>>,
     },
-    /// Folds subjects that wait into the status map and logs its new root; without any, advances the log's time only.
+    /// Folds the [`SEAL_SUBJECTS_MAX`] subjects that have waited longest into the status map and logs its new root; without any,
+    /// advances the log's time only. Earlier leaders sealed so, and a replay of their entries does; now they take `SealStep`.
     Seal {
         /// As in `Append`.
         log_ms: u64,
+    },
+    /// As `Seal`, for as many subjects as the leader is willing to let records wait for.
+    SealStep {
+        /// As in `Append`.
+        log_ms: u64,
+        /// Which subjects.
+        step: SealStep,
     },
     /// A signed checkpoint that the log should publish.
     Publish {
@@ -72,6 +83,11 @@ impl Command {
             Command::Seal { log_ms } => {
                 let mut e = Encoder::new(COMMAND_VERSION, 16);
                 e.byte(SEAL).integer(*log_ms);
+                e.finish()
+            }
+            Command::SealStep { log_ms, step } => {
+                let mut e = Encoder::new(COMMAND_VERSION, 24);
+                e.byte(SEAL_STEP).integer(*log_ms).integer(step.from).integer(step.subjects);
                 e.finish()
             }
             Command::Publish { note } => {
@@ -118,6 +134,14 @@ impl Command {
                 Command::Append { log_ms, records }
             }
             SEAL => Command::Seal { log_ms: d.integer()? },
+            SEAL_STEP => {
+                let log_ms = d.integer()?;
+                let step = SealStep { from: d.integer()?, subjects: d.integer()? };
+                if !(1..=SEAL_SUBJECTS_MAX).contains(&step.subjects) {
+                    return Err(DecodeError::Invalid("number of subjects"));
+                }
+                Command::SealStep { log_ms, step }
+            }
             PUBLISH => Command::Publish { note: d.bytes()?.to_vec() },
             PRIVATE => match d.byte()? {
                 PRIVATE_NODE_ID => {
@@ -166,6 +190,7 @@ mod tests {
             Command::Append { log_ms: 0, records: vec![] },
             Command::Append { log_ms: u64::MAX, records: vec![vec![], b"{}".to_vec(), vec![7; 70_000]] },
             Command::Seal { log_ms: 1_769_000_000_000 },
+            Command::SealStep { log_ms: 7, step: SealStep { from: 1 << 40, subjects: SEAL_SUBJECTS_MAX } },
             Command::Publish { note: b"note".to_vec() },
             Command::Private(Private::NodeId { id: 3, incarnation: u128::MAX }),
             Command::Private(Private::Transact { log_ms: 9, transaction: Transaction::default() }),
@@ -184,6 +209,10 @@ mod tests {
         assert_eq!(Command::decode(&[]), Err(DecodeError::End));
         assert_eq!(Command::decode(&[2, 1]), Err(DecodeError::Version(2)));
         assert_eq!(Command::decode(&[1, 9]), Err(DecodeError::Invalid("command tag")));
+        for subjects in [&[0][..], &[0x81, 8]] {
+            let bytes = [&[1, SEAL_STEP, 7, 0], subjects].concat();
+            assert_eq!(Command::decode(&bytes), Err(DecodeError::Invalid("number of subjects")));
+        }
         assert_eq!(Command::decode(&[1, PRIVATE, 9]), Err(DecodeError::Invalid("private command tag")));
         // A transaction has one spelling: its keys ascend.
         let command = Command::Private(Private::Transact { log_ms: 9, transaction: transaction() });

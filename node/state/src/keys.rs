@@ -24,7 +24,7 @@
 //! | `X` tenant | log days on which its agents ran into severity caps; absent without any | entries |
 //! | `B` tenant, month | what the tenant used in that calendar month; absent if nothing | entries |
 //! | `U` tenant | its agents that have not ended; absent before the first | entries |
-//! | `d` subject | index of the first change that the status map does not have; absent without one | entries |
+//! | `d` subject | index of the first change that the status map does not have, and of the newest that must not wait; absent without one | entries |
 //! | `q` index, subject | nothing: the subjects that wait to be sealed, in order | entries |
 //! | `j` version, path | node of the status map | entries |
 //! | `J` key of the map, version counted down | status of a subject since that version | entries |
@@ -311,6 +311,11 @@ pub(crate) fn dirty_queue(since: u64, subject: &str) -> Vec<u8> {
 /// Before the places of all subjects that wait since that index or later.
 pub(crate) fn dirty_queue_from(since: u64) -> Vec<u8> {
     join(b'q', &since.to_be_bytes(), &[])
+}
+
+/// The next possible key.
+pub(crate) fn behind(key: &[u8]) -> Vec<u8> {
+    join(0, key, &[0]).split_off(1)
 }
 
 /// Behind the places of all subjects that wait.

@@ -81,7 +81,8 @@ pub use federation::Agreement;
 pub use guardrails::GUARDRAILS_MAX;
 pub use keys::RECORD_KEY_PREFIX;
 pub use map::{
-    MAP_VERSIONS_KEPT, MapStatus, MapVersion, SEAL_SUBJECTS_MAX, StapleParts, map_status, staple_parts,
+    MAP_KEPT_MS, MAP_VERSIONS_KEPT, MAP_VERSIONS_MAX, MapStatus, MapVersion, StapleParts, map_status,
+    staple_parts, waiting,
 };
 pub use memory::MemoryState;
 pub use metering::{Counters, Metric, Usage, usage};

@@ -4,7 +4,7 @@
 //! monitor that replays notices a log that took what its rules forbid, gave a record a second index, or let time run back.
 
 use ledger_format::Hash;
-use ledger_format::record::{Entry, EntryError, Record, RecordError};
+use ledger_format::record::{Entry, EntryError, Record, RecordError, SealStep};
 
 use crate::applied::{Alarm, Applied, Outcome};
 use crate::apply::apply;
@@ -204,8 +204,8 @@ impl<S: ReplayState> Replayer<S> {
             return Err(ReplayFault::TimeRanBack { at: entry.at, previous: tree.last_at });
         }
         if let Some(state_root) = entry.state_root() {
-            state_root.map_err(|error| ReplayFault::StateRoot(error.to_string()))?;
-            return self.judge_state_root(index, entry.at, bytes);
+            let root = state_root.map_err(|error| ReplayFault::StateRoot(error.to_string()))?;
+            return self.judge_state_root(index, entry.at, root.step, bytes);
         }
         let record = Record::parse(entry.record)?;
         let command = Command::Append { log_ms: entry.at, records: vec![entry.record.to_vec()] };
@@ -232,9 +232,19 @@ impl<S: ReplayState> Replayer<S> {
         Ok(Judged { leaf, applied, signature: Some(SignatureJob::new(index, record, key)) })
     }
 
-    /// A `state.root` needs no signature: sealing the state as it is here must give the same one.
-    fn judge_state_root(&self, index: u64, at: u64, bytes: &[u8]) -> Result<Judged, ReplayFault> {
-        let applied = apply(&self.state, &Command::Seal { log_ms: at });
+    /// A `state.root` needs no signature: sealing the same subjects of the state as it is here must give the same one.
+    fn judge_state_root(
+        &self,
+        index: u64,
+        at: u64,
+        step: Option<SealStep>,
+        bytes: &[u8],
+    ) -> Result<Judged, ReplayFault> {
+        let command = match step {
+            Some(step) => Command::SealStep { log_ms: at, step },
+            None => Command::Seal { log_ms: at },
+        };
+        let applied = apply(&self.state, &command);
         if let Some(alarm) = applied.alarm {
             return Err(ReplayFault::Damaged(alarm));
         }

@@ -60,14 +60,49 @@ impl<V: View + ?Sized> Batch<'_, V> {
     /// Notes that the entry at hand changes the subject's status. Since when it waits is kept: what is sealed first is what
     /// has waited longest.
     pub(crate) fn mark_dirty(&mut self, subject: Subject) -> Result<(), Alarm> {
-        let name = subject.to_string();
-        let waits = keys::dirty(&name);
-        if self.get::<Raw>(waits.clone())?.is_none() {
-            let index = self.next_index();
-            self.put(waits, Raw(index.to_be_bytes().to_vec()));
-            self.put(keys::dirty_queue(index, &name), Raw(Vec::new()));
+        let (name, index) = (subject.to_string(), self.next_index());
+        match self.waits_since(&name)?.first() {
+            None => self.put_waiting(&name, &[index]),
+            Some(since) if *since == index => {}
+            Some(_) => self.waiting_still.push(name),
         }
         Ok(())
+    }
+
+    /// Gives the subjects that the record at hand has changed a place at its index, beside the one that they may have: what must
+    /// not wait is found there, whatever else does.
+    pub(crate) fn mark_urgent(&mut self) -> Result<(), Alarm> {
+        let index = self.next_index();
+        for name in std::mem::take(&mut self.waiting_still) {
+            let since = self.waits_since(&name)?;
+            let Some(first) = since.first() else { continue };
+            if let Some(earlier) = since.get(1).filter(|earlier| **earlier != index) {
+                self.delete(keys::dirty_queue(*earlier, &name));
+            }
+            self.put_waiting(&name, &[*first, index]);
+        }
+        self.urgent = Some(self.urgent.as_ref().map_or(index, |urgent| urgent.start)..index + 1);
+        Ok(())
+    }
+
+    /// The places of a subject among those that wait: its first, and one more if it must not wait. None when it does not wait.
+    pub(crate) fn waits_since(&mut self, name: &str) -> Result<Vec<u64>, Alarm> {
+        let key = keys::dirty(name);
+        let Some(bytes) = self.get::<Raw>(key.clone())? else { return Ok(Vec::new()) };
+        match bytes.0.as_chunks::<8>() {
+            (places @ ([_] | [_, _]), []) => {
+                Ok(places.iter().map(|place| u64::from_be_bytes(*place)).collect())
+            }
+            _ => Err(Alarm::CorruptState { key, reason: "not one or two indexes".into() }),
+        }
+    }
+
+    fn put_waiting(&mut self, name: &str, since: &[u64]) {
+        let places = since.iter().flat_map(|index| index.to_be_bytes()).collect();
+        self.put(keys::dirty(name), Raw(places));
+        for index in since {
+            self.put(keys::dirty_queue(*index, name), Raw(Vec::new()));
+        }
     }
 }
 

@@ -4,12 +4,14 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use ledger_format::record::{AgentId, AgentRegister, Body, Entry, Record, StateRoot, Ulid};
+use ledger_format::record::{
+    AgentId, AgentRegister, Body, Entry, Record, SEAL_SUBJECTS_MAX, SealStep, StateRoot, Ulid,
+};
 use ledger_format::status_proof::{map_leaf_hash, map_node_hash};
 use ledger_format::{EMPTY_MAP_ROOT, Hash, MapLeaf, MapProof, Standing, map_key, map_value_hash};
 use ledger_state::{
-    Command, MAP_VERSIONS_KEPT, MapVersion, MemoryState, Outcome, ReplayFault, Replayer, SEAL_SUBJECTS_MAX,
-    StapleParts, Subject, keys, map_status, record_index, staple_parts,
+    Command, MAP_KEPT_MS, MAP_VERSIONS_KEPT, MapVersion, MemoryState, Outcome, ReplayFault, Replayer,
+    StapleParts, Subject, keys, map_status, record_index, staple_parts, waiting,
 };
 use proptest::prelude::*;
 use world::{history::*, *};
@@ -28,7 +30,15 @@ fn plain_root(leaves: &[MapLeaf], depth: usize) -> Hash {
 }
 
 fn seal(state: &mut MemoryState, log_ms: u64) -> (Outcome, Vec<Vec<u8>>) {
-    let applied = state.apply(&Command::Seal { log_ms });
+    seal_by(state, &Command::Seal { log_ms })
+}
+
+fn step(log_ms: u64, from: u64, subjects: u64) -> Command {
+    Command::SealStep { log_ms, step: SealStep { from, subjects } }
+}
+
+fn seal_by(state: &mut MemoryState, command: &Command) -> (Outcome, Vec<Vec<u8>>) {
+    let applied = state.apply(command);
     assert_eq!(applied.alarm, None);
     let outcome = applied.outcomes.into_iter().next().unwrap();
     (outcome, applied.entries.into_iter().map(|entry| entry.bytes).collect())
@@ -91,9 +101,9 @@ fn a_seal_logs_the_statuses_and_the_next_one_nothing() {
     assert_eq!(index(&outcome), size);
     let map = newest(&state);
     assert_eq!((map.version, map.as_of_size, map.index, map.log_ms), (1, size, size, START_MS + 5));
-    assert_eq!(entries, [map.entry()]);
+    assert_eq!(entries, [map.entry(None)]);
     let entry = Entry::parse(&entries[0]).unwrap();
-    assert_eq!((entry.at, entry.state_root()), (START_MS + 5, Some(Ok(map.state_root()))));
+    assert_eq!((entry.at, entry.state_root()), (START_MS + 5, Some(Ok(map.state_root(None)))));
     assert_eq!(record_index(size, &entries[0]), [], "there is no record to find");
     assert_eq!(map_status(&state).waits_since, None);
     assert_eq!(seal(&mut state, START_MS + 6), (Outcome::Done, vec![]));
@@ -137,7 +147,7 @@ fn a_status_is_proven_as_it_was_under_each_checkpoint() {
 fn a_backlog_is_sealed_in_bounded_steps_oldest_first() {
     let mut state = populated();
     seal(&mut state, START_MS);
-    let count = SEAL_SUBJECTS_MAX as u64 * 2 + 10;
+    let count = SEAL_SUBJECTS_MAX * 2 + 10;
     let (agents, records) = many_agents(count);
     let begin = ledger_state::status(&state).size;
     state.run(&append(&records)).unwrap();
@@ -173,7 +183,7 @@ fn old_versions_are_dropped_and_the_kept_ones_prove() {
     for version in 1..=versions {
         let action = receipt(1, 20_000 + version, 1, "invoice:pay");
         assert!(matches!(one(&mut state, &action), Outcome::Sequenced { .. }));
-        seal(&mut state, START_MS + version);
+        seal(&mut state, START_MS + version * MAP_KEPT_MS);
         indexes.push(newest(&state).index);
     }
     let count = |prefix: u8| state.values().keys().filter(|key| key[0] == prefix).count() as u64;
@@ -202,15 +212,105 @@ fn old_versions_are_dropped_and_the_kept_ones_prove() {
     }
 }
 
+#[test]
+fn a_step_takes_as_few_as_it_says_and_the_entry_tells() {
+    let mut state = populated();
+    seal(&mut state, START_MS);
+    let begin = ledger_state::status(&state).size;
+    state.run(&append(&many_agents(10).1)).unwrap();
+    for (number, taken) in [(1, 4), (2, 4), (3, 2)] {
+        let (outcome, entries) = seal_by(&mut state, &step(START_MS + number, 0, 4));
+        let map = newest(&state);
+        let done = (begin + 4 * number).min(index(&outcome));
+        assert_eq!(map.as_of_size, if number < 3 { done } else { map.index });
+        assert_eq!(entries, [map.entry(Some(SealStep { from: 0, subjects: taken }))], "how many it took");
+    }
+    assert_eq!(seal_by(&mut state, &step(START_MS + 9, 0, 4)), (Outcome::Done, vec![]));
+}
+
+/// The killed agent has waited longest, behind it wait many, and the step that is for the kill takes only it and the one below.
+#[test]
+fn a_kill_goes_before_what_has_waited_longer() {
+    let mut state = populated();
+    seal(&mut state, START_MS);
+    let first = ledger_state::status(&state).size;
+    run(&mut state, &[receipt(1, 900, 1, "invoice:pay")]);
+    state.run(&append(&many_agents(50).1)).unwrap();
+    let applied = state.apply(&append(&[kill(901, 1, true)]));
+    let killed = index(&applied.outcomes[0]);
+    assert_eq!(applied.seal_now, Some(killed..killed + 1));
+    let urgent = waiting(&state, killed..killed + 1, 100);
+    assert_eq!((urgent, waiting(&state, 0..killed + 1, 3)), (2, 3), "a limit is a limit");
+    let last = many_agents(51).1.pop().unwrap();
+    run(&mut state, &[last]);
+    seal_by(&mut state, &step(START_MS + 1, killed, 2));
+    assert!(status_at(&state, Subject::Agent(agent(1)), u64::MAX).unwrap().contains("killed"));
+    assert!(status_at(&state, Subject::Agent(agent(2)), u64::MAX).unwrap().contains("killed"));
+    assert_eq!(waiting(&state, killed..killed + 1, 100), 0);
+    let map = newest(&state);
+    assert_eq!(map.as_of_size, first + 1, "the agents before it wait still, and the map says so");
+    assert_eq!(waiting(&state, 0..u64::MAX, 100), 51, "no place of the killed is left");
+    let (outcome, _) = seal_by(&mut state, &step(START_MS + 2, 0, 1_024));
+    assert_eq!((newest(&state).as_of_size, map_status(&state).waits_since), (index(&outcome), None));
+}
+
+#[test]
+fn what_is_refused_makes_nothing_urgent() {
+    let mut state = populated();
+    run(&mut state, &[kill(900, 1, true)]);
+    let applied = state.apply(&append(&[kill(901, 1, true), receipt(2, 902, 3, "invoice:pay")]));
+    assert!(matches!(applied.outcomes[0], Outcome::Rejected(_)), "it is dead already");
+    assert_eq!(applied.seal_now, None);
+}
+
+/// Steps are small, so versions come fast: publishing may be some time behind all the same.
+#[test]
+fn versions_are_kept_for_a_time() {
+    let mut state = populated();
+    seal(&mut state, START_MS);
+    let first = newest(&state);
+    let mut change = |number: u64, log_ms: u64| {
+        let action = receipt(1, 20_000 + number, 1, "invoice:pay");
+        assert!(matches!(one(&mut state, &action), Outcome::Sequenced { .. }));
+        seal_by(&mut state, &step(log_ms, 0, 4));
+        staple_parts(&state, Subject::Agent(agent(1)), first.index + 1).unwrap()
+    };
+    for number in 0..MAP_VERSIONS_KEPT + 20 {
+        assert!(change(number, START_MS + MAP_KEPT_MS - 1).is_some());
+    }
+    assert!(change(1_000, START_MS + MAP_KEPT_MS).is_none(), "it is old, and so are its successors");
+    let versions = |state: &MemoryState| state.values().keys().filter(|key| key[0] == b'v').count() as u64;
+    assert_eq!(versions(&state), MAP_VERSIONS_KEPT + 21, "the others have their time yet");
+}
+
+/// How the leader seals after a batch: not at all, as earlier software did, or in steps.
+#[derive(Clone, Copy, Debug)]
+enum Sealing {
+    Never,
+    Whole,
+    Steps { from: u64, subjects: u64 },
+}
+
+fn sealing() -> impl Strategy<Value = Sealing> {
+    let steps = (0..40u64, 1..5u64).prop_map(|(from, subjects)| Sealing::Steps { from, subjects });
+    prop_oneof![Just(Sealing::Never), Just(Sealing::Whole), steps]
+}
+
 /// Histories in which the leader seals after some batches.
 fn sealed_history() -> impl Strategy<Value = Vec<Command>> {
-    (wide_history(), prop::collection::vec(any::<bool>(), 8)).prop_map(|(history, seals)| {
+    (wide_history(), prop::collection::vec(sealing(), 8)).prop_map(|(history, seals)| {
         let mut sealed = Vec::new();
         for (command, seal) in commands(&history).into_iter().zip(seals.into_iter().cycle()) {
             let Command::Append { log_ms, .. } = command else { unreachable!() };
             sealed.push(command);
-            if seal {
-                sealed.push(Command::Seal { log_ms: log_ms + 1 });
+            match seal {
+                Sealing::Never => {}
+                Sealing::Whole => sealed.push(Command::Seal { log_ms: log_ms + 1 }),
+                Sealing::Steps { from, subjects } => sealed.extend([
+                    step(log_ms + 1, from, subjects),
+                    step(log_ms + 2, 0, subjects),
+                    step(log_ms + 3, 0, subjects),
+                ]),
             }
         }
         sealed.push(Command::Seal { log_ms: START_MS });
@@ -272,6 +372,8 @@ fn a_log_cannot_seal_anything_else() {
         Entry::encode(entry.at, &root.to_bytes())
     };
     for wrong in [
+        with(&|root| root.step = Some(SealStep { from: 0, subjects: 1 })),
+        with(&|root| root.step = Some(SealStep { from: 1, subjects: 1_024 })),
         with(&|root| root.map_root.0[0] ^= 1),
         with(&|root| root.as_of_size -= 1),
         with(&|root| root.version += 1),

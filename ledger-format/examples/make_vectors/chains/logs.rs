@@ -85,6 +85,7 @@ impl Log {
             as_of_size: index - lag,
             map_root: map.root(),
             trust_alg: "maip-trust/1".into(),
+            step: None,
             version: index,
         };
         self.entries.push(Entry::encode(at_ms, &root.to_bytes()));

@@ -4,7 +4,7 @@ use std::{
     error::Error,
     path::Path,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -16,8 +16,6 @@ use ledger_log::{
 };
 
 const ORIGIN: &str = "log.example/alone";
-/// How long a log that was shut down may hold on to its files.
-const LET_GO: Duration = Duration::from_secs(10);
 
 struct SystemClock;
 
@@ -65,15 +63,7 @@ impl WitnessTransport for Nobody {
 /// Opens the log in `dir` and waits until it takes records.
 pub(crate) async fn open(dir: &Path, engine: &str, seal: SealOptions) -> Result<HostedLog, Box<dyn Error>> {
     let world = World { peers: Arc::new(Nobody), witnesses: Arc::new(Nobody), clock: Arc::new(SystemClock) };
-    // Whoever had it open in this process lets go of its files when its last task is gone.
-    let deadline = Instant::now() + LET_GO;
-    let log = loop {
-        match HostedLog::open(options(dir, engine, seal.clone())?, world.clone()).await {
-            Ok(log) => break log,
-            Err(error) if Instant::now() >= deadline => return Err(error.into()),
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    };
+    let log = HostedLog::open(options(dir, engine, seal)?, world).await?;
     while log.ready().is_err() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -12,6 +12,9 @@ use crate::{
 
 use super::core::{CONFIRM_LIMIT, Core};
 
+/// Between two looks for a leader.
+const LEADER_RETRY: Duration = Duration::from_millis(20);
+
 impl Core {
     pub(super) async fn submit(
         self: &Arc<Self>,
@@ -48,18 +51,36 @@ impl Core {
         answers
     }
 
-    /// Checks records; if this node may only be behind, catches up with the leader first.
+    /// Checks records. If this node may only be behind, it catches up first; a record is refused for what is not in the log by
+    /// a node alone that has applied everything which was committed before it was asked.
     async fn check(&self, records: &[Bytes], credential: Credential, deadline: Instant) -> Vec<Checked> {
         let checked = ingest::check(&self.ledger, records, credential);
-        let maybe_lag = checked.iter().any(|checked| matches!(checked, Checked::MaybeLag(_)));
-        if maybe_lag && !self.is_leader() && self.catch_up(deadline).await {
-            return ingest::check(&self.ledger, records, credential);
+        if !checked.iter().any(|checked| matches!(checked, Checked::MaybeLag(_))) {
+            return checked;
         }
-        checked
+        loop {
+            if self.catch_up(deadline).await {
+                return ingest::check(&self.ledger, records, credential);
+            }
+            if Instant::now() >= deadline || self.stopped.get().is_some() {
+                let why = "this node may be behind and has not heard from a leader in time";
+                let behind = |checked| match checked {
+                    Checked::MaybeLag(_) => Checked::Refused(Refused::no_leader(why)),
+                    other => other,
+                };
+                return checked.into_iter().map(behind).collect();
+            }
+            tokio::time::sleep_until(deadline.min(Instant::now() + LEADER_RETRY)).await;
+        }
     }
 
-    /// Waits until this node has applied what the leader has; false when that cannot be found out in time.
+    /// Waits until this node has applied what was committed when it was called; false when that cannot be found out in time.
     async fn catch_up(&self, deadline: Instant) -> bool {
+        if self.is_leader() {
+            // A new leader has in its log what was committed before its term, but may not have applied it yet.
+            let confirmed = tokio::time::timeout_at(deadline, self.majority_confirms_leader()).await;
+            return confirmed.unwrap_or(false);
+        }
         let Some(leader) = self.leader() else { return false };
         let call = self.peers.call(&leader, &self.group, Kind::ReadIndex as u32, Bytes::new(), CONFIRM_LIMIT);
         let Ok(answer) = call.await else { return false };

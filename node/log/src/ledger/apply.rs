@@ -90,8 +90,8 @@ impl Ledger {
             return Err(Halt::Corrupt(alarm.to_string()));
         }
         let Applied { outcomes, entries, writes, published, seal_now, .. } = applied;
-        if seal_now {
-            self.seal_now.notify_one();
+        if let Some(indexes) = seal_now {
+            self.want_sealed(indexes);
         }
         if let Some(first) = entries.first() {
             let mut chunk = Vec::with_capacity(entries.iter().map(|e| e.bytes.len() + 2).sum());

@@ -17,13 +17,14 @@ mod view;
 
 use std::{
     collections::HashMap,
+    ops::Range,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
 };
 
 use ledger_format::{Checkpoint, Note};
 use ledger_store::{Engine, Files};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 pub(crate) use apply::Work;
 pub(crate) use edge::Edge;
@@ -89,7 +90,7 @@ pub(crate) struct Ledger {
     points: KeyPoints,
     applied: watch::Sender<AppliedMark>,
     published: watch::Sender<Option<Arc<PublishedCheckpoint>>>,
-    seal_now: Notify,
+    seal_now: watch::Sender<Option<Range<u64>>>,
     raft: Mutex<RaftMark>,
     writer: TileWriter,
     alarms: Arc<Alarms>,
@@ -135,9 +136,20 @@ impl Ledger {
         self.applied.borrow().size
     }
 
-    /// Waits until an agent is revoked or killed, or comes back at once if one was since the last call.
-    pub(crate) async fn seal_now(&self) {
-        self.seal_now.notified().await;
+    /// Waits until something was revoked, killed or suspended since the last call; the indexes of the entries that did it.
+    pub(crate) async fn seal_now(&self) -> Range<u64> {
+        let mut wanted = self.seal_now.subscribe();
+        loop {
+            if let Some(indexes) = self.seal_now.send_replace(None) {
+                return indexes;
+            }
+            // The sender is ours, so it is not gone.
+            let _ = wanted.wait_for(Option::is_some).await;
+        }
+    }
+
+    fn want_sealed(&self, indexes: Range<u64>) {
+        self.seal_now.send_modify(|wanted| *wanted = Some(join(wanted.take(), indexes)));
     }
 
     /// Watches how far this node has applied.
@@ -214,4 +226,9 @@ impl Ledger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.forget_cached_tiles();
     }
+}
+
+/// From the first index of both to the last.
+pub(crate) fn join(some: Option<Range<u64>>, more: Range<u64>) -> Range<u64> {
+    some.map_or(more.clone(), |some| some.start.min(more.start)..some.end.max(more.end))
 }

@@ -55,7 +55,7 @@ impl Ledger {
             points: KeyPoints::default(),
             applied: watch::Sender::default(),
             published: watch::Sender::default(),
-            seal_now: tokio::sync::Notify::new(),
+            seal_now: watch::Sender::new(None),
             raft: Mutex::default(),
             writer: TileWriter::default(),
             alarms,

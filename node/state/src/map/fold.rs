@@ -3,11 +3,14 @@
 use jmt::{JellyfishMerkleTree, KeyHash};
 use ledger_format::{Hash, map_key};
 
-use super::MAP_VERSIONS_KEPT;
 use super::nodes::{MapHasher, Nodes, encode_node, node_key};
+use super::{MAP_KEPT_MS, MAP_VERSIONS_KEPT, MAP_VERSIONS_MAX, MapVersion};
 use crate::applied::{Alarm, Write};
 use crate::keys;
-use crate::view::View;
+use crate::view::{View, load};
+
+/// Old versions that one new version drops at most: more than one, so that many go in time.
+const DROPPED_AT_ONCE: u64 = 2;
 
 /// What making a version did.
 pub(super) struct Folded {
@@ -17,10 +20,11 @@ pub(super) struct Folded {
     pub(super) writes: Vec<Write>,
 }
 
-/// Makes `version` from the one before it: these subjects get these statuses. Each subject once, at least one.
+/// Makes `version` from the one before it, at log time `log_ms`: these subjects get these statuses. Each subject once, at least one.
 pub(super) fn fold<V: View + ?Sized>(
     view: &V,
     version: u64,
+    log_ms: u64,
     statuses: Vec<(String, Vec<u8>)>,
 ) -> Result<Folded, Alarm> {
     let (mut writes, mut stale, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -40,10 +44,11 @@ pub(super) fn fold<V: View + ?Sized>(
     writes
         .extend(update.node_batch.nodes().iter().map(|(key, node)| (node_key(key), Some(encode_node(node)))));
     stale.extend(update.stale_node_index_batch.iter().map(|index| node_key(&index.node_key)));
-    if !stale.is_empty() {
+    // The first version follows the empty map, of which nothing is stored.
+    if !stale.is_empty() && version > 1 {
         writes.push((keys::map_stale(version), Some(encode_keys(&stale))));
     }
-    prune(view, version, &mut writes)?;
+    prune(view, version, log_ms, &mut writes)?;
     Ok(Folded { root, writes })
 }
 
@@ -53,18 +58,36 @@ fn newest_value(view: &(impl View + ?Sized), key: Hash) -> Option<Vec<u8>> {
 }
 
 /// Drops what only versions too old to be kept need.
-fn prune<V: View + ?Sized>(view: &V, version: u64, writes: &mut Vec<Write>) -> Result<(), Alarm> {
-    let Some(since) = version.checked_sub(MAP_VERSIONS_KEPT) else { return Ok(()) };
-    let key = keys::map_stale(since);
-    if let Some(bytes) = view.get(&key) {
-        let corrupt = || Alarm::CorruptState { key: key.clone(), reason: "not a list of keys".into() };
-        writes.extend(decode_keys(&bytes).ok_or_else(corrupt)?.into_iter().map(|key| (key, None)));
-        writes.push((key, None));
-    }
-    if since > 1 {
-        writes.push((keys::map_version(since - 1), None));
+fn prune<V: View + ?Sized>(
+    view: &V,
+    version: u64,
+    log_ms: u64,
+    writes: &mut Vec<Write>,
+) -> Result<(), Alarm> {
+    let Some(oldest) = oldest_version(view) else { return Ok(()) };
+    for old in oldest..oldest + DROPPED_AT_ONCE {
+        let behind = version.saturating_sub(old);
+        let is_old = |map: MapVersion| map.log_ms.saturating_add(MAP_KEPT_MS) <= log_ms;
+        if behind <= MAP_VERSIONS_KEPT
+            || behind <= MAP_VERSIONS_MAX && !load(view, &keys::map_version(old))?.is_none_or(is_old)
+        {
+            break;
+        }
+        let key = keys::map_stale(old + 1);
+        if let Some(bytes) = view.get(&key) {
+            let corrupt = || Alarm::CorruptState { key: key.clone(), reason: "not a list of keys".into() };
+            writes.extend(decode_keys(&bytes).ok_or_else(corrupt)?.into_iter().map(|key| (key, None)));
+            writes.push((key, None));
+        }
+        writes.push((keys::map_version(old), None));
     }
     Ok(())
+}
+
+/// The oldest version that is kept; those after it are, too.
+pub(super) fn oldest_version(view: &(impl View + ?Sized)) -> Option<u64> {
+    let first = view.next_key(&keys::map_version(0), &keys::map_version(u64::MAX))?;
+    first.get(1..)?.try_into().ok().map(u64::from_be_bytes)
 }
 
 /// Keys one after the other, each after its length: none is longer than 42 bytes.

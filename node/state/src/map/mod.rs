@@ -4,10 +4,12 @@
 //! record --changes--> subject --waits in the queue--> Seal --folds it, with its status then--> map --root--> state.root entry
 //! ```
 //!
-//! A [`crate::Command::Seal`] takes at most [`SEAL_SUBJECTS_MAX`] subjects, those that have waited longest, so that no step of
-//! the state machine is long, however many wait. Records never pay for it. The tree is kept in the last
-//! [`MAP_VERSIONS_KEPT`] versions and the newest: a proof is asked for under a published checkpoint, which is older than the
-//! newest version.
+//! A [`crate::Command::SealStep`] takes as many subjects as the leader says, those first that have waited longest: as few as a record
+//! may wait for, however many there are. What must not wait behind others (a kill) is named by its index. The entry says which
+//! were taken, so a replay takes the same ones.
+//!
+//! Of the tree the newest version is kept, those of the last [`MAP_KEPT_MS`] and at least the last [`MAP_VERSIONS_KEPT`]: a proof is
+//! asked for under a published checkpoint, which is older than the newest version.
 //!
 //! The crate `jmt` makes new versions; proofs are read from its nodes here, and verified by `ledger_format::status_proof`,
 //! which knows neither.
@@ -18,7 +20,7 @@ mod prove;
 mod seal;
 
 use ledger_format::Hash;
-use ledger_format::record::{Entry, StateRoot};
+use ledger_format::record::{Entry, SealStep, StateRoot};
 
 use crate::applied::Alarm;
 use crate::fields::value;
@@ -28,11 +30,14 @@ use crate::view::{View, load};
 
 pub use prove::{StapleParts, staple_parts};
 
-/// Most subjects that one `Seal` folds into the map.
-pub const SEAL_SUBJECTS_MAX: usize = 1_024;
-
-/// Versions of the map that are kept beside the newest.
+/// Versions of the map that are kept beside the newest, however old they are.
 pub const MAP_VERSIONS_KEPT: u64 = 256;
+
+/// Versions are kept for so long, in ms of the log's time: publishing may be that far behind.
+pub const MAP_KEPT_MS: u64 = 60_000;
+
+/// Versions that are kept beside the newest at most.
+pub const MAP_VERSIONS_MAX: u64 = 8_192;
 
 value! {
     /// One version of the status map.
@@ -53,19 +58,20 @@ value! {
 }
 
 impl MapVersion {
-    /// What its entry says.
-    pub fn state_root(&self) -> StateRoot {
+    /// What its entry says, if it says that of its step.
+    pub fn state_root(&self, step: Option<SealStep>) -> StateRoot {
         StateRoot {
             as_of_size: self.as_of_size,
             map_root: Hash(self.root),
+            step,
             trust_alg: self.trust_alg.clone(),
             version: self.version,
         }
     }
 
     /// The bytes of its entry.
-    pub fn entry(&self) -> Vec<u8> {
-        Entry::encode(self.log_ms, &self.state_root().to_bytes())
+    pub fn entry(&self, step: Option<SealStep>) -> Vec<u8> {
+        Entry::encode(self.log_ms, &self.state_root(step).to_bytes())
     }
 }
 
@@ -84,6 +90,18 @@ pub fn map_status(view: &(impl View + ?Sized)) -> MapStatus {
     let from = keys::dirty_queue_from(newest.as_ref().map_or(0, |newest| newest.as_of_size));
     let waits_since = view.next_key(&from, keys::DIRTY_QUEUE_END).and_then(|key| keys::dirty_since(&key));
     MapStatus { newest, waits_since }
+}
+
+/// How many of the subjects that wait since an index in `since` are not in the map, at most `limit`.
+pub fn waiting(view: &(impl View + ?Sized), since: std::ops::Range<u64>, limit: usize) -> usize {
+    let to = keys::dirty_queue_from(since.end);
+    let mut next = view.next_key(&keys::dirty_queue_from(since.start), &to);
+    let mut count = 0;
+    while let Some(place) = next.filter(|_| count < limit) {
+        count += 1;
+        next = view.next_key(&keys::behind(&place), &to);
+    }
+    count
 }
 
 /// The newest version.

@@ -4,8 +4,9 @@ use jmt::storage::Node;
 use ledger_format::status_proof::{EMPTY_MAP_ROOT, map_node_hash};
 use ledger_format::{Hash, MapLeaf, MapProof, Standing, map_key};
 
+use super::MapVersion;
+use super::fold::oldest_version;
 use super::nodes::{leaf_parts, read_node};
-use super::{MAP_VERSIONS_KEPT, MapVersion};
 use crate::applied::Alarm;
 use crate::keys;
 use crate::scores::Number;
@@ -24,7 +25,7 @@ pub struct StapleParts {
 }
 
 /// The status of a subject in the newest version whose `state.root` entry is below `published_size`. `None` when no kept
-/// version is: the log has sealed nothing yet, or publishing is further behind than [`MAP_VERSIONS_KEPT`] versions.
+/// version is: the log has sealed nothing yet, or publishing is further behind than versions are kept.
 ///
 /// # Errors
 /// The state is damaged.
@@ -47,7 +48,7 @@ pub fn staple_parts<V: View + ?Sized>(
 /// The newest kept version whose entry is below that size. Indexes grow with versions, so it is found by halving.
 fn newest_below<V: View + ?Sized>(view: &V, size: u64) -> Result<Option<MapVersion>, Alarm> {
     let Some(newest) = load::<Number>(view, keys::MAP_NEWEST)? else { return Ok(None) };
-    let (mut low, mut high) = (newest.value.saturating_sub(MAP_VERSIONS_KEPT).max(1), newest.value + 1);
+    let (mut low, mut high) = (oldest_version(view).unwrap_or(newest.value), newest.value + 1);
     let mut found = None;
     while low < high {
         let middle = low + (high - low) / 2;

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use ledger_format::record::{self, AgentId, Body};
-use ledger_proto::v1::GetEndedResponse;
 use serde_json::json;
+
+use crate::transport::Ended;
 
 use super::{
     Done, Exit, Global, Out,
@@ -114,7 +115,7 @@ impl Ending {
         let mut json = json!({ "agent": name });
         let more = match ended {
             Ok(ended) => {
-                json["ended"] = json!({ "agents": ended.agents, "agents_total": ended.total, "sessions": ended.sessions });
+                json["ended"] = json!({ "agents": ended.agents, "agents_total": ended.agents.len(), "sessions": ended.sessions });
                 in_words(&ended)
             }
             Err(failure) => {
@@ -129,13 +130,16 @@ impl Ending {
     }
 }
 
-fn in_words(ended: &GetEndedResponse) -> String {
+fn in_words(ended: &Ended) -> String {
     let count = |number: u64, what: &str| match number {
         1 => format!("1 {what}"),
         _ => format!("{number} {what}s"),
     };
-    let mut text =
-        format!("  ended    {} and {}\n", count(ended.total, "agent"), count(ended.sessions, "session"));
+    let mut text = format!(
+        "  ended    {} and {}\n",
+        count(ended.agents.len() as u64, "agent"),
+        count(ended.sessions, "session")
+    );
     for agent in ended.agents.iter().take(NAMED_MAX) {
         let _ = writeln!(text, "           {agent}");
     }

@@ -12,5 +12,5 @@ mod submit;
 
 pub use http::HttpSource;
 pub use nodes::{ATTEMPTS_MAX, Nodes, NodesConfig};
-pub use status::{Evaluated, check_staple};
+pub use status::{ENDED_AGENTS_MAX, ENDED_PAGES_MAX, Ended, Evaluated, check_staple};
 pub use submit::{BATCH_MAX, Submitted, Which};

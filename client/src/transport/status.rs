@@ -21,6 +21,21 @@ pub struct Evaluated {
     pub size: u64,
 }
 
+/// What a revocation or kill ended, as a node says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// The agents, each before those below it.
+    pub agents: Vec<String>,
+    /// Sessions that ended with them.
+    pub sessions: u64,
+}
+
+/// Most agents that [`Nodes::ended`] takes from a node.
+pub const ENDED_AGENTS_MAX: usize = 1_000_000;
+
+/// Most pages of them: a page that looked at agents which ended otherwise may be empty.
+pub const ENDED_PAGES_MAX: usize = 10_000;
+
 impl Nodes {
     /// The staple of a subject; with a `min_size` the node waits, at most `timeout`, for one that holds every change by an
     /// entry below that size. Its paths are checked; who signed the checkpoint is the policy's business.
@@ -128,31 +143,37 @@ impl Nodes {
     /// What the revocation or kill of `agent` at `index` ended, all pages of it: a node's word, unproven.
     ///
     /// # Errors
-    /// No node, or none that has applied that entry within `timeout`.
+    /// No node, none that has applied that entry within `timeout`, or more than [`ENDED_AGENTS_MAX`] agents or [`ENDED_PAGES_MAX`] pages.
     pub async fn ended(
         &self,
         log: &str,
         agent: &str,
         index: u64,
         timeout: Duration,
-    ) -> Result<v1::GetEndedResponse, ClientError> {
-        let mut all = v1::GetEndedResponse::default();
-        loop {
+    ) -> Result<Ended, ClientError> {
+        let (mut all, mut from) = (Ended::default(), String::new());
+        for _ in 0..ENDED_PAGES_MAX {
             let message = v1::GetEndedRequest {
                 log: log.into(),
                 agent: agent.into(),
                 index,
-                from: all.agents.len() as u64,
+                from,
                 limit: 0,
                 timeout_ms: ms(timeout),
             };
             let page = self.ledger(async |mut c| c.get_ended(timed(message.clone(), timeout)).await).await?;
-            let last = page.agents.is_empty();
-            all = v1::GetEndedResponse { agents: [all.agents, page.agents].concat(), ..page };
-            if last || all.agents.len() as u64 >= all.total {
+            all.agents.extend(page.agents);
+            all.sessions = all.sessions.saturating_add(page.sessions);
+            if page.next.is_empty() {
                 return Ok(all);
             }
+            if all.agents.len() > ENDED_AGENTS_MAX {
+                break;
+            }
+            from = page.next;
         }
+        let reason = "its list of ended agents has no end".into();
+        Err(ClientError::Dishonest { url: self.preferred_url().into(), reason })
     }
 }
 

@@ -58,7 +58,7 @@ pub use options::{
     RaftOptions, SealOptions, WitnessTransport, World,
 };
 pub use peer::Kind;
-pub use present::{Ended, Evaluated, Present};
+pub use present::{Evaluated, Present};
 pub use private::{Change, PRIVATE_RANGE_MAX, PrivateRange, TransactOutcome};
 pub use publish::cosign::WitnessState;
 pub use reader::{ReadError, Reader};

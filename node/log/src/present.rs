@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use ledger_format::record::AgentId;
-use ledger_state::{Alarm, Answer, Question, Rejection, SignatureFault, Subject, View};
+use ledger_state::{Alarm, Answer, EndedPage, Question, Rejection, SignatureFault, Subject, View};
 
 use crate::{
     ledger::LedgerError,
@@ -23,15 +23,6 @@ pub struct Present {
     pub sessions: u64,
     /// Entries that the node had applied.
     pub size: u64,
-}
-
-/// What a revocation or kill ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// The agents, level by level in the order of registration.
-    pub agents: Vec<AgentId>,
-    /// Sessions that ended with them.
-    pub sessions: u64,
 }
 
 /// What a decision logged now would have to say.
@@ -73,16 +64,18 @@ impl Reader {
         Ok(present.map_err(|alarm: Alarm| LedgerError::corrupt("the state", alarm.to_string()))?)
     }
 
-    /// What the record at `index`, a revocation or kill of `top`, ended.
+    /// A page of what the record at `index`, a revocation or kill of `top`, ended; see [`ledger_state::ended_by`].
     ///
     /// # Errors
     /// The state cannot be read.
-    pub fn ended(&self, top: AgentId, index: u64) -> Result<Ended, ReadError> {
-        Ok(self.core.ledger.with_view(|view| {
-            let agents = ledger_state::ended_by(view, top, index);
-            let sessions = agents.iter().map(|id| ledger_state::open_sessions(view, *id)).sum();
-            Ended { agents, sessions }
-        })?)
+    pub fn ended(
+        &self,
+        top: AgentId,
+        index: u64,
+        from: AgentId,
+        limit: usize,
+    ) -> Result<EndedPage, ReadError> {
+        Ok(self.core.ledger.with_view(|view| ledger_state::ended_by(view, top, index, from, limit))?)
     }
 
     /// What a decision logged now would have to say; or why none can be logged, because the question names nobody.

@@ -31,6 +31,7 @@ mod command;
 mod compliance;
 mod decide;
 mod decisions;
+mod ended;
 mod federation;
 mod fields;
 mod genesis;
@@ -77,6 +78,7 @@ pub use command::{COMMAND_VERSION, Command, Private, RECORDS_PER_COMMAND_MAX};
 pub use compliance::Anomaly;
 pub use decide::{Answer, Question, evaluate};
 pub use decisions::{ApprovalAt, DecisionAt};
+pub use ended::{ENDED_LOOKS_MAX, EndedPage, ended_by};
 pub use federation::Agreement;
 pub use guardrails::GUARDRAILS_MAX;
 pub use keys::RECORD_KEY_PREFIX;
@@ -101,8 +103,8 @@ pub use severity::{TENANT_CAP_DAYS, tenant_cap_bp};
 pub use signature_job::SignatureJob;
 pub use signer::{Points, SignatureChecker, SignatureFault, check_signature, signer_key};
 pub use status::{
-    LogStatus, agent, agent_key, agreement, chain, children, claim, decision, document, ended_by, erased,
-    flags, genesis, grant, grant_fault, log_keys, open_sessions, receipt_mark, record_at, record_index, run,
+    LogStatus, agent, agent_key, agreement, chain, children, claim, decision, document, erased, flags,
+    genesis, grant, grant_fault, log_keys, open_sessions, receipt_mark, record_at, record_index, run,
     session, status, tenant, trust_closing_score, trust_reading,
 };
 pub use subject::{Subject, public_status};

@@ -19,9 +19,7 @@ use crate::receipts::{ReceiptMark, receipt_about};
 use crate::scores::Number;
 use crate::sessions::Session;
 use crate::trust::{AgentState, Reading};
-use crate::values::{
-    Agent, AgentStatus, Chain, Flags, Genesis, KeySpan, LogKeys, RecordAt, Service, Tenant, Tree, Value,
-};
+use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, LogKeys, RecordAt, Service, Tenant, Tree, Value};
 use crate::view::{View, load};
 use crate::workflows::Run;
 
@@ -166,20 +164,6 @@ pub fn children(view: &(impl View + ?Sized), id: AgentId, first: u64, limit: u64
 /// An agent's open sessions; of one that has ended, those that its end ended.
 pub fn open_sessions(view: &(impl View + ?Sized), id: AgentId) -> u64 {
     find::<Number>(view, &keys::open_sessions(id)).map_or(0, |open| open.value)
-}
-
-/// The agents at and below `top` that the record at `index` ended, level by level in the order of registration: what a revocation
-/// or kill did. A later one that ended an agent anew takes it out of this list.
-pub fn ended_by(view: &(impl View + ?Sized), top: AgentId, index: u64) -> Vec<AgentId> {
-    let (mut ended, mut waiting) = (Vec::new(), std::collections::VecDeque::from([top]));
-    while let Some(id) = waiting.pop_front() {
-        let Some(agent) = agent(view, id) else { continue };
-        if matches!(agent.status, AgentStatus::Revoked { index: at, .. } if at == index) {
-            ended.push(id);
-        }
-        waiting.extend(children(view, id, 0, agent.children));
-    }
-    ended
 }
 
 /// The chain of an agent's receipts; empty before the first.

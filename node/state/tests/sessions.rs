@@ -2,7 +2,7 @@
 
 mod world;
 
-use ledger_format::record::{ActionVerdict, AgentUpdate, Body, SessionEnd};
+use ledger_format::record::{ActionVerdict, AgentId, AgentUpdate, Body, SessionEnd};
 use ledger_state::{AgentStatus, Flags, MemoryState, SessionStanding};
 use world::*;
 
@@ -201,10 +201,15 @@ fn open_sessions_are_counted_until_the_agents_end() {
     assert_eq!(open_now(&state, 1), 1);
     index(&one_at(&mut state, START_MS + 10 * MINUTE, &open(27, 6, 2, 60, "invoice:pay")));
     let killed = index(&one_at(&mut state, START_MS + 11 * MINUTE, &kill(28, 1, true)));
-    let ended = ledger_state::ended_by(&state, agent(1), killed);
+    let ended = ended_at(&state, killed);
     assert_eq!(ended, [agent(1), agent(2)]);
     assert_eq!((open_now(&state, 1), open_now(&state, 2)), (1, 1));
-    assert_eq!(ledger_state::ended_by(&state, agent(1), killed - 1), []);
+    assert_eq!(ended_at(&state, killed - 1), []);
+}
+
+/// What the record at `index` ended below agent 1.
+fn ended_at(state: &MemoryState, index: u64) -> Vec<AgentId> {
+    ledger_state::ended_by(state, agent(1), index, agent(1), 100).agents
 }
 
 /// When their time comes later, the count stays: it says what the kill has ended.
@@ -219,6 +224,6 @@ fn the_count_of_a_kill_outlives_its_sessions() {
     assert_eq!(ledger_state::open_sessions(&state, agent(2)), 1);
     // A kill on top of the revocation finds nothing left to end.
     let killed = index(&one_at(&mut state, START_MS + 6 * MINUTE, &kill(13, 1, true)));
-    assert_eq!(ledger_state::ended_by(&state, agent(1), killed), [agent(1), agent(2)]);
+    assert_eq!(ended_at(&state, killed), [agent(1), agent(2)]);
     assert_eq!(ledger_state::open_sessions(&state, agent(2)), 0);
 }

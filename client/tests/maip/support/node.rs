@@ -284,14 +284,13 @@ impl Ledger for Node {
         }
         let request = request.into_inner();
         let (world, agent) = (self.world.lock().unwrap(), AgentId::parse(&request.agent).unwrap());
-        let ended = ledger_state::ended_by(world.state(), agent, request.index);
-        let sessions = ended.iter().map(|id| ledger_state::open_sessions(world.state(), *id)).sum();
+        let from = if request.from.is_empty() { agent } else { AgentId::parse(&request.from).unwrap() };
         // Two to a page, so that there are pages.
-        let page = ended.iter().skip(usize::try_from(request.from).unwrap()).take(2);
+        let page = ledger_state::ended_by(world.state(), agent, request.index, from, 2);
         Ok(Response::new(v1::GetEndedResponse {
-            agents: page.map(ToString::to_string).collect(),
-            total: ended.len() as u64,
-            sessions,
+            agents: page.agents.iter().map(ToString::to_string).collect(),
+            sessions: page.sessions,
+            next: page.next.map(|id| id.to_string()).unwrap_or_default(),
         }))
     }
 

@@ -191,6 +191,44 @@ async fn a_node_that_lags_catches_up_before_it_refuses() {
     }
 }
 
+/// A new leader has in its log what was committed before, but has not applied it before it commits something of its own term. It
+/// must not refuse a record for what it lacks until then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_leader_catches_up_with_its_own_log_before_it_refuses() {
+    let cluster = Cluster::start(3).await;
+    let old = cluster.leader().await;
+    let [next, third] = cluster.others(old)[..] else { unreachable!() };
+    // The registration reaches `next`, and nobody hears that it did: it is in its log and not applied.
+    cluster.net.cut(old, third);
+    cluster.net.lose_answers(next);
+    let before = cluster.node(next).status().raft_last_index;
+    let mut tenant = Tenant::new(7);
+    let (registration, agent) = (tenant.register(), tenant.agent());
+    let log = cluster.node(old);
+    let registering = tokio::spawn(async move { try_submit(&log, registration, Ack::Sequenced).await });
+    wait_for("the registration to arrive", || {
+        (cluster.node(next).status().raft_last_index > before).then_some(())
+    })
+    .await;
+    // It wins the election, for its log is longer than the third's, and then nobody hears what it appends.
+    cluster.net.mute(next);
+    cluster.net.cut(old, next);
+    cluster.net.lose_nothing();
+    wait_for("another leader", || (cluster.node(next).status().raft_state == "leader").then_some(())).await;
+    let log = cluster.node(next);
+    assert_eq!(log.status().size, 1, "it has not applied the registration");
+    let submitted = tokio::spawn(async move { try_submit(&log, agent, Ack::Sequenced).await });
+    wait_for("the record to be checked", || {
+        let submitted = counter(&cluster, next, "maip_ingest_submitted_total");
+        (submitted > 0 || submitted_is_done(&submitted_handle(&submitted))).then_some(())
+    })
+    .await;
+    cluster.net.unmute();
+    cluster.net.heal();
+    submitted.await.unwrap().expect("the tenant is registered");
+    let _ = registering.await.unwrap();
+}
+
 /// S4: the Raft log is purged for its size too, only behind a durable snapshot, and nothing is lost by it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_raft_log_that_has_grown_large_is_purged_behind_a_snapshot() {

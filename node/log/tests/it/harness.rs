@@ -54,6 +54,7 @@ pub(crate) struct Net {
     lies: Mutex<HashSet<(u64, u32)>>,
     lied: AtomicBool,
     mute: Mutex<HashSet<u64>>,
+    lost: Mutex<HashSet<u64>>,
 }
 
 /// One node's side of the network.
@@ -85,6 +86,19 @@ impl Net {
 
     pub(crate) fn unmute(&self) {
         self.mute.lock().unwrap().clear();
+    }
+
+    /// From now on what node `id` answers to appends is lost on the way: it has the entries and nobody knows.
+    pub(crate) fn lose_answers(&self, id: u64) {
+        self.lost.lock().unwrap().insert(id);
+    }
+
+    pub(crate) fn lose_nothing(&self) {
+        self.lost.lock().unwrap().clear();
+    }
+
+    fn is_lost(&self, id: u64) -> bool {
+        self.lost.lock().unwrap().contains(&id)
     }
 
     fn stream_target(&self, from: u64, to: u64) -> Result<HostedLog, PeerError> {
@@ -137,6 +151,7 @@ impl PeerTransport for Port {
             // Spawned: a caller that gives up does not stop the callee, as with a real network.
             let answer = tokio::spawn(async move { target.peer_call(kind, body).await });
             match tokio::time::timeout(timeout, answer).await {
+                Ok(_) if kind == Kind::Append as u32 && net.is_lost(from) => Err(PeerError::Timeout),
                 Ok(answer) => {
                     let answer = answer.map_err(|e| PeerError::Unreachable(e.to_string()))??;
                     Ok(net.heard(from, kind, answer))
@@ -163,6 +178,9 @@ impl PeerTransport for Port {
                 let mut output = target.peer_append(input.boxed());
                 tokio::spawn(async move {
                     while let Some(answer) = output.next().await {
+                        if net.is_lost(to) {
+                            continue;
+                        }
                         if net.stream_target(from, to).is_err() || answers.send(answer).await.is_err() {
                             return;
                         }

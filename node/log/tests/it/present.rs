@@ -40,8 +40,8 @@ async fn a_kill_is_denied_by_every_node_that_has_applied_it() {
         assert!(!present.live && status.contains(r#""status":"killed""#), "{present:?}");
         let session = reader.present(Subject::Session(last)).unwrap();
         assert!(!session.live && session.status.is_some(), "nothing is written into it");
-        let ended = reader.ended(agent, killed).unwrap();
-        assert_eq!((ended.agents, ended.sessions), (vec![agent], 3));
+        let ended = reader.ended(agent, killed, agent, 10).unwrap();
+        assert_eq!((ended.agents, ended.sessions, ended.next), (vec![agent], 3, None));
         assert!(!reader.wait_applied(u64::MAX, std::time::Duration::ZERO).await);
     }
 }

@@ -38,17 +38,21 @@ pub(super) async fn status(
 /// `GetEnded`.
 pub(super) async fn ended(services: &Services, request: GetEndedRequest) -> Result<GetEndedResponse, Status> {
     let reader = log(services, &request.log)?.reader();
-    let agent = AgentId::parse(&request.agent).ok_or_else(|| {
-        refusal::invalid("agent", format!("{:?} is no agent", request.agent), "use maip-agent: with a ULID")
-    })?;
+    let read = |field, text: &str| {
+        AgentId::parse(text).ok_or_else(|| {
+            refusal::invalid(field, format!("{text:?} is no agent"), "use maip-agent: with a ULID")
+        })
+    };
+    let agent = read("agent", &request.agent)?;
+    let from = if request.from.is_empty() { agent } else { read("from", &request.from)? };
     applied(services, &reader, request.index, request.timeout_ms).await?;
-    let ended = blocking(move || reader.ended(agent, request.index)).await.map_err(refusal::from_api)?;
     let limit = if request.limit == 0 { ENDED_AGENTS_MAX } else { request.limit.min(ENDED_AGENTS_MAX) };
-    let from = usize::try_from(request.from).unwrap_or(usize::MAX);
+    let page = blocking(move || reader.ended(agent, request.index, from, limit as usize)).await;
+    let page = page.map_err(refusal::from_api)?;
     Ok(GetEndedResponse {
-        total: ended.agents.len() as u64,
-        sessions: ended.sessions,
-        agents: ended.agents.iter().skip(from).take(limit as usize).map(AgentId::to_string).collect(),
+        agents: page.agents.iter().map(AgentId::to_string).collect(),
+        sessions: page.sessions,
+        next: page.next.map(|id| id.to_string()).unwrap_or_default(),
     })
 }
 

@@ -17,7 +17,7 @@ use crate::{
     options::SealOptions,
 };
 
-/// Subjects that one step takes. A subject costs some 100 µs: reading its status and its way through the map, hashing, writing.
+/// Subjects that one step takes. A subject costs about 150 µs on a node, so a step takes about 5 ms.
 const STEP_SUBJECTS: u64 = 32;
 
 /// While more urgent subjects wait than one step takes, those that are sealed are published this often.

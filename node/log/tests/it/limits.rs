@@ -16,7 +16,7 @@ fn has_alarm(cluster: &Cluster, id: u64, kind: &str) -> bool {
     cluster.node(id).status().alarms.iter().any(|alarm| alarm.starts_with(kind))
 }
 
-fn counter(cluster: &Cluster, id: u64, name: &str) -> u64 {
+pub(crate) fn counter(cluster: &Cluster, id: u64, name: &str) -> u64 {
     let text = cluster.node(id).metrics_text();
     let line = text.lines().find(|line| line.split('{').next() == Some(name));
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_else(|| panic!("no counter {name}"))

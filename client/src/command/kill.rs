@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use ledger_client::transport::Ended;
 use ledger_format::record::{self, AgentId, Body};
 use serde_json::json;
-
-use crate::transport::Ended;
 
 use super::{
     Done, Exit, Global, Out,

@@ -5,8 +5,8 @@ mod world;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ledger_format::Hash;
-use ledger_state::{Applied, MemoryState, ReplayState, Replayer, View, apply};
+use ledger_format::{Hash, record::SealStep};
+use ledger_state::{Applied, Command, MemoryState, ReplayState, Replayer, View, apply};
 use ledger_store::{Batch, Engine, EngineKind, EngineOptions, Space, open};
 use proptest::prelude::*;
 
@@ -68,6 +68,15 @@ impl ReplayState for Replica {
     }
 }
 
+/// A history whose leader seals some statuses after each batch, now and then those first that wait since a later index.
+fn sealed(history: Vec<Command>) -> impl Iterator<Item = Command> {
+    (0..).zip(history).flat_map(|(number, command)| {
+        let Command::Append { log_ms, .. } = command else { unreachable!() };
+        let step = SealStep { from: number * 5 % 3, subjects: 1 + number % 4 };
+        [command, Command::SealStep { log_ms, step }]
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -77,7 +86,7 @@ proptest! {
         let mut memory = MemoryState::new();
         let mut replicas = EngineKind::ALL.map(Replica::new);
         let mut replayer = Replayer::resume(Replica::new(EngineKind::Fjall));
-        for command in commands(&history) {
+        for command in sealed(commands(&history)) {
             let applied = memory.apply(&command);
             for replica in &mut replicas {
                 let own = apply(replica, &command);

@@ -249,7 +249,17 @@ pub(super) async fn kill(
     let record = AgentKill { agent, cascade, compromised_at, on_behalf_of: context.on_behalf_of()?, reason };
     let logged = context.record(Body::AgentKill(record)).await?;
     context.keep_reason(&logged, whole.clone()).await?;
-    let ended = context.reader.ended(agent, logged.index).map_err(ApiError::internal)?;
+    let (mut terminated_agents, mut agents, mut sessions) = (Vec::new(), 0, 0);
+    let mut from = Some(agent);
+    // The log bounds how many agents there are below one.
+    while let Some(next) = from {
+        let page = context.reader.ended(agent, logged.index, next, NAMED_MAX).map_err(ApiError::internal)?;
+        agents += page.agents.len() as u64;
+        sessions += page.sessions;
+        let room = NAMED_MAX - terminated_agents.len();
+        terminated_agents.extend(page.agents.iter().take(room).map(ToString::to_string));
+        from = page.next;
+    }
     let view = agent_view(&context, agent)?.ok_or_else(|| ApiError::missing("agent", "agent_id"))?;
     let answer = Killed {
         agent_id: agent.to_string(),
@@ -258,10 +268,10 @@ pub(super) async fn kill(
         reason: whole.unwrap_or_else(|| "unspecified".into()),
         cascade,
         operator_id: body.operator_id.map(crate::wire::Text::into_string),
-        terminated_sessions: ended.sessions,
-        sessions_terminated: ended.sessions,
-        terminated_agent_count: ended.agents.len() as u64,
-        terminated_agents: ended.agents.iter().take(NAMED_MAX).map(ToString::to_string).collect(),
+        terminated_sessions: sessions,
+        sessions_terminated: sessions,
+        terminated_agent_count: agents,
+        terminated_agents,
         voided_receipts: 0,
         killed_at: crate::wire::time_text(logged.log_ms),
         receipt: logged.receipt,

@@ -30,6 +30,7 @@ pub mod generation;
 pub mod merkle;
 pub mod multiproof;
 pub mod note;
+pub mod payload;
 pub mod policy;
 pub mod proof;
 pub mod record;

@@ -10,7 +10,7 @@ use ledger_format::record::Digest;
 use super::{
     VaultError,
     files::{self, UNFINISHED, at},
-    payload::{Payload, checked, hex},
+    payload::{Payload, file_name},
     subject::{FILE_BYTES, NAME_KEY_BYTES, SubjectKey, directory_name},
 };
 
@@ -88,7 +88,7 @@ impl Vault {
         };
         let commitment = payload.commitment();
         let sealed = payload.seal(key.cipher_key(), files::random()?)?;
-        files::write_whole(&dir, &hex(&commitment), &sealed)?;
+        files::write_whole(&dir, &file_name(&commitment)?, &sealed)?;
         Ok(Kept { commitment, subject: key.commitment(subject) })
     }
 
@@ -97,13 +97,12 @@ impl Vault {
     /// # Errors
     /// [`VaultError::PayloadErased`], [`VaultError::PayloadUnknown`], [`VaultError::Damaged`], file system.
     pub fn get(&self, commitment: Digest) -> Result<Payload, VaultError> {
-        checked(&commitment)?;
-        let file_name = hex(&commitment);
+        let file_name = file_name(&commitment)?;
         for dir in files::list(&self.dir.join(SUBJECTS))? {
             let Some(sealed) = files::read(&dir.join(&file_name))? else { continue };
             let name = dir.file_name().unwrap_or_default().to_string_lossy();
             return match self.key(&name)? {
-                Some(key) => Payload::open(key.cipher_key(), commitment, &sealed),
+                Some(key) => Ok(Payload::open(key.cipher_key(), commitment, &sealed)?),
                 // An erasure that was broken off: the key is gone, the rest is not yet.
                 None if files::exists(&self.erased_subject(&name))? => {
                     Err(VaultError::PayloadErased(commitment))

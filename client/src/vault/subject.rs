@@ -1,8 +1,8 @@
 //! Subjects: whom payloads are about. One key each, which opens all that is kept about it.
 
-use ledger_format::record::Digest;
+use ledger_format::{payload::KEY_BYTES, record::Digest};
 
-use super::{VaultError, files, payload::hex};
+use super::{VaultError, files, payload::file_name};
 
 /// Most bytes in the name of a subject.
 pub const NAME_MAX: usize = 256;
@@ -34,8 +34,8 @@ impl SubjectKey {
     }
 
     /// What encrypts the subject's payloads.
-    pub(super) fn cipher_key(&self) -> &[u8] {
-        &self.0[..FILE_BYTES / 2]
+    pub(super) fn cipher_key(&self) -> &[u8; KEY_BYTES] {
+        self.0.first_chunk().expect("a key file begins with the key")
     }
 
     /// What names the subject in an `erasure` record. Without the salt in this file nobody can tell whom it names.
@@ -50,7 +50,7 @@ pub(super) fn directory_name(name_key: &[u8; NAME_KEY_BYTES], name: &str) -> Res
         return Err(VaultError::BadName(name.len()));
     }
     // The key has a fixed length and the digest is never given to anybody who could extend it.
-    Ok(hex(&Digest::sha256(&[DOMAIN, name_key, name.as_bytes()].concat())))
+    file_name(&Digest::sha256(&[DOMAIN, name_key, name.as_bytes()].concat()))
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@
 //! 4. One process at a time: every directory is locked while it is open.
 
 mod dir;
+mod erasable;
 mod error;
 mod files;
 mod space;
@@ -34,6 +35,7 @@ pub mod raft_log;
 pub mod conformance;
 
 pub use engine::{Batch, Engine, EngineKind, EngineOptions, Space, open};
+pub use erasable::ErasableFiles;
 pub use error::StoreError;
 pub use files::Files;
 pub use raft_log::{RaftLog, RaftLogOptions, Recovered};

@@ -35,8 +35,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("sha2", &["ledger-format"]),
     ("ed25519-dalek", &["ledger-format"]),
     ("ml-dsa", &["ledger-format"]),
-    // The vault of payloads.
-    ("chacha20poly1305", &["ledger-client"]),
+    // Payloads.
+    ("chacha20poly1305", &["ledger-format"]),
     ("jmt", &["ledger-state"]),
     // The form of jmt's nodes.
     ("borsh", &["ledger-state"]),

@@ -9,6 +9,7 @@
 //! | `ledger` | committed raft_entries become entries, tiles and state, in one atomic write |
 //! | `publish` | root vote, sign guard, signature, cosignatures, checkpoint through Raft; the fence |
 //! | `seal` | when statuses go into the status map |
+//! | `payloads` | what nodes keep for tenants in files of their own, until it is erased |
 //! | `private` | what nodes keep together and the log does not say |
 //! | `reader` | what is published, from any node; staples |
 //! | `timeline` | a tenant's records by type and agent, built behind the log |
@@ -32,6 +33,7 @@ mod ingest;
 mod ledger;
 mod metrics;
 mod options;
+mod payloads;
 mod peer;
 mod present;
 mod private;
@@ -56,6 +58,10 @@ pub use ledger_state::{Question, Rejection, Subject};
 pub use options::{
     Clock, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport, PublishOptions,
     RaftOptions, SealOptions, WitnessTransport, World,
+};
+pub use payloads::{
+    ErasureAt, NodeErasure, PAYLOAD_BYTES_MAX, PayloadFault, SUBJECT_PAYLOADS_MAX, SignedRequest,
+    TENANT_PAYLOAD_BYTES_MAX, TENANT_SUBJECTS_MAX,
 };
 pub use peer::Kind;
 pub use present::{Evaluated, Present};

@@ -53,6 +53,14 @@ pub enum Kind {
     ReadIndex = 11,
     /// A transaction on the private state, to be proposed by the leader.
     Transact = 12,
+    /// A payload that the peer should keep.
+    PayloadKeep = 13,
+    /// A payload that the peer keeps.
+    PayloadFetch = 14,
+    /// Which payloads the peer keeps, page by page.
+    PayloadList = 15,
+    /// How far an erasure has come on the peer.
+    Erasure = 16,
 }
 
 impl Kind {
@@ -71,6 +79,10 @@ impl Kind {
             WantPublished,
             ReadIndex,
             Transact,
+            PayloadKeep,
+            PayloadFetch,
+            PayloadList,
+            Erasure,
         ]
         .into_iter()
         .find(|kind| *kind as u32 == number)
@@ -159,6 +171,9 @@ impl Core {
             Kind::SnapshotInstall => self.install_snapshot(body),
             Kind::Forward => self.take_forwarded(body).await,
             Kind::Transact => self.take_transaction(body).await,
+            Kind::PayloadKeep | Kind::PayloadFetch | Kind::PayloadList | Kind::Erasure => {
+                self.answer_payloads(kind, body).await
+            }
             Kind::RootVote => {
                 let mut r = Reader::new(body, "root vote");
                 let size = r.u64().map_err(refuse)?;

@@ -239,6 +239,11 @@ pub(crate) fn kept(kind: Kept, first: &[u8], second: &[u8]) -> Vec<u8> {
     key
 }
 
+/// Whether a key says that a subject's payloads are erased.
+pub fn is_erasure(key: &[u8]) -> bool {
+    matches!(key, [b'x', kind, ..] if *kind == Kept::Erased as u8)
+}
+
 /// Key of a session.
 pub fn session(id: SessionId) -> Vec<u8> {
     join(b'o', &id.0.to_bytes(), &[])

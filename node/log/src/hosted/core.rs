@@ -20,6 +20,7 @@ use crate::{
     ledger::Ledger,
     metrics::Metrics,
     options::{LogOptions, Member, World},
+    payloads::PayloadStore,
     peer::Incoming,
     publish::{cosign::WitnessState, demand::Demand, guard::SignGuard},
     raft::{
@@ -58,6 +59,8 @@ pub(crate) struct Core {
     pub(crate) log_store: LogStore,
     pub(crate) queue: Queue,
     pub(crate) private_room: Arc<Semaphore>,
+    pub(crate) payloads: PayloadStore,
+    pub(crate) payload_room: Arc<Semaphore>,
     pub(crate) demand: Demand,
     pub(crate) guard: Mutex<SignGuard>,
     pub(crate) fence: watch::Sender<bool>,

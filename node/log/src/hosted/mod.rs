@@ -25,6 +25,7 @@ use crate::{
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
     options::{LogOptions, PeerError, World},
+    payloads::{self, PayloadStore},
     peer::Incoming,
     private,
     publish::{
@@ -119,6 +120,8 @@ impl HostedLog {
             peers: world.peers.clone(),
             queue: Queue::new(&options.limits),
             private_room: private::room(),
+            payloads: PayloadStore::open(&options.dir)?,
+            payload_room: payloads::room(),
             demand: Demand::default(),
             guard: Mutex::new(guard),
             fence: watch::Sender::new(false),
@@ -148,6 +151,8 @@ impl HostedLog {
             core.spawn(timeline::run(core.clone()));
         }
         core.spawn(private::run(core.clone()));
+        core.spawn(payloads::erase(core.clone()));
+        core.spawn(payloads::catch_up(core.clone()));
         if core.ledger.size() > 0 && crate::snapshot::newest(core.ledger.dir())?.is_none() {
             // A restored log begins behind its Raft log: without a snapshot no new node could join it.
             core.raft.trigger().snapshot().await.map_err(|e| OpenError::Raft(e.to_string()))?;

@@ -119,6 +119,7 @@ impl Ledger {
         pending: Pending,
     ) -> Result<(), Halt> {
         let Pending { overlay, mut chunks, published, .. } = pending;
+        let erased = overlay.keys().any(|key| ledger_state::keys::is_erasure(key));
         for (key, value) in &overlay {
             match value {
                 Some(value) => chunks.put(space_of(key), key.as_slice(), value.as_slice()),
@@ -146,6 +147,9 @@ impl Ledger {
         self.applied.send_replace(AppliedMark { raft_index: last.index, term: last.leader_id.term, size });
         if let Some(published) = published {
             self.published.send_replace(Some(published));
+        }
+        if erased {
+            self.erased_now.notify_one();
         }
         self.file_full_tiles();
         Ok(())

@@ -91,6 +91,7 @@ pub(crate) struct Ledger {
     applied: watch::Sender<AppliedMark>,
     published: watch::Sender<Option<Arc<PublishedCheckpoint>>>,
     seal_now: watch::Sender<Option<Range<u64>>>,
+    erased_now: tokio::sync::Notify,
     raft: Mutex<RaftMark>,
     writer: TileWriter,
     alarms: Arc<Alarms>,
@@ -150,6 +151,11 @@ impl Ledger {
 
     fn want_sealed(&self, indexes: Range<u64>) {
         self.seal_now.send_modify(|wanted| *wanted = Some(join(wanted.take(), indexes)));
+    }
+
+    /// Waits until a subject is erased or the state is replaced, or comes back at once if that was since the last call.
+    pub(crate) async fn erased_now(&self) {
+        self.erased_now.notified().await;
     }
 
     /// Watches how far this node has applied.

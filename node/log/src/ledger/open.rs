@@ -56,6 +56,7 @@ impl Ledger {
             applied: watch::Sender::default(),
             published: watch::Sender::default(),
             seal_now: watch::Sender::new(None),
+            erased_now: tokio::sync::Notify::new(),
             raft: Mutex::default(),
             writer: TileWriter::default(),
             alarms,

@@ -134,7 +134,9 @@ impl Ledger {
         self.engine.commit(batch)?;
         self.engine.sync()?;
         self.replace_state(snapshot)?;
-        self.load()
+        self.load()?;
+        self.erased_now.notify_one();
+        Ok(())
     }
 
     /// Reads the per-record index back from bundles that are already in files, checking them on the way.

@@ -1,6 +1,6 @@
 //! The gRPC interface of the ledger: generated code, nothing else.
 //!
-//! [`v1`] holds the messages, clients and servers of `ledger.proto` (public) and `peer.proto` (between the nodes of
+//! [`v1`] holds the messages, clients and servers of `ledger.proto`, `payloads.proto` (public) and `peer.proto` (between the nodes of
 //! one cluster). **Invariant:** no logic lives here, and a record crosses this crate as opaque bytes.
 
 /// Messages, clients and servers of `maip.ledger.v1`.

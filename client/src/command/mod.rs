@@ -24,6 +24,7 @@ mod kill;
 mod log_key;
 mod monitor;
 mod multi;
+mod node_store;
 mod out;
 mod payload;
 mod policy;
@@ -206,7 +207,7 @@ fn run(cli: &Cli, out: &Out) -> Done {
         Command::Decision(c) => c.run(global, out),
         Command::Delegate(c) => c.run(global, out),
         Command::Attest(c) => c.run(global, out),
-        Command::Payload(c) => c.run(out),
+        Command::Payload(c) => c.run(global, out),
         Command::Erase(c) => c.run(global, out),
         Command::Submit(c) => c.run(global, out),
         Command::Record(c) => c.run(global, out),

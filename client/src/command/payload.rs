@@ -12,7 +12,11 @@ use ledger_client::vault::{Payload as Opened, SALT_BYTES, VALUE_MAX, Vault, Vaul
 use ledger_format::record::{Digest, DigestAlgorithm};
 use serde_json::json;
 
-use super::{Done, Exit, Failure, Out, receipt::digest};
+use super::{
+    Done, Exit, Failure, Global, Out,
+    node_store::{Store, StoreArgs},
+    receipt::digest,
+};
 
 /// Where the vault is.
 #[derive(Debug, Args)]
@@ -36,6 +40,8 @@ pub(crate) enum Payload {
         #[arg(long, value_name = "NOTE", default_value = "")]
         media: String,
         #[command(flatten)]
+        store: Box<StoreArgs>,
+        #[command(flatten)]
         vault: VaultDir,
     },
     /// Decrypt a value, and check that it opens its commitment.
@@ -49,6 +55,11 @@ pub(crate) enum Payload {
         /// Show the salt too: with it and the value, others check the commitment.
         #[arg(long)]
         with_salt: bool,
+        /// Whom the value is about. With --store nodes.
+        #[arg(long, value_name = "NAME", required_if_eq("store", "nodes"))]
+        subject: Option<String>,
+        #[command(flatten)]
+        store: Box<StoreArgs>,
         #[command(flatten)]
         vault: VaultDir,
     },
@@ -67,11 +78,25 @@ pub(crate) enum Payload {
 }
 
 impl Payload {
-    pub(crate) fn run(&self, out: &Out) -> Done {
+    pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
         match self {
-            Self::Put { file, subject, media, vault } => put(out, file, subject, media, &vault.dir),
-            Self::Get { commitment, out: file, with_salt, vault } => {
-                let opened = Vault::open(&vault.dir)?.get(*commitment)?;
+            Self::Put { file, subject, media, store, vault } => {
+                let vault = Vault::create(&vault.dir)?;
+                let (file, name) = (read(file)?, subject.as_str());
+                match store.store {
+                    Store::Vault => put(out, vault, name, media, file),
+                    Store::Nodes => put_on_nodes(global, out, store, vault, name, media, file),
+                }
+            }
+            Self::Get { commitment, out: file, with_salt, subject, store, vault } => {
+                let vault = Vault::open(&vault.dir)?;
+                let opened = match store.store {
+                    Store::Vault => vault.get(*commitment)?,
+                    Store::Nodes => {
+                        let subject = vault.subject(subject.as_deref().unwrap_or_default())?;
+                        store.get(global, subject, *commitment)?
+                    }
+                };
                 give(out, *commitment, &opened, file.as_deref(), *with_salt)
             }
             Self::Check { commitment, file, salt } => check(out, *commitment, file, salt),
@@ -79,17 +104,32 @@ impl Payload {
     }
 }
 
-fn put(out: &Out, file: &Path, subject: &str, media: &str, vault: &Path) -> Done {
-    let value = read(file)?;
+fn put(out: &Out, mut vault: Vault, subject: &str, media: &str, value: Vec<u8>) -> Done {
     let bytes = value.len();
-    let kept = Vault::create(vault)?.put(subject, media, value)?;
-    let text = format!(
-        "kept     {bytes} bytes, encrypted, in {}\npayload  {}\nsubject  {}",
-        vault.display(),
-        kept.commitment,
-        kept.subject
-    );
-    let (commitment, subject) = (kept.commitment.to_string(), kept.subject.to_string());
+    let kept = vault.put(subject, media, value)?;
+    let place = vault.dir().display().to_string();
+    kept_at(out, bytes, &format!("in {place}"), kept.commitment, kept.subject)
+}
+
+fn put_on_nodes(
+    global: &Global,
+    out: &Out,
+    store: &StoreArgs,
+    mut vault: Vault,
+    subject: &str,
+    media: &str,
+    value: Vec<u8>,
+) -> Done {
+    let bytes = value.len();
+    let (payload, subject) = vault.prepare(subject, media, value)?;
+    store.put(global, subject, &payload)?;
+    kept_at(out, bytes, "on a majority of nodes", payload.commitment(), subject)
+}
+
+fn kept_at(out: &Out, bytes: usize, place: &str, commitment: Digest, subject: Digest) -> Done {
+    let text =
+        format!("kept     {bytes} bytes, encrypted, {place}\npayload  {commitment}\nsubject  {subject}");
+    let (commitment, subject) = (commitment.to_string(), subject.to_string());
     out.answer(&text, &json!({ "ok": true, "bytes": bytes, "commitment": commitment, "subject": subject }));
     Ok(Exit::Ok)
 }

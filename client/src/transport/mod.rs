@@ -7,10 +7,12 @@
 mod admin;
 mod http;
 mod nodes;
+mod payloads;
 mod status;
 mod submit;
 
 pub use http::HttpSource;
 pub use nodes::{ATTEMPTS_MAX, Nodes, NodesConfig};
+pub use payloads::PayloadOwner;
 pub use status::{ENDED_AGENTS_MAX, ENDED_PAGES_MAX, Ended, Evaluated, check_staple};
 pub use submit::{BATCH_MAX, Submitted, Which};

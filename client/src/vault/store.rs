@@ -69,6 +69,46 @@ impl Vault {
         Ok(Self { dir: dir.into(), name_key, _lock: lock(dir)? })
     }
 
+    /// A payload with a fresh salt, to be kept by somebody else, and the commitment that names its subject. The subject's key is made for
+    /// its first payload: the salt in it names the subject until its erasure.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub fn prepare(
+        &mut self,
+        subject: &str,
+        media: &str,
+        value: Vec<u8>,
+    ) -> Result<(Payload, Digest), VaultError> {
+        let key = self.key_of_living(subject)?;
+        let payload = Payload { salt: files::random()?, media: media.into(), value };
+        Ok((payload, key.commitment(subject)))
+    }
+
+    /// The commitment that names a subject, as its `erasure` will or does.
+    ///
+    /// # Errors
+    /// [`VaultError::SubjectUnknown`], [`VaultError::KeyMissing`], file system.
+    pub fn subject(&self, subject: &str) -> Result<Digest, VaultError> {
+        let name = self.name_of(subject)?;
+        if let Some(mark) = files::read(&self.erased_subject(&name))? {
+            let named = String::from_utf8_lossy(&mark);
+            return Digest::parse(named.trim_end()).ok_or(VaultError::SubjectErased);
+        }
+        Ok(self.key(&name)?.ok_or(VaultError::SubjectUnknown)?.commitment(subject))
+    }
+
+    fn key_of_living(&self, subject: &str) -> Result<SubjectKey, VaultError> {
+        let name = self.name_of(subject)?;
+        if files::exists(&self.erased_subject(&name))? {
+            return Err(VaultError::SubjectErased);
+        }
+        match self.key(&name)? {
+            Some(key) => Ok(key),
+            None => make_key(&self.subject_dir(&name)),
+        }
+    }
+
     /// Keeps a value under a subject's key, which is made for the subject's first one.
     ///
     /// The same value again gets another salt, so another commitment: nobody can tell that two were the same.
@@ -76,16 +116,9 @@ impl Vault {
     /// # Errors
     /// Limits of name, note and value; [`VaultError::SubjectErased`]; file system; no randomness.
     pub fn put(&mut self, subject: &str, media: &str, value: Vec<u8>) -> Result<Kept, VaultError> {
-        let name = self.name_of(subject)?;
-        if files::exists(&self.erased_subject(&name))? {
-            return Err(VaultError::SubjectErased);
-        }
+        let key = self.key_of_living(subject)?;
+        let dir = self.subject_dir(&self.name_of(subject)?);
         let payload = Payload { salt: files::random()?, media: media.into(), value };
-        let dir = self.subject_dir(&name);
-        let key = match self.key(&name)? {
-            Some(key) => key,
-            None => make_key(&dir)?,
-        };
         let commitment = payload.commitment();
         let sealed = payload.seal(key.cipher_key(), files::random()?)?;
         files::write_whole(&dir, &file_name(&commitment)?, &sealed)?;
@@ -114,6 +147,11 @@ impl Vault {
             return Err(VaultError::PayloadErased(commitment));
         }
         Err(VaultError::PayloadUnknown(commitment))
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub(super) fn name_of(&self, subject: &str) -> Result<String, VaultError> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   maip-payload-request/1
-//!   <name of the log>
+//!   <name of the log, as in the request: it may be empty>
 //!   maip-tenant:<ULID>
 //!   put <commitment> <note>        or: get <commitment>
 //!   <the subject's commitment>
@@ -31,7 +31,7 @@ pub enum PayloadAct {
 /// A request, before it is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayloadRequest {
-    /// Name of the log on the node.
+    /// Name of the log, as the request gives it; empty: the node's first one.
     pub log: String,
     /// Who asks.
     pub tenant: TenantId,

@@ -28,6 +28,8 @@ pub(crate) fn room() -> Arc<tokio::sync::Semaphore> {
 /// A request as it came, signed by its tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedRequest {
+    /// The log's name as the tenant gave it; it is signed.
+    pub log: String,
     /// The tenant.
     pub tenant: Ulid,
     /// The subject's commitment.
@@ -157,7 +159,7 @@ impl Core {
         let key =
             key.and_then(|key| PublicKey::from_bytes(&key.public).ok()).ok_or(PayloadFault::TenantUnknown)?;
         let statement = PayloadRequest {
-            log: self.name.to_string(),
+            log: request.log.clone(),
             tenant: TenantId(request.tenant),
             act,
             commitment,

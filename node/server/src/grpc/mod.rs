@@ -1,4 +1,4 @@
-//! The gRPC services for clients: `Ledger`, `Admin`, health and reflection, also as gRPC-web.
+//! The gRPC services for clients: `Ledger`, `Payloads`, `Admin`, health and reflection, also as gRPC-web.
 
 mod admin;
 mod auth;
@@ -6,6 +6,7 @@ mod evaluate;
 mod health;
 mod history;
 mod ledger;
+mod payloads;
 mod present;
 mod read;
 pub mod refusal;
@@ -19,7 +20,7 @@ use axum::Router;
 use ledger_api::Logs;
 use ledger_proto::{
     DESCRIPTORS,
-    v1::{admin_server::AdminServer, ledger_server::LedgerServer},
+    v1::{admin_server::AdminServer, ledger_server::LedgerServer, payloads_server::PayloadsServer},
 };
 use tokio::sync::watch;
 use tonic::service::Routes;
@@ -60,7 +61,14 @@ pub fn router(services: Services) -> Result<Router, tonic_reflection::server::Er
     let ledger = LedgerServer::new(ledger::LedgerService::new(Arc::clone(&services)))
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let payloads = PayloadsServer::new(payloads::PayloadService::new(Arc::clone(&services)))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let admin = AdminServer::new(admin::AdminService::new(services));
-    let routes = Routes::new(ledger).add_service(admin).add_service(health).add_service(reflection);
+    let routes = Routes::new(ledger)
+        .add_service(payloads)
+        .add_service(admin)
+        .add_service(health)
+        .add_service(reflection);
     Ok(routes.into_axum_router().layer(tonic_web::GrpcWebLayer::new()))
 }

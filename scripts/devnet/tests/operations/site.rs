@@ -52,7 +52,19 @@ pub(crate) struct Site {
 impl Site {
     /// "A first cluster": nodes 1 to `nodes`, `witnesses` witnesses of which a majority must cosign, one tenant, one agent.
     pub(crate) async fn start(nodes: u64, witnesses: u32) -> Result<Site> {
+        Site::start_with(nodes, witnesses, |_, _| Ok(())).await
+    }
+
+    /// The same, with each node's configuration changed before its start.
+    pub(crate) async fn start_with(
+        nodes: u64,
+        witnesses: u32,
+        change: impl Fn(&Site, u64) -> Result<()>,
+    ) -> Result<Site> {
         let mut site = Site::prepare(nodes)?;
+        for id in site.ids() {
+            change(&site, id)?;
+        }
         for number in 1..=witnesses {
             site.add_witness(number)?;
         }

@@ -15,8 +15,8 @@ use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use ledger_format::{
     NoteSigner, Policy, SignatureType, TlogProof,
     record::{
-        Actor, AgentId, AgentKill, AgentRegister, AgentType, Body, Digest, Draft, ReceiptAction, Scope,
-        SessionId, SessionOpen, SigningKey, TenantRegister, Ulid,
+        Actor, AgentId, AgentKill, AgentRegister, AgentType, Body, Digest, Draft, Erasure, ReceiptAction,
+        Scope, SessionId, SessionOpen, SigningKey, TenantRegister, Ulid,
     },
     verify,
 };
@@ -428,6 +428,11 @@ impl Tenant {
             on_behalf_of: None,
             plan: None,
         }))
+    }
+
+    pub(crate) fn erase(&mut self, subject: Digest) -> Bytes {
+        let body = Erasure { on_behalf_of: None, reason: "requested".into(), subject };
+        self.record(Body::Erasure(Box::new(body)))
     }
 
     pub(crate) fn kill(&mut self, agent: AgentId) -> Bytes {

@@ -5,6 +5,7 @@ mod cluster;
 mod generations;
 mod harness;
 mod limits;
+mod payloads;
 mod present;
 mod private;
 mod rotation;

@@ -104,14 +104,17 @@ Examples:
   maip payload put letter.txt --subject customer-41 --vault vault
   maip receipt log --action letter:read --input-digest $COMMITMENT --tenant T --agent A --key agent.key
   maip payload get $COMMITMENT --vault vault --out letter.txt --with-salt
-  maip payload check $COMMITMENT letter.txt --salt $SALT";
+  maip payload check $COMMITMENT letter.txt --salt $SALT
+  maip payload put letter.txt --subject customer-41 --vault vault --store nodes --tenant T --tenant-key tenant.key
+  maip payload get $COMMITMENT --subject customer-41 --vault vault --store nodes --tenant T --tenant-key tenant.key";
 
 pub(crate) const ERASE: &str = "\
 Nothing is destroyed before the erasure is logged. After a break, run it again: it finishes. Copies of the vault that somebody
 else made (backups, snapshots) are not reached.
 
-Example:
-  maip erase customer-41 --vault vault --tenant T --tenant-key tenant.key --reason requested";
+Examples:
+  maip erase customer-41 --vault vault --tenant T --tenant-key tenant.key --reason requested
+  maip erase customer-41 --vault vault --tenant T --tenant-key tenant.key --status";
 
 pub(crate) const SUBMIT: &str = "\
 Prints the index of each record. After a break, run it again: the same record gets the same index.

@@ -115,7 +115,7 @@ enum Command {
     /// Values that stay out of the log: keep them encrypted, get them back, check their commitments.
     #[command(subcommand, after_help = help::PAYLOAD)]
     Payload(payload::Payload),
-    /// Erase a subject: log it, then destroy the key, the salts and the payloads that a vault keeps about it.
+    /// Erase a subject: log it, then destroy the keys, the salts and the payloads that a vault and the nodes keep about it.
     #[command(after_help = help::ERASE)]
     Erase(Box<erase::Erase>),
     /// Submit ready records: files, or a stream of lines.

@@ -19,6 +19,11 @@ pub(crate) struct LogCopy {
 }
 
 impl LogCopy {
+    /// What the log itself publishes, under this policy.
+    pub(crate) fn published(policy: Option<PathBuf>) -> Self {
+        Self { dir: None, policy }
+    }
+
     /// Replays the first `to` entries, or all that the checkpoint covers, behind a progress bar.
     pub(crate) fn replay(
         &self,

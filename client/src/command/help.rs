@@ -32,7 +32,8 @@ Examples:
   maip tenant update --tenant T --tenant-key tenant.key --name \"Example Ltd\" --thresholds 7000,5000,3000
   maip tenant key --tenant T --tenant-key tenant.key --new-key next.key
   maip tenant suspend --tenant T --tenant-key tenant.key --reason audit
-  maip tenant reactivate --tenant T --operator-key main.operator.key --on-behalf-of desk --reason audited";
+  maip tenant reactivate --tenant T --operator-key main.operator.key --on-behalf-of desk --reason audited
+  maip tenant usage --tenant T --month 2026-07";
 
 pub(crate) const SCOPE: &str = "\
 Example:
@@ -227,6 +228,7 @@ Examples:
   maip trust show $AGENT --url http://log.example/main --policy policy.txt
   maip trust explain $AGENT --limit 50
   maip trust history $AGENT --limit 90 --json
+  maip trust compute $AGENT --tenant $TENANT --tenant-key tenant.key
   maip trust show $AGENT --json > claim.json && maip trust check claim.json --dir export/main --policy policy.txt";
 
 pub(crate) const EVIDENCE: &str = "\

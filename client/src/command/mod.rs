@@ -45,6 +45,7 @@ mod tenant;
 mod tenant_status;
 mod time;
 mod trust;
+mod usage;
 mod verify;
 
 use std::process::ExitCode;

@@ -17,7 +17,7 @@ pub(crate) struct Replay {
     /// status and score in them included; without one the log has committed to no score.
     #[arg(long)]
     check: bool,
-    /// A question to the state: "agent ID", "session ID", "trust ID", "flags INDEX" or "usage TENANT_ID [YYYY-MM]". May be repeated.
+    /// A question to the state: "agent ID", "session ID", "trust ID", "computed ID", "flags INDEX" or "usage TENANT_ID [YYYY-MM]". May be repeated.
     #[arg(long = "query", value_name = "QUESTION", value_parser = question)]
     questions: Vec<Question>,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Replay {
 fn question(text: &str) -> Result<Question, String> {
     Question::parse(text)
         .ok_or_else(|| {
-        "a question is \"agent ID\", \"session ID\", \"trust ID\", \"flags INDEX\" or \"usage TENANT_ID [YYYY-MM]\"".into()
+        "a question is \"agent ID\", \"session ID\", \"trust ID\", \"computed ID\", \"flags INDEX\" or \"usage TENANT_ID [YYYY-MM]\"".into()
     })
 }
 

@@ -96,6 +96,11 @@ impl Send {
         self.dry_run
     }
 
+    /// The policy that proofs are checked against, if one is given.
+    pub(crate) fn policy(&self) -> Option<&PathBuf> {
+        self.policy.as_ref()
+    }
+
     /// Signs a record and logs it. `words` says what it does; `extra` goes into the JSON answer.
     pub(crate) fn log(
         &self,

@@ -10,6 +10,7 @@ use super::{
     global::AdminKey,
     send::{Send, Stated, new_id},
     tenant_status::{NewKey, Standing, Update},
+    usage::UsageOf,
 };
 
 #[derive(Debug, Subcommand)]
@@ -38,6 +39,8 @@ pub(crate) enum Tenant {
     Suspend(Box<Standing>),
     /// Let the agents of a suspended tenant act again; signed by the operator.
     Reactivate(Box<Standing>),
+    /// What a tenant used of its plan in a month, from the log's entries alone.
+    Usage(UsageOf),
 }
 
 impl Tenant {
@@ -47,6 +50,7 @@ impl Tenant {
             Self::Update(update) => return update.run(global, out),
             Self::Key(key) => return key.run(global, out),
             Self::Suspend(standing) => return standing.suspend(global, out),
+            Self::Usage(usage) => return usage.run(global, out),
             Self::Reactivate(standing) => return standing.reactivate(global, out),
         };
         let key = keys::read_seed(&keys::locate(&global.key_directory(), key))?;

@@ -1,5 +1,6 @@
 //! `maip trust`: how far an agent is trusted and why, from the log's entries alone.
 
+mod compute;
 mod text;
 
 use std::{fs, path::PathBuf};
@@ -9,6 +10,7 @@ use ledger_client::replay::{Claim, Replayed, Standing, TRUST_ROWS_MAX, TrustWatc
 use ledger_format::record::AgentId;
 use serde_json::{Value, json};
 
+use self::compute::Compute;
 use super::{Done, Exit, Failure, Global, Out, agent::agent_id, copy::LogCopy};
 
 /// Rows that are printed unless told otherwise.
@@ -50,6 +52,8 @@ pub(crate) enum Trust {
         #[arg(long, value_name = "N", default_value_t = ROWS, value_parser = rows())]
         limit: u64,
     },
+    /// Log that the tenant asks for a score, which counts towards its plan, and read the score from the entries up to there.
+    Compute(Box<Compute>),
     /// Compute a served score again and say whether it is equal.
     Check {
         /// The claim: {agent, alg, as_of_size, factors, origin, score_bp}, and as_of, caps and more if you like.
@@ -96,6 +100,7 @@ impl Trust {
                 });
                 out.answer(&text::history(&standing, &days), &json);
             }
+            Trust::Compute(compute) => return compute.run(global, out),
             Trust::Check { claim, copy } => return check(claim, copy, global, out),
         }
         Ok(Exit::Ok)

@@ -15,6 +15,8 @@ pub enum Question {
     Session(SessionId),
     /// The trust in an agent at the log's time, and where it comes from.
     Trust(AgentId),
+    /// The newest score of an agent that its tenant asked for.
+    Computed(AgentId),
     /// What the log noticed about an entry.
     Flags(u64),
     /// What a tenant used of its plan in a month; without one, in that of the last entry.
@@ -22,13 +24,14 @@ pub enum Question {
 }
 
 impl Question {
-    /// Reads `agent ID`, `session ID`, `trust ID`, `flags INDEX` or `usage TENANT_ID [YYYY-MM]`.
+    /// Reads `agent ID`, `session ID`, `trust ID`, `computed ID`, `flags INDEX` or `usage TENANT_ID [YYYY-MM]`.
     pub fn parse(text: &str) -> Option<Question> {
         let (kind, id) = text.split_once(' ')?;
         match kind {
             "agent" => AgentId::parse_any(id).map(Question::Agent),
             "session" => SessionId::parse_any(id).map(Question::Session),
             "trust" => AgentId::parse_any(id).map(Question::Trust),
+            "computed" => AgentId::parse_any(id).map(Question::Computed),
             "flags" => id.parse().ok().map(Question::Flags),
             "usage" => match id.split_once(' ') {
                 Some((id, month)) => {
@@ -48,6 +51,7 @@ impl Replayed {
             Question::Agent(id) => self.agent(id),
             Question::Session(id) => self.session(id),
             Question::Trust(id) => self.trust(id),
+            Question::Computed(id) => self.computed(id),
             Question::Flags(index) => (index < self.size()).then(|| {
                 let flags: Vec<_> = ledger_state::flags(&self.state, index).names().collect();
                 json!({ "index": index, "flags": flags })
@@ -56,10 +60,22 @@ impl Replayed {
         }
     }
 
+    fn computed(&self, id: AgentId) -> Option<Value> {
+        let ledger_state::ComputedScore { index, log_ms, score_bp, explanation } =
+            ledger_state::computed_score(&self.state, id)?;
+        let explanation: Value = serde_json::from_str(&explanation).ok()?;
+        Some(json!({
+            "agent": id.to_string(), "index": index, "log_ms": log_ms, "score_bp": score_bp,
+            "explanation": explanation,
+        }))
+    }
+
     fn usage(&self, id: TenantId, month: Option<Month>) -> Option<Value> {
         let month = month.unwrap_or_else(|| Month::of(self.last_entry_ms()));
         let Usage { plan, limits, agents, counters, .. } = ledger_state::usage(&self.state, id.0, month)?;
+        let quotas = if ledger_state::quotas_bind(&self.state) { "enforced" } else { "counted" };
         Some(json!({
+            "quotas": quotas, "resets_at": month.next().start_ms(),
             "tenant": id.to_string(), "month": month.to_string(), "plan": plan.as_str(),
             "used": {
                 "agents": agents, "sessions": counters.sessions,

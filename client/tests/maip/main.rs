@@ -15,5 +15,6 @@ mod staple;
 mod support;
 mod tenant;
 mod trust;
+mod usage;
 mod vault;
 mod verify;

@@ -10,12 +10,12 @@ use super::{
     OrchestrationStart, OrchestrationStep, PolicyPut, PolicyStatus, ReceiptAction, ReceiptRevoke,
     ReceiptStatement, ReceiptSupersede, ScopeDefine, SessionClose, SessionHandoff, SessionOpen,
     SessionRefresh, TenantKey, TenantReactivate, TenantRegister, TenantSuspend, TenantUpdate, ToolRegister,
-    TrustAlgorithm, WitnessAttest, WitnessRequest, WorkflowDefine, WorkflowPublish,
+    TrustAlgorithm, TrustCompute, WitnessAttest, WitnessRequest, WorkflowDefine, WorkflowPublish,
 };
 use super::{
     agent, agent_status, attestation, claims, compliance, decision, delegation, erasure, federation,
     guardrail, lineage, log_genesis, log_key, log_rules, policies, receipt, registry, session, statement,
-    tenant, tenant_status, workflow,
+    tenant, tenant_status, trust, workflow,
 };
 
 /// Who may sign.
@@ -190,6 +190,7 @@ bodies! {
     AttestPeer: boxed AttestPeer = "attest.peer" attestation::PEER, agent;
     WitnessRequest: boxed WitnessRequest = "witness.request" attestation::REQUEST, agent;
     WitnessAttest: boxed WitnessAttest = "witness.attest" attestation::ATTEST, agent;
+    TrustCompute: boxed TrustCompute = "trust.compute" trust::COMPUTE, agent;
     DelegationOffer: boxed DelegationOffer = "delegation.offer" delegation::OFFER, grantor;
     DelegationAccept: boxed DelegationAccept = "delegation.accept" delegation::ACCEPT, agent;
     DelegationReject: boxed DelegationReject = "delegation.reject" delegation::REJECT, agent;

@@ -45,6 +45,7 @@ mod state_root;
 mod statement;
 mod tenant;
 mod tenant_status;
+mod trust;
 mod workflow;
 
 pub use agent::{AgentKey, AgentRegister, AgentRevoke, AgentType};
@@ -86,7 +87,7 @@ pub use log_genesis::{
     PREDECESSOR_BYTES_MAX,
 };
 pub use log_key::{LogKey, LogKeyAction};
-pub use log_rules::{LogPolicy, TrustAlgorithm};
+pub use log_rules::{LogPolicy, Quotas, TrustAlgorithm};
 pub use plan::PlanLimits;
 pub use policies::{
     MinutesOfDay, POLICY_RULES_MAX, PolicyCondition, PolicyEffect, PolicyPut, PolicyRule, PolicyState,
@@ -104,6 +105,7 @@ pub use state_root::{SEAL_SUBJECTS_MAX, STATE_ROOT_TYPE, SealStep, StateRoot};
 pub use statement::{ReceiptRevoke, ReceiptStatement, ReceiptSupersede};
 pub use tenant::{Plan, TenantRegister};
 pub use tenant_status::{TenantKey, TenantReactivate, TenantSuspend, TenantUpdate, TrustThresholds};
+pub use trust::TrustCompute;
 pub use workflow::{
     OrchestrationFinish, OrchestrationStart, OrchestrationStep, RunResult, StepKind, StepStatus,
     WORKFLOW_STEPS_MAX, WorkflowDefine, WorkflowPublish, WorkflowStep,

@@ -16,7 +16,7 @@ pub struct PlanLimits {
 }
 
 impl Plan {
-    /// What the plan includes. Nothing is refused here: who serves a tenant compares its use with this.
+    /// What the plan includes. Whether it binds is for the log to say: [`super::Quotas`].
     pub const fn limits(self) -> PlanLimits {
         match self {
             Plan::Developer => PlanLimits::of(2, 100, 50, 10),

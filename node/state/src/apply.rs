@@ -11,8 +11,8 @@ use crate::values::{Flags, RecordAt};
 use crate::view::View;
 use crate::{
     agent_status, agents, attestations, claims, compliance, decisions, federation, genesis, grant_answers,
-    grants, guardrails, log_keys, log_rules, nodes, policies, private, publish, receipts, registry, sessions,
-    signer, tenants, workflows,
+    grants, guardrails, log_keys, log_rules, nodes, policies, private, publish, receipts, registry, scores,
+    sessions, signer, tenants, workflows,
 };
 
 /// Applies one command to the state that `view` shows. Pure and total: it reads nothing else, and whatever is wrong with the
@@ -171,6 +171,7 @@ impl<V: View + ?Sized> Batch<'_, V> {
             Body::ToolRegister(body) => registry::register_tool(self, record, body)?,
             Body::DatasetAttest(body) => registry::dataset(self, record, body)?,
             Body::ModelAttest(body) => registry::model(self, record, body)?,
+            Body::TrustCompute(body) => scores::compute(self, record, body)?,
             Body::Erasure(body) => registry::erase(self, record, body)?,
             Body::ClaimCreate(body) => claims::create(self, record, body)?,
             Body::ClaimResolve(body) => claims::resolve(self, record, body)?,

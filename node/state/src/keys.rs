@@ -141,6 +141,9 @@ pub(crate) const TRUST_MS: &[u8] = b"M";
 /// Key of the federation seeds.
 pub(crate) const SEEDS: &[u8] = b"x\0seeds";
 
+/// Key of whether quotas bind; absent until the log says so.
+pub(crate) const QUOTAS: &[u8] = b"x\0quotas";
+
 /// Key of an agreement.
 pub(crate) fn agreement(hash: RecordHash) -> Vec<u8> {
     join(b'A', &hash.0, &[])
@@ -229,6 +232,8 @@ pub(crate) enum Kept {
     Run,
     /// Tenant, digest: erased.
     Erased,
+    /// Agent: the newest score that its tenant asked for.
+    Computed,
 }
 
 /// Key of something that a family of records keeps.

@@ -87,7 +87,7 @@ pub use map::{
     staple_parts, waiting,
 };
 pub use memory::MemoryState;
-pub use metering::{Counters, Metric, Usage, usage};
+pub use metering::{Counters, Metric, QuotaExceeded, Usage, quotas_bind, usage};
 pub use policies::POLICIES_MAX;
 pub use private::{
     Expect, PRIVATE_BYTES_MAX, PRIVATE_EXPECTS_MAX, PRIVATE_KEY_BYTES_MAX, PRIVATE_SWEEP_MAX,
@@ -98,14 +98,15 @@ pub use receipts::{ReceiptMark, receipt_about};
 pub use registry::{Lineage, SCOPE_DEFINITIONS_MAX, Tool};
 pub use rejection::{Code, Rejection};
 pub use replay::{ReplayError, ReplayFault, ReplayState, Replayer, Step, StepError};
+pub use scores::ComputedScore;
 pub use sessions::{Session, SessionStanding};
 pub use severity::{TENANT_CAP_DAYS, tenant_cap_bp};
 pub use signature_job::SignatureJob;
 pub use signer::{Points, SignatureChecker, SignatureFault, check_signature, signer_key};
 pub use status::{
-    LogStatus, agent, agent_key, agreement, chain, children, claim, decision, document, erased, flags,
-    genesis, grant, grant_fault, log_keys, open_sessions, receipt_mark, record_at, record_index, run,
-    session, status, tenant, trust_closing_score, trust_reading,
+    LogStatus, agent, agent_key, agreement, chain, children, claim, computed_score, decision, document,
+    erased, flags, genesis, grant, grant_fault, log_keys, open_sessions, receipt_mark, record_at,
+    record_index, run, session, status, tenant, trust_closing_score, trust_reading,
 };
 pub use subject::{Subject, public_status};
 pub use values::{

@@ -1,10 +1,10 @@
 //! Rules of the log over time: `log.policy`, `trust.algorithm`.
 
-use ledger_format::record::{LogPolicy, TenantId, TrustAlgorithm};
+use ledger_format::record::{LogPolicy, Quotas, TenantId, TrustAlgorithm};
 
 use crate::applied::Alarm;
 use crate::batch::{Batch, Stop};
-use crate::fields::value;
+use crate::fields::{value, word_parts};
 use crate::keys;
 use crate::rejection::{Code, Rejection};
 use crate::trust;
@@ -19,10 +19,23 @@ value! {
     }
 }
 
+word_parts!(Quotas);
+
+value! {
+    /// Whether quotas bind.
+    pub(crate) QuotaRule {
+        /// What becomes of a record above a quota.
+        quotas: Quotas,
+    }
+}
+
 pub(crate) fn policy<V: View + ?Sized>(batch: &mut Batch<'_, V>, body: &LogPolicy) -> Result<(), Stop> {
     let genesis = batch.genesis()?;
     if let Some(policy) = &body.policy {
         batch.put_genesis(Genesis { policy: policy.clone(), ..(*genesis).clone() });
+    }
+    if let Some(quotas) = body.quotas {
+        batch.put(keys::QUOTAS.to_vec(), QuotaRule { quotas });
     }
     if let Some(seeds) = &body.seeds {
         let mut concerned = batch.seeds()?;

@@ -2,6 +2,8 @@
 
 use ledger_format::record::RecordError;
 
+use crate::metering::QuotaExceeded;
+
 /// A refusal, the same on every replica. Nothing was logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -13,6 +15,8 @@ pub struct Rejection {
     pub message: String,
     /// What the sender can do.
     pub fix: String,
+    /// With [`Code::QuotaExceeded`]: which quota.
+    pub quota: Option<QuotaExceeded>,
 }
 
 impl std::error::Error for Rejection {}
@@ -245,6 +249,8 @@ codes! {
     GuardrailUnknown = "guardrail_unknown",
     /// The subject is erased.
     SubjectErased = "subject_erased",
+    /// More than the tenant's plan includes, in a log that enforces quotas.
+    QuotaExceeded = "quota_exceeded",
     /// The node id belongs to another disk.
     NodeIdUsed = "node_id_used",
 }
@@ -275,7 +281,7 @@ impl Rejection {
         message: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
-        Self { code, field: field.into(), message: message.into(), fix: fix.into() }
+        Self { code, field: field.into(), message: message.into(), fix: fix.into(), quota: None }
     }
 }
 

@@ -5,12 +5,13 @@
 
 use std::cell::RefCell;
 
-use ledger_format::record::{AgentId, TenantId, Ulid};
+use ledger_format::record::{AgentId, Record, TenantId, TrustCompute, Ulid};
 
 use crate::applied::Alarm;
-use crate::batch::Batch;
+use crate::batch::{Batch, Stop};
 use crate::fields::value;
-use crate::keys;
+use crate::keys::{self, Kept};
+use crate::metering::Metric;
 use crate::overlay::Raw;
 use crate::subject::Subject;
 use crate::trust::{self, AgentState, Citation, EngineError, Id, Input, Reading, TrustStore, What};
@@ -25,6 +26,40 @@ value! {
         /// The number.
         value: u64,
     }
+}
+
+value! {
+    /// The newest score of an agent that its tenant asked for.
+    pub ComputedScore {
+        /// Index of the record that asked: the score is as of this entry.
+        index: u64,
+        /// The log's time in it, ms since 1970.
+        log_ms: u64,
+        /// The score in basis points; `None` is unscored.
+        score_bp: Option<u64>,
+        /// [`Reading::explain`]: everything that the score comes from, in canonical JSON.
+        explanation: String,
+    }
+}
+
+/// Where that score is kept.
+pub(crate) fn computed_key(agent: AgentId) -> Vec<u8> {
+    keys::kept(Kept::Computed, &agent.0.to_bytes(), &[])
+}
+
+pub(crate) fn compute<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    record: &Record,
+    body: &TrustCompute,
+) -> Result<(), Stop> {
+    batch.agent_of(record.tenant, body.agent, "body.agent")?;
+    batch.count_usage(record.tenant, Metric::TrustComputes)?;
+    let (index, log_ms) = (batch.next_index(), batch.service.log_ms);
+    let reading = batch.trust_of(body.agent)?;
+    let explanation = String::from_utf8(reading.explain(log_ms)).unwrap_or_default();
+    let score_bp = reading.score;
+    batch.put(computed_key(body.agent), ComputedScore { index, log_ms, score_bp, explanation });
+    Ok(())
 }
 
 /// The name of an agent in trust inputs: its canonical id.

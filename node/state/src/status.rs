@@ -16,7 +16,7 @@ use crate::decisions::DecisionAt;
 use crate::federation::Agreement;
 use crate::keys::{self, Kept};
 use crate::receipts::{ReceiptMark, receipt_about};
-use crate::scores::Number;
+use crate::scores::{ComputedScore, Number, computed_key};
 use crate::sessions::Session;
 use crate::trust::{AgentState, Reading};
 use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, LogKeys, RecordAt, Service, Tenant, Tree, Value};
@@ -122,6 +122,11 @@ pub fn receipt_mark(view: &(impl View + ?Sized), tenant: Ulid, id: ReceiptId) ->
 /// A run of a workflow.
 pub fn run(view: &(impl View + ?Sized), id: OrchestrationId) -> Option<Run> {
     find(view, &keys::kept(Kept::Run, &id.0.to_bytes(), &[]))
+}
+
+/// The newest score of the agent that its tenant asked for.
+pub fn computed_score(view: &(impl View + ?Sized), id: AgentId) -> Option<ComputedScore> {
+    find(view, &computed_key(id))
 }
 
 /// A document.

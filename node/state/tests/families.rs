@@ -159,7 +159,7 @@ fn an_attestation_cites_a_meeting_of_the_two() {
     log.must(By::Agent(3), attest(3, 1, met.index));
     assert_eq!(log.score(1), before, "tenant 2 is nobody to the log yet");
     // Tenant 1 becomes a seed: its word counts in full, and tenant 2, with an agreement and 40 days old, counts by half.
-    let seeds = LogPolicy { policy: None, seeds: Some(vec![TenantId(tenant(1).0)]) };
+    let seeds = LogPolicy { policy: None, quotas: None, seeds: Some(vec![TenantId(tenant(1).0)]) };
     log.must(By::Log, Body::LogPolicy(Box::new(seeds)));
     let mut body = offer(2, Some(1), (2, 3), &["invoice:read"]);
     (body.agreement, body.limits.expires_at) = (Some(agreed), log.ms + MINUTE);

@@ -5,11 +5,13 @@ mod world;
 use std::collections::BTreeMap;
 
 use ledger_format::record::{
-    Body, ComplianceCheck, ComplianceCheckId, Entry, Framework, Plan, Record, SessionEnd, Ulid,
+    Body, ComplianceCheck, ComplianceCheckId, Entry, Framework, LogPolicy, Plan, Quotas, Record, SessionEnd,
+    TenantUpdate, TrustCompute, Ulid,
 };
 use ledger_state::trust::DAY_MS;
-use ledger_state::{MemoryState, Month, Outcome, Replayer, Usage, usage};
+use ledger_state::{Code, MemoryState, Metric, Month, Outcome, QuotaExceeded, Replayer, Usage, usage};
 use proptest::prelude::*;
+use world::speak::*;
 use world::*;
 
 fn month(text: &str) -> Month {
@@ -97,6 +99,118 @@ fn agents_count_until_they_end() {
     // A kill of what is revoked already ends it once; the cascade ends the rest.
     index(&one(&mut state, &kill(504, 1, true)));
     assert_eq!(agents(&state), 0);
+}
+
+fn quotas(quotas: Quotas) -> Body {
+    Body::LogPolicy(Box::new(LogPolicy { policy: None, quotas: Some(quotas), seeds: None }))
+}
+
+fn compute(number: u8) -> Body {
+    Body::TrustCompute(Box::new(TrustCompute { agent: agent(number), on_behalf_of: None }))
+}
+
+#[test]
+fn a_score_that_is_asked_for_is_kept_as_of_its_entry_and_counts() {
+    let mut log = Log::new();
+    log.behave(1, 1, 10);
+    let asked = log.must(By::Tenant(1), compute(1));
+    let kept = ledger_state::computed_score(&log.state, agent(1)).unwrap();
+    let reading = ledger_state::trust_reading(&log.state, agent(1), log.ms).unwrap();
+    assert!(reading.score.is_some(), "unscored says little");
+    assert_eq!((kept.index, kept.log_ms, kept.score_bp), (asked.index, log.ms, reading.score));
+    assert_eq!(kept.explanation.as_bytes(), reading.explain(log.ms));
+    // What comes later changes the score, not what was computed; the next one replaces it.
+    log.ms += DAY;
+    log.behave(1, 1, 100);
+    assert_ne!(log.score(1), reading.score);
+    assert_eq!(ledger_state::computed_score(&log.state, agent(1)), Some(kept));
+    let again = log.must(By::Operator(1), {
+        Body::TrustCompute(Box::new(TrustCompute { agent: agent(1), on_behalf_of: Some("desk".into()) }))
+    });
+    let kept = ledger_state::computed_score(&log.state, agent(1)).unwrap();
+    assert_eq!((kept.index, kept.score_bp), (again.index, log.score(1)));
+    // Receipts, readings, and what is refused count nothing.
+    assert_eq!(log.say(By::Tenant(2), compute(1)).err(), Some("agent_of_other_tenant"));
+    assert_eq!(log.say(By::Tenant(1), compute(9)).err(), Some("agent_unknown"));
+    assert_eq!(used(&log.state, 1, "2026-01").counters.trust_computes, 2);
+    assert_eq!(ledger_state::computed_score(&log.state, agent(2)), None);
+}
+
+/// What the tenant does to use one more of each metric, with the number of the use.
+fn use_one(log: &mut Log, metric: Metric, number: u8) -> Outcome {
+    let record = 3_000 + 300 * metric as u64 + u64::from(number);
+    let record = match metric {
+        Metric::Agents => register_agent(1, record, 40 + number, None),
+        Metric::Sessions => open(record, number, 1, 60, "invoice:*"),
+        Metric::TrustComputes => by_tenant(1, record, compute(1)),
+        Metric::ComplianceChecks => {
+            let body = ComplianceCheck {
+                agent: None,
+                check: ComplianceCheckId(Ulid(number.into())),
+                findings: vec![],
+                framework: Framework::Soc2,
+                on_behalf_of: None,
+            };
+            by_tenant(1, record, Body::ComplianceCheck(Box::new(body)))
+        }
+    };
+    one_at(&mut log.state, log.ms, &record)
+}
+
+#[test]
+fn what_a_plan_does_not_include_is_refused_where_quotas_bind() {
+    let plan = Plan::Developer;
+    for metric in Metric::ALL {
+        // Three agents in a plan of two: what was there before quotas bound stays.
+        let mut log = Log::new();
+        let already = used(&log.state, 1, "2026-01").used(metric);
+        let limit = used(&log.state, 1, "2026-01").limit(metric).unwrap();
+        log.must(By::Log, quotas(Quotas::Enforced));
+        for number in 0..limit.saturating_sub(already) {
+            index(&use_one(&mut log, metric, number as u8));
+        }
+        let before = used(&log.state, 1, "2026-01");
+        let Outcome::Rejected(refused) = use_one(&mut log, metric, 200) else {
+            panic!("{metric:?}: one more than the plan includes was taken");
+        };
+        let resets_ms = (metric != Metric::Agents).then(|| month("2026-02").start_ms());
+        let quota = QuotaExceeded { metric, plan, limit, used: before.used(metric), resets_ms };
+        assert_eq!((refused.code, refused.quota), (Code::QuotaExceeded, Some(quota)));
+        for part in ["developer", metric.as_str(), &limit.to_string(), &before.used(metric).to_string()] {
+            assert!(refused.message.contains(part), "{}", refused.message);
+        }
+        assert_eq!(used(&log.state, 1, "2026-01"), before, "what is refused counts nothing");
+        match metric {
+            Metric::Agents => {
+                // Two are to end before there is room for one: three were there.
+                index(&one(&mut log.state, &revoke(1, 4_000, 4, false)));
+                assert!(matches!(use_one(&mut log, metric, 201), Outcome::Rejected(_)));
+                index(&one(&mut log.state, &revoke(1, 4_001, 2, false)));
+            }
+            _ => log.ms = month("2026-02").start_ms(),
+        }
+        index(&use_one(&mut log, metric, 202));
+    }
+}
+
+#[test]
+fn quotas_bind_from_when_the_log_says_so_and_by_the_plan_of_the_moment() {
+    let mut log = Log::new();
+    let check = |log: &mut Log, number| use_one(log, Metric::ComplianceChecks, number);
+    (0..12).for_each(|number| _ = index(&check(&mut log, number)));
+    assert_eq!(used(&log.state, 1, "2026-01").counters.compliance_checks, 12, "counted, not refused");
+    log.must(By::Log, quotas(Quotas::Enforced));
+    assert_eq!(code(&check(&mut log, 12)), "quota_exceeded");
+    let business = |plan| {
+        let on_behalf_of = Some("desk".into());
+        Body::TenantUpdate(Box::new(TenantUpdate { name: None, on_behalf_of, plan, thresholds: None }))
+    };
+    log.must(By::Operator(1), business(Some(Plan::Business)));
+    index(&check(&mut log, 13));
+    log.must(By::Operator(1), business(Some(Plan::Developer)));
+    assert_eq!(code(&check(&mut log, 14)), "quota_exceeded");
+    log.must(By::Log, quotas(Quotas::Counted));
+    index(&check(&mut log, 15));
 }
 
 proptest! {

@@ -341,7 +341,7 @@ fn decode_fates(body: Bytes, expected: usize) -> Result<Result<Vec<Fate>, Refuse
     }
 }
 
-const KINDS: [RefusedKind; 11] = [
+const KINDS: [RefusedKind; 12] = [
     RefusedKind::Invalid,
     RefusedKind::Unauthenticated,
     RefusedKind::Forbidden,
@@ -353,6 +353,7 @@ const KINDS: [RefusedKind; 11] = [
     RefusedKind::ReadOnly,
     RefusedKind::Timeout,
     RefusedKind::Internal,
+    RefusedKind::Quota,
 ];
 
 fn kind_number(kind: RefusedKind) -> u8 {

@@ -120,6 +120,7 @@ pub(super) fn refused(rejection: &Rejection) -> Refused {
         Code::TenantUnknown | Code::AgentUnknown | Code::LogKeyUnknown | Code::SessionUnknown => {
             RefusedKind::NotFound
         }
+        Code::QuotaExceeded => RefusedKind::Quota,
         Code::NoGenesis => RefusedKind::NoLeader,
         Code::KeyNotValid
         | Code::AgentOfOtherTenant

@@ -72,6 +72,8 @@ pub enum RefusedKind {
     NotFound,
     /// Over a size limit.
     TooLarge,
+    /// More than the tenant's plan includes.
+    Quota,
     /// Too much at once; try again shortly.
     Busy,
     /// No leader for now; try again shortly.

@@ -27,7 +27,7 @@ pub fn status(refused: &Refused) -> Status {
         RefusedKind::Forbidden => Code::PermissionDenied,
         RefusedKind::Conflict => Code::AlreadyExists,
         RefusedKind::NotFound => Code::NotFound,
-        RefusedKind::Busy => Code::ResourceExhausted,
+        RefusedKind::Busy | RefusedKind::Quota => Code::ResourceExhausted,
         RefusedKind::NoLeader | RefusedKind::ReadOnly => Code::Unavailable,
         RefusedKind::Timeout => Code::DeadlineExceeded,
         RefusedKind::Internal => Code::Internal,

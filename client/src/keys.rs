@@ -8,7 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ledger_format::record::{PublicKey, SigningKey};
+use ledger_format::record::{Draft, FederationAgree, Kid, PublicKey, Record, SigningKey, Ulid};
+
+use crate::key_agent::{AgentError, Connection};
 
 /// Ending of key files in a key directory.
 pub const KEY_EXTENSION: &str = "key";
@@ -117,6 +119,62 @@ pub fn public(directory: &Path, typed: &str) -> Result<PublicKey, KeyError> {
         return Ok(key.public());
     }
     PublicKey::parse(text.trim_end()).map_err(|_| KeyError::NotPublic(typed.into()))
+}
+
+/// A key to sign with: from a file, or held by a key agent.
+#[derive(Debug)]
+pub enum KeyHandle {
+    /// Read from its file.
+    File(SigningKey),
+    /// Held by an agent.
+    Agent {
+        /// Its public half.
+        public: PublicKey,
+        /// The agent's socket.
+        socket: PathBuf,
+    },
+}
+
+impl KeyHandle {
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        match self {
+            Self::File(key) => key.public(),
+            Self::Agent { public, .. } => *public,
+        }
+    }
+
+    /// The key's id.
+    pub fn kid(&self) -> Kid {
+        self.public().kid()
+    }
+
+    /// Signs canonical JSON.
+    ///
+    /// # Errors
+    /// The agent does not answer, or says no.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; 64], AgentError> {
+        match self {
+            Self::File(key) => Ok(key.sign(message)),
+            Self::Agent { public, socket } => Connection::open(socket)?.sign(public, message),
+        }
+    }
+
+    /// Signs a record.
+    ///
+    /// # Errors
+    /// As [`Self::sign`].
+    pub fn sign_record(&self, draft: Draft) -> Result<Record, AgentError> {
+        draft.sign_with(self.kid(), |bytes| self.sign(bytes))
+    }
+
+    /// Signs an agreement as the other side of it.
+    ///
+    /// # Errors
+    /// As [`Self::sign`].
+    pub fn sign_agreement(&self, body: &mut FederationAgree, tenant: Ulid) -> Result<(), AgentError> {
+        body.sign_as_peer_with(tenant, self.public(), |bytes| self.sign(bytes))
+    }
 }
 
 #[cfg(test)]

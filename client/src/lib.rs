@@ -15,6 +15,7 @@
 pub mod error;
 pub mod fsck;
 pub mod history;
+pub mod key_agent;
 pub mod keys;
 pub mod monitor;
 pub mod offline;

@@ -1,10 +1,8 @@
 //! `maip agent`: register agents, rotate their keys, revoke them. Their standing: `agent_status`.
 
 use clap::{Args, Subcommand};
-use ledger_client::keys;
-use ledger_format::record::{
-    Actor, AgentId, AgentKey, AgentRegister, AgentType, Body, Scope, SigningKey, Ulid,
-};
+use ledger_client::keys::KeyHandle;
+use ledger_format::record::{Actor, AgentId, AgentKey, AgentRegister, AgentType, Body, Scope, Ulid};
 use serde_json::json;
 
 use super::{
@@ -27,8 +25,8 @@ pub(crate) struct TenantSigner {
 }
 
 impl TenantSigner {
-    pub(crate) fn key(&self, global: &Global) -> Result<SigningKey, Failure> {
-        Ok(keys::read_seed(&keys::locate(&global.key_directory(), &self.tenant_key))?)
+    pub(crate) fn key(&self, global: &Global) -> Result<KeyHandle, Failure> {
+        global.signer(&self.tenant_key)
     }
 }
 
@@ -123,7 +121,7 @@ impl Agent {
                     Some(id) => *id,
                     None => AgentId(new_id()?),
                 };
-                let key = keys::public(&global.key_directory(), key)?;
+                let key = global.public_key(key)?;
                 let body = AgentRegister {
                     agent,
                     denies: sorted(denies),
@@ -147,13 +145,12 @@ impl Agent {
                 )
             }
             Self::RotateKey { agent, tenant, key, new_key, tenant_key, reason, send } => {
-                let directory = global.key_directory();
-                let previous = keys::public(&directory, key)?;
+                let previous = global.public_key(key)?;
                 let (actor, signing) = match tenant_key {
-                    Some(file) => (Actor::Tenant, keys::read_seed(&keys::locate(&directory, file))?),
-                    None => (Actor::Agent(*agent), keys::read_seed(&keys::locate(&directory, key))?),
+                    Some(file) => (Actor::Tenant, global.signer(file)?),
+                    None => (Actor::Agent(*agent), global.signer(key)?),
                 };
-                let new = keys::public(&directory, new_key)?;
+                let new = global.public_key(new_key)?;
                 let body = AgentKey {
                     agent: *agent,
                     key: new,

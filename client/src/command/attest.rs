@@ -1,7 +1,6 @@
 //! `maip attest`: an agent says of another how it was to deal with it.
 
 use clap::Args;
-use ledger_client::keys;
 use ledger_format::record::{Actor, AgentId, AttestPeer, Body, PeerVerdict, Ulid};
 use serde_json::json;
 
@@ -38,7 +37,7 @@ pub(crate) struct Attest {
 
 impl Attest {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
-        let key = keys::read_seed(&keys::locate(&global.key_directory(), &self.key))?;
+        let key = global.signer(&self.key)?;
         let body = AttestPeer {
             agent: self.by,
             interaction: self.interaction,

@@ -94,6 +94,7 @@ impl Peer {
             ca: self.ca.clone(),
             log: self.log.clone(),
             keys: None,
+            key_socket: None,
             timeout: own.timeout,
             json: own.json,
         }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use ledger_client::keys;
+use ledger_client::keys::KeyHandle;
 use ledger_format::record::{
     Actor, AgentId, Body, DelegationId, DelegationOffer, GrantLimits, GrantTo, Kid, RecordHash, Scope,
-    SigningKey, TenantId, Ulid,
+    TenantId, Ulid,
 };
 use serde_json::{Value, json};
 
@@ -215,7 +215,7 @@ impl Offer {
         Ok(Exit::Ok)
     }
 
-    fn signer(&self, global: &Global) -> Result<(Actor, SigningKey), Failure> {
+    fn signer(&self, global: &Global) -> Result<(Actor, KeyHandle), Failure> {
         let (actor, name) = match (&self.tenant_key, self.from, &self.key) {
             (Some(name), _, _) => (Actor::Tenant, name),
             (None, Some(from), Some(name)) => (Actor::Agent(from), name),
@@ -225,7 +225,7 @@ impl Offer {
                 );
             }
         };
-        Ok((actor, keys::read_seed(&keys::locate(&global.key_directory(), name))?))
+        Ok((actor, global.signer(name)?))
     }
 }
 

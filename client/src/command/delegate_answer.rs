@@ -3,9 +3,10 @@
 use std::{fs, path::PathBuf};
 
 use clap::{Args, ValueHint};
+use ledger_client::keys::KeyHandle;
 use ledger_format::record::{
-    Actor, Body, DelegationAccept, DelegationId, DelegationReject, DelegationRevoke, RecordHash, SigningKey,
-    Ulid, record_hash,
+    Actor, Body, DelegationAccept, DelegationId, DelegationReject, DelegationRevoke, RecordHash, Ulid,
+    record_hash,
 };
 use serde_json::json;
 
@@ -134,7 +135,7 @@ fn log(
     out: &Out,
     send: &Send,
     tenant: Ulid,
-    signer: (Actor, SigningKey),
+    signer: (Actor, KeyHandle),
     grant: DelegationId,
     body: Body,
     words: &str,

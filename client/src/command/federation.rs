@@ -3,7 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
-use ledger_client::keys;
 use ledger_format::record::{
     Body, FederationAgree, FederationEnd, PeerSignature, PublicKey, RecordHash, Scope, TenantId, Ulid,
 };
@@ -70,9 +69,9 @@ pub(crate) struct SignAgreement {
 
 impl SignAgreement {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
-        let key = keys::read_seed(&keys::locate(&global.key_directory(), &self.key))?;
+        let key = global.signer(&self.key)?;
         let mut body = self.terms.body(key.public(), [0; 64]);
-        body.sign_as_peer(self.tenant, &key);
+        key.sign_agreement(&mut body, self.tenant)?;
         let signature = URL_SAFE_NO_PAD.encode(body.peer_sig.value);
         let json = json!({
             "ok": true, "peer_signature": signature, "peer_key": key.public().to_string(),
@@ -101,7 +100,7 @@ pub(crate) struct Agree {
 
 impl Agree {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
-        let peer_key = keys::public(&global.key_directory(), &self.peer_key)?;
+        let peer_key = global.public_key(&self.peer_key)?;
         let body = self.terms.body(peer_key, self.peer_signature);
         body.verify_peer(self.signer.tenant).map_err(|_| {
             Failure::no("the peer has not signed this agreement")

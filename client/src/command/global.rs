@@ -3,8 +3,13 @@
 use std::{env, fs, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueHint};
-use ledger_client::{DirSource, Nodes, NodesConfig, Source, transport::HttpSource};
-use ledger_format::Policy;
+use ledger_client::{
+    DirSource, Nodes, NodesConfig, Source,
+    key_agent::Connection,
+    keys::{self, KeyHandle},
+    transport::HttpSource,
+};
+use ledger_format::{Policy, record::PublicKey};
 use serde::Deserialize;
 
 use super::{out::Failure, time::duration};
@@ -29,6 +34,9 @@ pub(crate) struct Global {
     /// Directory in which keys are looked up by name. Default: ~/.config/maip/keys.
     #[arg(long, global = true, env = "MAIP_KEYS", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) keys: Option<PathBuf>,
+    /// Socket of a key agent (`maip key agent serve`), which is asked for keys before files are.
+    #[arg(long, global = true, env = "MAIP_KEY_SOCKET", value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) key_socket: Option<PathBuf>,
     /// How long one call may wait, e.g. 30s.
     #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) timeout: Duration,
@@ -178,6 +186,28 @@ impl Global {
             Failure::cannot("no policy: nothing says whom to trust")
                 .next("give --policy FILE (or MAIP_POLICY), or --devnet DIR")
         })
+    }
+
+    /// The key to sign with: one that the key agent holds by that name, else a key file or a name in the key directory.
+    pub(crate) fn signer(&self, typed: &str) -> Result<KeyHandle, Failure> {
+        if let Some(key) = self.held(typed)? {
+            return Ok(key);
+        }
+        Ok(KeyHandle::File(keys::read_seed(&keys::locate(&self.key_directory(), typed))?))
+    }
+
+    /// A public key: one that the key agent holds, else the key itself, a file, or a name in the key directory.
+    pub(crate) fn public_key(&self, typed: &str) -> Result<PublicKey, Failure> {
+        match self.held(typed)? {
+            Some(key) => Ok(key.public()),
+            None => Ok(keys::public(&self.key_directory(), typed)?),
+        }
+    }
+
+    fn held(&self, typed: &str) -> Result<Option<KeyHandle>, Failure> {
+        let Some(socket) = &self.key_socket else { return Ok(None) };
+        let public = Connection::open(socket)?.find(typed)?;
+        Ok(public.map(|public| KeyHandle::Agent { public, socket: socket.clone() }))
     }
 
     /// The directory of keys.

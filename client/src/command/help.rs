@@ -24,7 +24,13 @@ pub(crate) const KEY: &str = "\
 Examples:
   maip key new --out agent.key
   maip key new --name agent            (into the key directory, then --key agent finds it)
-  maip key show agent.key";
+  maip key show agent.key
+  maip key agent serve --socket agent.sock --idle 30m &
+  maip receipt log --key-socket agent.sock --key agent --tenant T --agent A --action invoice:read
+  maip key agent list --key-socket agent.sock
+  maip key agent add next.key --key-socket agent.sock
+  maip key agent remove next --key-socket agent.sock
+  maip key agent stop --key-socket agent.sock";
 
 pub(crate) const TENANT: &str = "\
 Examples:

@@ -7,7 +7,7 @@ use ledger_client::keys;
 use ledger_format::record::SigningKey;
 use serde_json::json;
 
-use super::{Done, Exit, Failure, Global, Out};
+use super::{Done, Exit, Failure, Global, Out, key_agent::KeyAgent};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
@@ -20,6 +20,9 @@ pub(crate) enum Key {
         #[arg(long, conflicts_with = "out")]
         name: Option<String>,
     },
+    /// Hold keys in a process, as ssh-agent does, and sign with them for your other commands.
+    #[command(subcommand)]
+    Agent(KeyAgent),
     /// Print the public half of a key and its id.
     Show {
         /// A key file, a name in the key directory, or a public key.
@@ -50,8 +53,9 @@ impl Key {
                 });
                 out.answer(&text, &json);
             }
+            Self::Agent(agent) => return agent.run(global, out),
             Self::Show { key } => {
-                let public = keys::public(&global.key_directory(), key)?;
+                let public = global.public_key(key)?;
                 let text = format!("public key  {public}\nkey id      {}", public.kid());
                 let json =
                     json!({ "ok": true, "public_key": public.to_string(), "kid": public.kid().to_string() });

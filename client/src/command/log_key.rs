@@ -1,7 +1,6 @@
 //! `maip admin log-key`: one verifier key of the log takes over from another.
 
 use clap::{Args, Subcommand, ValueHint};
-use ledger_client::keys;
 use ledger_format::{
     SignatureType, Vkey,
     record::{Actor, Body, LogKeyAction, Ulid},
@@ -43,7 +42,7 @@ impl LogKey {
             Self::Retire(change) => (change, LogKeyAction::Retire, "signs for the log no more"),
         };
         let vkey = change.vkey.to_string();
-        let key = keys::read_seed(&keys::locate(&global.key_directory(), &change.operator_key))?;
+        let key = global.signer(&change.operator_key)?;
         let stated = Stated {
             operator: Some(&change.admin),
             id: None,

@@ -20,6 +20,7 @@ mod help;
 mod history;
 mod ids;
 mod key;
+mod key_agent;
 mod kill;
 mod log_key;
 mod monitor;

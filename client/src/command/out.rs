@@ -181,6 +181,20 @@ impl From<SourceError> for Failure {
     }
 }
 
+impl From<ledger_client::key_agent::AgentError> for Failure {
+    fn from(error: ledger_client::key_agent::AgentError) -> Self {
+        use ledger_client::key_agent::AgentError;
+        let next = match &error {
+            AgentError::Unreachable { path, .. } => {
+                format!("maip key agent serve --socket {}", path.display())
+            }
+            AgentError::NotOurs { .. } => "give the --key-socket of an agent that you started".into(),
+            _ => "`maip key agent list` shows what it holds".into(),
+        };
+        Failure::cannot("the key agent did not do it").why(error).next(next)
+    }
+}
+
 impl From<ledger_client::keys::KeyError> for Failure {
     fn from(error: ledger_client::keys::KeyError) -> Self {
         use ledger_client::keys::KeyError;

@@ -70,7 +70,7 @@ impl Put {
             None if members.contains_key("policy") => {}
             None => drop(members.insert("policy".into(), json!(PolicyId(new_id()?).to_string()))),
         }
-        let body = body("policy.put", json, self.signer.tenant, Actor::Tenant, &key)?;
+        let body = body("policy.put", json, self.signer.tenant, Actor::Tenant, key.kid())?;
         let (id, words) = match &body {
             Body::PolicyPut(put) => {
                 (put.policy, format!("policy {:?} is active as {}", put.name, put.policy))

@@ -3,7 +3,6 @@
 use std::{fs, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
-use ledger_client::keys;
 use ledger_format::record::{
     ActionOutcome, ActionVerdict, Actor, AgentId, Body, DelegationId, DetailValue, Digest, ReceiptAction,
     ReceiptId, RecordHash, Scope, SessionId, Ulid,
@@ -114,7 +113,7 @@ impl Receipt {
                 return Err(Failure::cannot("no key to sign with").next("give --key or --tenant-key"));
             }
         };
-        let key = keys::read_seed(&keys::locate(&global.key_directory(), name))?;
+        let key = global.signer(name)?;
         let mut detail = log.details.clone();
         detail.sort_by(|a, b| a.0.cmp(&b.0));
         let body = ReceiptAction {

@@ -3,7 +3,6 @@
 use std::{fs, path::PathBuf};
 
 use clap::{Subcommand, ValueHint};
-use ledger_client::keys;
 use ledger_format::record::{Record as Parsed, RecordError, json as canonical};
 use serde_json::{Value, json};
 
@@ -52,7 +51,7 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, Failure> {
 
 /// Brings the JSON into its canonical form, signs it, and reads the result back as a record.
 fn sign(global: &Global, out: &Out, file: &PathBuf, key: &str, target: Option<&PathBuf>) -> Done {
-    let key = keys::read_seed(&keys::locate(&global.key_directory(), key))?;
+    let key = global.signer(key)?;
     let not = |why: String| Failure::no(format!("{} is not an unsigned record", file.display())).why(why);
     let mut value: Value = serde_json::from_slice(&read(file)?).map_err(|e| not(e.to_string()))?;
     let Value::Object(members) = &mut value else { return Err(not("it is not a JSON object".into())) };
@@ -60,7 +59,7 @@ fn sign(global: &Global, out: &Out, file: &PathBuf, key: &str, target: Option<&P
         out.remark("its `sig` is replaced");
     }
     let unsigned = canonical_bytes(&value).map_err(not)?;
-    let signature = key.sign(&unsigned);
+    let signature = key.sign(&unsigned)?;
     value["sig"] = json!({ "alg": "ed25519", "kid": key.kid().to_string(), "value": base64url(&signature) });
     let signed = canonical_bytes(&value).map_err(not)?;
     Parsed::parse(&signed).map_err(|e| not(e.to_string()))?;
@@ -117,7 +116,7 @@ fn show(global: &Global, out: &Out, file: &PathBuf, key: Option<&str>) -> Done {
     let checked = match key {
         None => "not checked: no --key was given".to_owned(),
         Some(key) => {
-            let key = keys::public(&global.key_directory(), key)?;
+            let key = global.public_key(key)?;
             record
                 .verify_signature(&key)
                 .map_err(|e| Failure::no("the record's signature does not hold").why(e))?;

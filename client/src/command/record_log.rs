@@ -4,7 +4,7 @@ use std::{fs, io::Read as _};
 
 use clap::{Args, builder::PossibleValuesParser};
 use ledger_format::record::{
-    Actor, Body, FieldInfo, Record, RecordError, RecordHash, SigningKey, TYPES, TypeInfo, Ulid,
+    Actor, Body, FieldInfo, Kid, Record, RecordError, RecordHash, TYPES, TypeInfo, Ulid,
 };
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ impl RecordLog {
             None if actor == Actor::Operator => Ulid::NIL,
             None => return Err(Failure::cannot("no tenant").next("give --tenant or MAIP_TENANT")),
         };
-        let body = body(&self.type_name, read_json(&self.body)?, tenant, actor, &key)?;
+        let body = body(&self.type_name, read_json(&self.body)?, tenant, actor, key.kid())?;
         let by_operator = actor == Actor::Operator || matches!(body, Body::TenantRegister(_));
         let stated = Stated {
             operator: by_operator.then_some(&self.admin),
@@ -98,13 +98,13 @@ pub(crate) fn body(
     body: Value,
     tenant: Ulid,
     actor: Actor,
-    key: &SigningKey,
+    kid: Kid,
 ) -> Result<Body, Failure> {
     let refuse = |why: String| Failure::no(format!("this is not the body of a {type_name}")).why(why);
     // Only whole records can be read, so the body is put into one. Its signature is never looked at.
     let record = json!({
         "actor": actor.to_string(), "at": 0, "body": body, "id": Ulid::NIL.to_string(),
-        "sig": { "alg": "ed25519", "kid": key.kid().to_string(), "value": "A".repeat(SIGNATURE_CHARS) },
+        "sig": { "alg": "ed25519", "kid": kid.to_string(), "value": "A".repeat(SIGNATURE_CHARS) },
         "tenant": tenant.to_string(), "type": type_name, "v": 1,
     });
     let bytes = canonical_bytes(&record).map_err(refuse)?;
@@ -145,7 +145,7 @@ fn field_of(info: &TypeInfo, path: &str) -> Option<&'static FieldInfo> {
 
 #[cfg(test)]
 mod tests {
-    use ledger_format::record::Draft;
+    use ledger_format::record::{Draft, SigningKey};
 
     use super::*;
 
@@ -154,7 +154,7 @@ mod tests {
     }
 
     fn read(type_name: &str, value: Value) -> Result<Body, Failure> {
-        body(type_name, value, Ulid(0x77), Actor::Tenant, &key())
+        body(type_name, value, Ulid(0x77), Actor::Tenant, key().kid())
     }
 
     #[test]

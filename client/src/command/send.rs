@@ -8,9 +8,10 @@ use std::{
 
 use clap::{Args, ValueEnum, ValueHint};
 use ledger_client::Submitted;
+use ledger_client::keys::KeyHandle;
 use ledger_format::{
     TlogProof,
-    record::{Actor, Body, Draft, Record, RecordHash, SigningKey, Ulid},
+    record::{Actor, Body, Draft, Record, RecordHash, Ulid},
 };
 use ledger_proto::v1;
 use serde_json::{Value, json};
@@ -107,7 +108,7 @@ impl Send {
         global: &Global,
         out: &Out,
         stated: Stated<'_>,
-        key: &SigningKey,
+        key: &KeyHandle,
         words: &str,
         extra: Value,
     ) -> Done {
@@ -123,7 +124,7 @@ impl Send {
         global: &Global,
         out: &Out,
         stated: Stated<'_>,
-        key: &SigningKey,
+        key: &KeyHandle,
     ) -> Result<Option<Sent>, Failure> {
         let draft = Draft {
             id: stated.id.map_or_else(new_id, Ok)?,
@@ -134,7 +135,7 @@ impl Send {
             prev: stated.prev,
             body: stated.body,
         };
-        let record = draft.sign(key);
+        let record = key.sign_record(draft)?;
         record.check().map_err(|e| {
             let next = what_to_do(record.type_name(), &e);
             Failure::cannot("the record breaks a rule of its type").why(e).next(next)

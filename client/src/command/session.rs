@@ -1,10 +1,10 @@
 //! `maip session`: open, refresh, hand over and close sessions.
 
 use clap::{Args, Subcommand};
-use ledger_client::keys;
+use ledger_client::keys::KeyHandle;
 use ledger_format::record::{
     Actor, AgentId, Body, Scope, SessionClose, SessionEnd, SessionHandoff, SessionId, SessionOpen,
-    SessionRefresh, SigningKey, Ulid,
+    SessionRefresh, Ulid,
 };
 use serde_json::json;
 
@@ -34,8 +34,8 @@ pub(crate) struct Owner {
 
 impl Owner {
     /// The actor and its key.
-    pub(crate) fn signer(&self, global: &Global) -> Result<(Actor, SigningKey), Failure> {
-        let read = |name: &str| keys::read_seed(&keys::locate(&global.key_directory(), name));
+    pub(crate) fn signer(&self, global: &Global) -> Result<(Actor, KeyHandle), Failure> {
+        let read = |name: &str| global.signer(name);
         match (&self.tenant_key, &self.key) {
             (Some(name), _) => Ok((Actor::Tenant, read(name)?)),
             (None, Some(name)) => Ok((Actor::Agent(self.agent), read(name)?)),
@@ -114,8 +114,7 @@ impl Session {
         match self {
             Self::Open { owner, scopes, ttl, audience, proof_key, send } => {
                 let session = SessionId(new_id()?);
-                let proof_key =
-                    proof_key.as_ref().map(|key| keys::public(&global.key_directory(), key)).transpose()?;
+                let proof_key = proof_key.as_ref().map(|key| global.public_key(key)).transpose()?;
                 let body = SessionOpen {
                     agent: owner.agent,
                     audience: audience.clone(),

@@ -1,13 +1,13 @@
 //! Who signs a record: an agent, its tenant, or the operator for one of them.
 
 use clap::Args;
-use ledger_client::keys;
-use ledger_format::record::{Actor, AgentId, Body, SigningKey, Ulid};
+use ledger_client::keys::KeyHandle;
+use ledger_format::record::{Actor, AgentId, Body, Ulid};
 
 use super::{Failure, Global, agent::agent_id, global::AdminKey, send::Stated, tenant::tenant_id};
 
-fn read(global: &Global, name: &str) -> Result<SigningKey, Failure> {
-    Ok(keys::read_seed(&keys::locate(&global.key_directory(), name))?)
+fn read(global: &Global, name: &str) -> Result<KeyHandle, Failure> {
+    global.signer(name)
 }
 
 /// An agent or a tenant.
@@ -26,7 +26,7 @@ pub(crate) struct AgentOrTenant {
 
 impl AgentOrTenant {
     /// The actor and its key.
-    pub(crate) fn actor(&self, global: &Global) -> Result<(Actor, SigningKey), Failure> {
+    pub(crate) fn actor(&self, global: &Global) -> Result<(Actor, KeyHandle), Failure> {
         match (self.agent, &self.key, &self.tenant_key) {
             (_, _, Some(name)) => Ok((Actor::Tenant, read(global, name)?)),
             (Some(agent), Some(name), None) => Ok((Actor::Agent(agent), read(global, name)?)),
@@ -50,7 +50,7 @@ pub(crate) struct Signer {
 
 impl Signer {
     /// The actor and its key.
-    pub(crate) fn actor(&self, global: &Global) -> Result<(Actor, SigningKey), Failure> {
+    pub(crate) fn actor(&self, global: &Global) -> Result<(Actor, KeyHandle), Failure> {
         match &self.operator_key {
             Some(name) => Ok((Actor::Operator, read(global, name)?)),
             None => self.own.actor(global),
@@ -83,7 +83,7 @@ impl TenantOrOperator {
         &self,
         global: &Global,
         body: impl FnOnce(Option<String>) -> Body,
-    ) -> Result<(Stated<'_>, SigningKey), Failure> {
+    ) -> Result<(Stated<'_>, KeyHandle), Failure> {
         let body = body(self.on_behalf_of.clone());
         let (actor, name) = match (&self.operator_key, &self.tenant_key) {
             (Some(name), _) => (Actor::Operator, name),

@@ -1,7 +1,6 @@
 //! `maip tenant`: who is responsible for agents. Changes of a tenant: `tenant_status`.
 
 use clap::Subcommand;
-use ledger_client::keys;
 use ledger_format::record::{Actor, Body, TenantId, TenantRegister, Ulid};
 use serde_json::json;
 
@@ -53,7 +52,7 @@ impl Tenant {
             Self::Usage(usage) => return usage.run(global, out),
             Self::Reactivate(standing) => return standing.reactivate(global, out),
         };
-        let key = keys::read_seed(&keys::locate(&global.key_directory(), key))?;
+        let key = global.signer(key)?;
         let tenant = id.map_or_else(new_id, Ok::<_, Failure>)?;
         let body =
             TenantRegister { key: Some(key.public()), name: name.clone(), on_behalf_of: None, plan: None };

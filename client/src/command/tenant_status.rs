@@ -1,7 +1,6 @@
 //! `maip tenant update|key|suspend|reactivate`: changes of a tenant.
 
 use clap::Args;
-use ledger_client::keys;
 use ledger_format::record::{
     Body, Plan, TenantKey, TenantReactivate, TenantSuspend, TenantUpdate, TrustThresholds,
 };
@@ -59,9 +58,8 @@ pub(crate) struct NewKey {
 
 impl NewKey {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
-        let directory = global.key_directory();
-        let new = keys::public(&directory, &self.new_key)?;
-        let named = self.previous.as_ref().map(|key| keys::public(&directory, key)).transpose()?;
+        let new = global.public_key(&self.new_key)?;
+        let named = self.previous.as_ref().map(|key| global.public_key(key)).transpose()?;
         let (mut stated, key) = self.signer.state(global, |on_behalf_of| {
             let (previous, reason) = (named.map(|key| key.kid()), self.reason.clone());
             Body::TenantKey(Box::new(TenantKey { key: new, on_behalf_of, previous, reason }))

@@ -5,6 +5,7 @@ mod commands;
 mod decision;
 mod delegate;
 mod history;
+mod key_agent;
 mod kill;
 mod monitor;
 mod multi;

@@ -166,11 +166,24 @@ impl Draft {
 
     /// Signs. The key says what it is asked to say: whether the fields keep their limits is [`Record::check`]'s question.
     pub fn sign(self, key: &SigningKey) -> Record {
+        let signed = self.sign_with(key.kid(), |bytes| Ok::<_, std::convert::Infallible>(key.sign(bytes)));
+        signed.unwrap_or_else(|never| match never {})
+    }
+
+    /// As [`Self::sign`], for a key that is somewhere else: `sign` is given [`Record::signed_bytes`].
+    ///
+    /// # Errors
+    /// Those of `sign`.
+    pub fn sign_with<E>(
+        self,
+        kid: Kid,
+        sign: impl FnOnce(&[u8]) -> Result<[u8; 64], E>,
+    ) -> Result<Record, E> {
         let Draft { actor, anchor, at, body, id, prev, tenant } = self;
-        let sig = Signature { kid: key.kid(), value: [0; 64] };
+        let sig = Signature { kid, value: [0; 64] };
         let mut record = Record { actor, anchor, at, body, id, prev, sig, tenant };
-        record.sig.value = key.sign(&record.signed_bytes());
-        record
+        record.sig.value = sign(&record.signed_bytes())?;
+        Ok(record)
     }
 }
 

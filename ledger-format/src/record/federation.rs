@@ -112,9 +112,25 @@ impl FederationAgree {
 
     /// Puts the peer's signature in. The peer's key becomes `peer_key`.
     pub fn sign_as_peer(&mut self, tenant: Ulid, key: &SigningKey) {
-        self.peer_key = key.public();
-        let value = key.sign(&self.agreed_bytes(tenant));
-        self.peer_sig = PeerSignature { kid: key.public().kid(), value };
+        let signed =
+            self.sign_as_peer_with(tenant, key.public(), |b| Ok::<_, std::convert::Infallible>(key.sign(b)));
+        signed.unwrap_or_else(|never| match never {});
+    }
+
+    /// As [`Self::sign_as_peer`], for a key that is somewhere else.
+    ///
+    /// # Errors
+    /// Those of `sign`.
+    pub fn sign_as_peer_with<E>(
+        &mut self,
+        tenant: Ulid,
+        key: PublicKey,
+        sign: impl FnOnce(&[u8]) -> Result<[u8; 64], E>,
+    ) -> Result<(), E> {
+        self.peer_key = key;
+        let value = sign(&self.agreed_bytes(tenant))?;
+        self.peer_sig = PeerSignature { kid: key.kid(), value };
+        Ok(())
     }
 
     /// Whether the peer has signed this agreement with `peer_key`.

@@ -118,7 +118,7 @@ impl From<QuotaExceeded> for Rejection {
             None => ("", String::new(), "end an agent, or let the operator change the plan"),
         };
         let message = format!("plan {plan} includes {limit} {metric}{span}, and {used} are used{reset}");
-        Self { quota: Some(quota), ..Rejection::new(Code::QuotaExceeded, "", message, fix) }
+        Self { quota: Some(Box::new(quota)), ..Rejection::new(Code::QuotaExceeded, "", message, fix) }
     }
 }
 

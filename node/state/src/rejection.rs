@@ -16,7 +16,7 @@ pub struct Rejection {
     /// What the sender can do.
     pub fix: String,
     /// With [`Code::QuotaExceeded`]: which quota.
-    pub quota: Option<QuotaExceeded>,
+    pub quota: Option<Box<QuotaExceeded>>,
 }
 
 impl std::error::Error for Rejection {}

@@ -175,7 +175,7 @@ fn what_a_plan_does_not_include_is_refused_where_quotas_bind() {
         };
         let resets_ms = (metric != Metric::Agents).then(|| month("2026-02").start_ms());
         let quota = QuotaExceeded { metric, plan, limit, used: before.used(metric), resets_ms };
-        assert_eq!((refused.code, refused.quota), (Code::QuotaExceeded, Some(quota)));
+        assert_eq!((refused.code, refused.quota), (Code::QuotaExceeded, Some(Box::new(quota))));
         for part in ["developer", metric.as_str(), &limit.to_string(), &before.used(metric).to_string()] {
             assert!(refused.message.contains(part), "{}", refused.message);
         }

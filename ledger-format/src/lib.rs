@@ -40,8 +40,8 @@ pub mod tile;
 pub mod witness_wire;
 
 pub use chain::{
-    Chain, ChainError, ChainFault, ChainFreshness, ChainQuestion, ChainReason, ChainVerdict, TenantRoot,
-    verify_chain,
+    Chain, ChainEnd, ChainError, ChainFault, ChainFreshness, ChainMoment, ChainQuestion, ChainReason,
+    ChainVerdict, TenantRoot, verify_chain,
 };
 pub use checkpoint::{Checkpoint, CheckpointError, ORIGIN_BYTES_MAX};
 pub use cose::{CoseError, CoseProof, CoseReceipt};

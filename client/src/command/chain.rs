@@ -1,6 +1,7 @@
 //! `maip chain`: the file that proves that an action was allowed.
 
 mod collect;
+mod log_at;
 mod report;
 
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ pub(crate) struct Chain {
     /// The tenant of the receipt, when it is named by id.
     #[arg(long, env = "MAIP_TENANT", default_value = "")]
     tenant: String,
-    /// Another log on the way: the URL of a node of it or devnet=DIR, then, if needed, ,ca=FILE and ,log=NAME. May be repeated.
+    /// Another log on the way: the URL of a node of it, its monitoring prefix, or devnet=DIR, then, if needed, ,ca=FILE and ,log=NAME. May be repeated.
     #[arg(long = "peer", value_name = "LOGSPEC", value_parser = peer)]
     peers: Vec<Peer>,
     /// Where to write it.
@@ -48,10 +49,13 @@ struct Peer {
 impl Chain {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
         let receipt = which(&self.receipt, &self.tenant);
+        let peers: Vec<Global> = self.peers.iter().map(|peer| peer.global(global)).collect();
+        let all: Vec<&Global> = [global].into_iter().chain(&peers).collect();
+        let files = all.iter().map(|global| log_at::files(global)).collect::<Result<Vec<_>, _>>()?;
         let chain = block_on(async {
-            let mut logs = vec![collect::LogAt::open(global).await?];
-            for peer in &self.peers {
-                logs.push(collect::LogAt::open(&peer.global(global)).await?);
+            let mut logs = Vec::new();
+            for (global, files) in all.iter().zip(&files) {
+                logs.push(log_at::LogAt::open(global, files.as_ref()).await?);
             }
             collect::collect(&logs, &receipt).await
         })?;
@@ -71,7 +75,8 @@ impl Chain {
             );
             return Ok(Exit::Ok);
         };
-        let question = ChainQuestion { now_s: now_s(), max_age_s: None, tenant_roots: &[] };
+        let question =
+            ChainQuestion { now_s: now_s(), max_age_s: None, tenant_roots: &[], moment: Default::default() };
         let judgement = judge_chain(&bytes, &policy, &question);
         if let ChainJudgement::Invalid { .. } = judgement {
             out.remark("the file is written, and what it shows is that the chain does not hold");

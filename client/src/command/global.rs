@@ -127,7 +127,7 @@ impl Global {
     }
 
     /// The log's published files: `dir` if given, else the monitoring prefix.
-    pub(crate) fn source(&self, dir: Option<&PathBuf>) -> Result<Box<dyn Source>, Failure> {
+    pub(crate) fn source(&self, dir: Option<&PathBuf>) -> Result<Box<dyn Source + Send + Sync>, Failure> {
         if let Some(dir) = dir {
             return Ok(Box::new(DirSource::new(dir)));
         }

@@ -13,10 +13,12 @@ Examples:
 All commands are described in docs/cli.md.";
 
 pub(crate) const CHAIN: &str = "\
-Asks the log of the receipt and, for grants that came from elsewhere, the logs named with --peer. `maip verify` judges the file without a server.
+Asks the log of the receipt and, for grants that came from elsewhere, the logs named with --peer. A URL with a path is a log's monitoring
+prefix: plain files, for which nobody needs a credential. `maip verify` judges the file without a server.
 
 Examples:
   maip chain --receipt 41207 --out act.chain
+  maip chain --receipt 41207 --url http://log.example/main --out act.chain
   maip chain --receipt 41207 --peer https://ledger.a.example:7443,ca=a.pem --policy both.txt --out act.chain
   maip verify act.chain --policy both.txt --max-age 10m";
 
@@ -153,6 +155,7 @@ Of several files, the worst decides: 1, then 2, then 3.
 Examples:
   maip verify r.tlog-proof --policy policy.txt
   maip verify r.tlog-proof --policy policy.txt --registration tenant.tlog-proof --registration agent.tlog-proof
+  maip verify act.chain --policy policy.txt --at receipt
   maip verify agent.staple --policy policy.txt --subject maip-agent:01JABC... --max-age 10m";
 
 pub(crate) const CHECKPOINT: &str = "\

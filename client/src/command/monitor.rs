@@ -37,7 +37,7 @@ pub(crate) struct Monitor {
 impl Monitor {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
         let policy = global.policy_needed(self.policy.as_ref())?;
-        let source = global.source(self.dir.as_ref())?;
+        let source: Box<dyn Source> = global.source(self.dir.as_ref())?;
         let bar = out.progress("own copy", 0);
         let mut follower =
             Follower::open(source, policy, &self.state, &mut steps(&bar)).map_err(|t| describe(out, t))?;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use ledger_client::{
     keys,
     offline::{
@@ -18,7 +18,7 @@ use ledger_client::{
     },
 };
 use ledger_format::{
-    ChainQuestion, Policy, TenantRoot, TlogProof,
+    ChainMoment, ChainQuestion, Policy, TenantRoot, TlogProof,
     record::{Entry, Record},
 };
 use serde_json::{Value, json};
@@ -49,6 +49,9 @@ pub(crate) struct Verify {
     /// status is not known to have held within it.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     max_age: Option<Duration>,
+    /// As of when the authority of a chain is judged: now, or when the receipt was logged. What ended since is named.
+    #[arg(long, value_name = "MOMENT", value_enum, default_value = "now")]
+    at: At,
     /// A root key that the root grant of a chain must come from: ORIGIN,TENANT,KID. May be repeated.
     #[arg(long = "tenant-root", value_name = "ORIGIN,TENANT,KID", value_parser = tenant_root)]
     tenant_roots: Vec<TenantRoot>,
@@ -61,6 +64,15 @@ pub(crate) struct Verify {
     /// The entry's exact bytes, for a proof that does not hold them.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     entry: Option<PathBuf>,
+}
+
+/// As of when a chain is judged.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum At {
+    /// Whether the authority stands.
+    Now,
+    /// Whether it stood at the receipt's own index.
+    Receipt,
 }
 
 impl Verify {
@@ -98,6 +110,10 @@ impl Verify {
             now_s: now_s(),
             max_age_s: self.max_age.map(|d| d.as_secs()),
             tenant_roots: &self.tenant_roots,
+            moment: match self.at {
+                At::Now => ChainMoment::Now,
+                At::Receipt => ChainMoment::Receipt,
+            },
         };
         chain::report(out, path, &judge_chain(bytes, policy, &question), question.now_s)
     }

@@ -92,3 +92,21 @@ fn a_peer_must_be_named_in_a_way_that_is_understood() {
     maip(["chain", "--receipt", "1", "--out", "x", "--peer", "log=main"]).exits(2).says("devnet=DIR");
     maip(["chain", "--receipt", "1", "--out", "x"]).exits(2).says("no node to talk to");
 }
+
+#[test]
+fn what_was_revoked_later_stood_when_the_receipt_was_logged() {
+    let vectors = Vectors::new();
+    let revoked = "the agent was revoked with the entry after the receipt";
+    let then = ["--at", "receipt"];
+    vectors
+        .verify(revoked, "both.txt", &then)
+        .exits(0)
+        .says("VALID")
+        .says("is revoked since index 17")
+        .says("it stood then, and stands no more");
+    let json = vectors.verify(revoked, "both.txt", &["--at", "receipt", "--json"]).exits(0).json();
+    assert_eq!((&json["code"], &json["chain"]["ended"][0]["since"]), (&"held".into(), &17.into()));
+    vectors.verify(revoked, "both.txt", &[]).exits(1).says("is revoked since index 17").says("not_live");
+    vectors.verify(revoked, "both.txt", &["--at", "now"]).exits(1);
+    vectors.verify("revoked at the receipt's own index", "both.txt", &then).exits(1).says("not_live");
+}

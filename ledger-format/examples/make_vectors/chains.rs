@@ -89,7 +89,7 @@ impl ChainFile {
         let file = json!({
             "format": "chain",
             "spec": "ledger-format/src/chain/mod.rs",
-            "comment": "A case's file is its `file`, or else the header line and then each of `parts`: kind, a space, the length in bytes, a newline, the text in `parts` of the file under that name, a newline. `verdict` is what must come out: holds, stale, age_unknown, the code of a fault, or parse and the error.",
+            "comment": "A case's file is its `file`, or else the header line and then each of `parts`: kind, a space, the length in bytes, a newline, the text in `parts` of the file under that name, a newline. `at` says as of when: now, or with `receipt` when the receipt was logged. `verdict` is what must come out: holds, held (then, and not now), stale, age_unknown, the code of a fault, or parse and the error.",
             "policy": self.policy,
             "parts": self.pool,
             "cases": self.cases,

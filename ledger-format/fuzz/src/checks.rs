@@ -199,7 +199,12 @@ pub fn staple(input: &[u8]) {
 /// A chain file.
 pub fn chain(input: &[u8]) {
     if let Some(chain) = round_trip(input, Chain::parse, Chain::to_bytes) {
-        let question = ChainQuestion { now_s: 1_767_225_660, max_age_s: Some(120), tenant_roots: &[] };
+        let question = ChainQuestion {
+            now_s: 1_767_225_660,
+            max_age_s: Some(120),
+            tenant_roots: &[],
+            moment: Default::default(),
+        };
         let _ = verify_chain(&chain, trusted(), &question);
     }
 }

@@ -36,5 +36,6 @@ mod verify;
 pub use fault::{ChainFault, ChainReason};
 pub use file::{CHAIN_BYTES_MAX, CHAIN_HEADER, CHAIN_PARTS_MAX, Chain, ChainError, PartKind};
 pub use verify::{
-    ChainFreshness, ChainLink, ChainLog, ChainQuestion, ChainReceipt, ChainVerdict, TenantRoot, verify_chain,
+    ChainEnd, ChainFreshness, ChainLink, ChainLog, ChainMoment, ChainQuestion, ChainReceipt, ChainVerdict,
+    TenantRoot, verify_chain,
 };

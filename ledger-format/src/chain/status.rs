@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::fault::{ChainFault, ChainReason as Reason, must};
 use super::links::Link;
 use super::load::{Loaded, Stated};
-use super::verify::{ChainFreshness, ChainLog, ChainQuestion};
+use super::verify::{ChainEnd, ChainFreshness, ChainLog, ChainMoment, ChainQuestion};
 use crate::policy::{FUTURE_TOLERANCE_S, Policy};
 use crate::record::json::{self, Value};
 use crate::record::{Actor, AgentId, RecordHash, TenantId, Ulid};
@@ -23,14 +23,22 @@ struct Need<'a> {
 /// All that must live, by log and name.
 type Needs<'a> = BTreeMap<(String, String), Need<'a>>;
 
-/// Checks that every grant, agreement, agent and tenant lives; gives what is known of each log.
+/// What the statuses say.
+pub(super) struct Known {
+    pub(super) logs: Vec<ChainLog>,
+    pub(super) freshness: ChainFreshness,
+    /// What has ended after the receipt.
+    pub(super) ended: Vec<ChainEnd>,
+}
+
+/// Checks that every grant, agreement, agent and tenant lives, or lived when the receipt was logged; gives what is known of each log.
 pub(super) fn check(
     staples: &[Staple],
     loaded: &Loaded,
     links: &[Link<'_>],
     policy: &Policy,
     question: &ChainQuestion<'_>,
-) -> Result<(Vec<ChainLog>, ChainFreshness), ChainFault> {
+) -> Result<Known, ChainFault> {
     let mut given = BTreeMap::new();
     for staple in staples {
         let name = (staple.origin.clone(), staple.subject.clone());
@@ -38,7 +46,8 @@ pub(super) fn check(
         must(is_first, Reason::SecondStaple, || format!("two staples of {}", staple.subject))?;
     }
     let mut logs: Vec<ChainLog> = Vec::new();
-    let mut freshness = ChainFreshness::Fresh;
+    let (mut freshness, mut ended) = (ChainFreshness::Fresh, Vec::new());
+    let receipt = &loaded.receipt;
     for ((origin, subject), need) in needs(loaded, links) {
         let staple = given.get(&(origin.clone(), subject.clone())).ok_or_else(|| {
             ChainFault::new(Reason::NoStaple, format!("no staple says what {subject} is in {origin}"))
@@ -48,11 +57,16 @@ pub(super) fn check(
         let verdict = verify_staple(staple, policy, &asked)
             .map_err(|error| ChainFault::new(Reason::BadStaple, format!("staple of {subject}: {error}")))?;
         check_place(loaded, &origin, &subject, &verdict)?;
-        check_value(&subject, &need, verdict.value.as_deref())?;
+        // Indices of two logs have no order: what ended in another one may have ended before.
+        let until =
+            (question.moment == ChainMoment::Receipt && origin == receipt.origin).then_some(receipt.index);
+        if let Some((status, since)) = check_value(&subject, &need, verdict.value.as_deref(), until)? {
+            ended.push(ChainEnd { origin: origin.clone(), subject: subject.clone(), status, since });
+        }
         freshness = freshness.max(fresh(&verdict, question));
         note(&mut logs, &origin, &verdict);
     }
-    Ok((logs, freshness))
+    Ok(Known { logs, freshness, ended })
 }
 
 fn needs<'a>(loaded: &'a Loaded, links: &[Link<'a>]) -> Needs<'a> {
@@ -136,15 +150,24 @@ fn check_place(
     })
 }
 
-fn check_value(subject: &str, need: &Need<'_>, value: Option<&[u8]>) -> Result<(), ChainFault> {
+/// The subject lives, or ended behind the index `until`; then what it is, and since when.
+fn check_value(
+    subject: &str,
+    need: &Need<'_>,
+    value: Option<&[u8]>,
+    until: Option<u64>,
+) -> Result<Option<(String, u64)>, ChainFault> {
     let ended = |detail: String| ChainFault::new(Reason::NotLive, format!("{subject} {detail}"));
     let fields = match value.map(json::parse) {
         Some(Ok(Value::Object(fields))) => fields,
         _ => return Err(ended("is not known to its log".into())),
     };
     let word = text(&fields, "status").unwrap_or_default();
-    if !need.words.contains(&word) {
-        let since = number(&fields, "since").map_or(String::new(), |since| format!(" since index {since}"));
+    let since = number(&fields, "since");
+    let is_live = need.words.contains(&word);
+    let later = since.filter(|since| !is_live && until.is_some_and(|until| until < *since));
+    if !is_live && later.is_none() {
+        let since = since.map_or(String::new(), |since| format!(" since index {since}"));
         return Err(ended(format!("is {word}{since}")));
     }
     for (name, want) in &need.fields {
@@ -156,8 +179,13 @@ fn check_value(subject: &str, need: &Need<'_>, value: Option<&[u8]>) -> Result<(
         must(key_fits(&fields, stated), Reason::KeyNotValid, || {
             format!("{}: its log says that key {} was not valid there", stated.what, stated.record.sig.kid)
         })?;
+        // By the log's time: whoever has stolen a key writes any other.
+        let stolen = number(&fields, "compromised_at").filter(|at| *at <= stated.at_ms);
+        must(stolen.is_none(), Reason::KeyNotValid, || {
+            format!("{}: its log says that {subject} was in foreign hands by then", stated.what)
+        })?;
     }
-    Ok(())
+    Ok(later.map(|since| (word.to_owned(), since)))
 }
 
 /// An agent's status tells when its newest keys were valid. Of an older one only the registrations tell.

@@ -19,6 +19,32 @@ pub struct ChainQuestion<'a> {
     /// The root keys that the verifier trusts. With at least one here, the root grant must come from one of them; with none, from
     /// whomever its log says is a tenant.
     pub tenant_roots: &'a [TenantRoot],
+    /// As of when everything on the way must live.
+    pub moment: ChainMoment,
+}
+
+/// As of when a chain is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChainMoment {
+    /// Now: as of the statuses in the file.
+    #[default]
+    Now,
+    /// When the receipt was logged: what ended at a later index of the same log does not count, and is named. The index decides, never a
+    /// time that somebody states. What ended in another log than the receipt's counts, since indices of two logs have no order.
+    Receipt,
+}
+
+/// Something on the way that ended after the receipt was logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainEnd {
+    /// Its log, which is the receipt's.
+    pub origin: String,
+    /// Its name.
+    pub subject: String,
+    /// What it is now.
+    pub status: String,
+    /// The index of that.
+    pub since: u64,
 }
 
 /// A tenant's root key that the verifier trusts.
@@ -125,10 +151,12 @@ pub struct ChainVerdict {
     pub denied: Vec<Scope>,
     /// What nobody but an operator vouches for.
     pub operator_vouches: Vec<String>,
+    /// What has ended since; with [`ChainMoment::Receipt`] only.
+    pub ended: Vec<ChainEnd>,
 }
 
 impl ChainVerdict {
-    /// The chain holds, and what is known is as young as asked for.
+    /// The chain holds, or held when the receipt was logged if that was the question, and what is known is as young as asked for.
     pub fn is_valid(&self) -> bool {
         self.freshness == ChainFreshness::Fresh
     }
@@ -136,6 +164,7 @@ impl ChainVerdict {
     /// Why it is valid or not, for programs.
     pub fn reason(&self) -> &'static str {
         match self.freshness {
+            ChainFreshness::Fresh if !self.ended.is_empty() => "held",
             ChainFreshness::Fresh => "holds",
             ChainFreshness::Unknown => "age_unknown",
             ChainFreshness::Stale => "stale",
@@ -143,7 +172,8 @@ impl ChainVerdict {
     }
 }
 
-/// Verifies that the receipt's action was allowed by the whole chain, and that nothing on the way is taken back.
+/// Verifies that the receipt's action was allowed by the whole chain, and that nothing on the way is taken back, or was when the receipt
+/// was logged ([`ChainMoment`]).
 ///
 /// A status that is too old does not make the chain invalid: the verdict says so.
 pub fn verify_chain(
@@ -155,7 +185,8 @@ pub fn verify_chain(
     let keys = Keys::of(&loaded.identities)?;
     let links = links::check(&loaded, &keys, question.tenant_roots)?;
     let (body, by_operator) = action::check(&loaded.receipt, &links, &keys)?;
-    let (logs, freshness) = status::check(&chain.staples, &loaded, &links, policy, question)?;
+    let status::Known { logs, freshness, ended } =
+        status::check(&chain.staples, &loaded, &links, policy, question)?;
     let mut operator_vouches = keys.by_operator.clone();
     let signed = loaded.accepts.iter().chain(&loaded.agreements);
     let signed = signed.filter(|stated| stated.record.actor == crate::record::Actor::Operator);
@@ -171,7 +202,7 @@ pub fn verify_chain(
         action: body.action.clone(),
     };
     let links = links.iter().map(finding).collect();
-    Ok(ChainVerdict { freshness, logs, receipt, links, effective_scopes, denied, operator_vouches })
+    Ok(ChainVerdict { freshness, logs, receipt, links, effective_scopes, denied, operator_vouches, ended })
 }
 
 /// Each link is within the one above, so what is left of all is the leaf's, less what any denies.

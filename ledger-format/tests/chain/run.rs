@@ -1,7 +1,7 @@
 //! Runs one case of `vectors/chain.json`. Shared by the test that reads the file and the example that writes it.
 
 use ledger_format::record::{Kid, TenantId};
-use ledger_format::{Chain, ChainQuestion, ChainVerdict, Policy, TenantRoot, verify_chain};
+use ledger_format::{Chain, ChainMoment, ChainQuestion, ChainVerdict, Policy, TenantRoot, verify_chain};
 use serde_json::Value;
 
 /// The file of a case: its text, or its parts taken from the pool of all parts.
@@ -18,7 +18,7 @@ pub(crate) fn text_of(case: &Value, pool: &Value) -> String {
     text
 }
 
-/// What a case leads to: `holds`, `stale`, `age_unknown`, the code of a fault, or `parse.<error>`.
+/// What a case leads to: `holds`, `held`, `stale`, `age_unknown`, the code of a fault, or `parse.<error>`.
 pub(crate) fn outcome(case: &Value, pool: &Value, policy: &str) -> (String, Option<ChainVerdict>) {
     let policy = Policy::parse(policy).expect("the policy is well-formed");
     let text = text_of(case, pool);
@@ -37,6 +37,10 @@ pub(crate) fn outcome(case: &Value, pool: &Value, policy: &str) -> (String, Opti
         now_s: number(&case["now_s"]).expect("a time"),
         max_age_s: number(&case["max_age_s"]),
         tenant_roots: &roots,
+        moment: match case["at"].as_str() {
+            Some("receipt") => ChainMoment::Receipt,
+            _ => ChainMoment::Now,
+        },
     };
     match verify_chain(&chain, &policy, &question) {
         Ok(verdict) => (verdict.reason().to_owned(), Some(verdict)),

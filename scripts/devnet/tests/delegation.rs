@@ -265,6 +265,25 @@ async fn two_organisations_one_chain() -> Result<()> {
     let made = build(&before)?;
     ensure!(made.status.code() == Some(0), "{}", said(&made));
 
+    // A stranger builds the same from what both publish over plain HTTP, with no credential and no gRPC.
+    let (url_a, url_b) = (&a.devnet.manifest().log("main")?.url, &b.devnet.manifest().log("main")?.url);
+    let public = files.path("public.chain");
+    let args = [
+        "chain",
+        "--url",
+        url_b,
+        "--receipt",
+        &receipt,
+        "--peer",
+        url_a,
+        "--policy",
+        &policy,
+        "--out",
+        &public,
+    ];
+    let made = maip(false, &args)?;
+    ensure!(made.status.code() == Some(0) && said(&made).contains("VALID"), "{}", said(&made));
+
     let root = format!("{},{},{}", a.origin, TenantId(a.tenant), a.root.kid());
     let judge = |file: &str, more: &[&str]| {
         let args = [&["verify", file, "--policy", &policy, "--json"][..], more].concat();

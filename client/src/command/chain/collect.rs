@@ -1,67 +1,22 @@
-//! From a receipt to a chain file: what the nodes of the logs on the way say.
+//! From a receipt to a chain file: what the logs on the way say.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use ledger_client::{Nodes, transport::Which};
+use ledger_client::transport::Which;
 use ledger_format::{
-    Chain, Checkpoint, Note, TlogProof,
-    record::{Actor, Body, DelegationId, DelegationOffer, Entry, Record, RecordHash, TenantId, Ulid},
+    Chain, TlogProof,
+    record::{Actor, Body, DelegationId, DelegationOffer, Record, RecordHash, TenantId, Ulid},
 };
 use serde_json::Value;
 
-use super::super::{Failure, Global};
-
-/// A log, and the nodes that hold it.
-pub(super) struct LogAt {
-    pub(super) origin: String,
-    nodes: Nodes,
-    name: String,
-    timeout: Duration,
-}
-
-impl LogAt {
-    /// Connects, and asks the log what its origin is.
-    pub(super) async fn open(global: &Global) -> Result<Self, Failure> {
-        let nodes = global.nodes()?;
-        let bytes = nodes.checkpoint(&global.log, 1, global.timeout).await?;
-        let bad = |why: String| Failure::no("the log's checkpoint cannot be used").why(why);
-        let note = Note::parse(&bytes).map_err(|e| bad(e.to_string()))?;
-        let origin = Checkpoint::parse(note.text()).map_err(|e| bad(e.to_string()))?.origin;
-        Ok(Self { origin, nodes, name: global.log.clone(), timeout: global.timeout })
-    }
-
-    async fn proof(&self, which: &Which) -> Result<Found, Failure> {
-        let bytes = self.nodes.proof(&self.name, which, Some(self.timeout)).await?;
-        let bad =
-            |why: String| Failure::no("the node's proof does not hold").why(why).next("ask another node");
-        let proof = TlogProof::parse(&bytes).map_err(|e| bad(e.to_string()))?;
-        let entry = Entry::parse(proof.entry().unwrap_or_default()).map_err(|e| bad(e.to_string()))?;
-        let record = Record::parse(entry.record).map_err(|e| bad(e.to_string()))?;
-        Ok(Found { proof, record })
-    }
-
-    /// What a subject is now: where its records are follows from it. Each is held against its proof afterwards.
-    async fn status(&self, subject: &str) -> Result<Value, Failure> {
-        let answer = self.nodes.status(&self.name, subject, None, self.timeout).await?;
-        if answer.status.is_empty() {
-            return Err(Failure::no(format!("{} knows no {subject}", self.origin)));
-        }
-        serde_json::from_slice(&answer.status)
-            .map_err(|e| Failure::no("the node's status is not JSON").why(e).next("ask another node"))
-    }
-}
-
-struct Found {
-    proof: TlogProof,
-    record: Record,
-}
+use super::{
+    super::Failure,
+    log_at::{Found, LogAt},
+};
 
 /// A chain file in the making.
 pub(super) struct Collector<'a> {
-    logs: &'a [LogAt],
+    logs: &'a [LogAt<'a>],
     chain: Chain,
     /// Subjects whose staples go in, by log.
     subjects: BTreeSet<(String, String)>,
@@ -73,7 +28,7 @@ pub(super) struct Collector<'a> {
 }
 
 /// Collects the chain of the receipt in the first log.
-pub(super) async fn collect(logs: &[LogAt], receipt: &Which) -> Result<Chain, Failure> {
+pub(super) async fn collect(logs: &[LogAt<'_>], receipt: &Which) -> Result<Chain, Failure> {
     let home = &logs[0];
     let found = home.proof(receipt).await?;
     let Body::ReceiptAction(body) = &found.record.body else {
@@ -99,7 +54,7 @@ pub(super) async fn collect(logs: &[LogAt], receipt: &Which) -> Result<Chain, Fa
 }
 
 impl<'a> Collector<'a> {
-    fn log(&self, origin: &str) -> Result<&'a LogAt, Failure> {
+    fn log(&self, origin: &str) -> Result<&'a LogAt<'a>, Failure> {
         self.logs.iter().find(|log| log.origin == origin).ok_or_else(|| {
             Failure::cannot(format!("the chain goes through the log {origin}, and no node of it is known"))
                 .next("name one with --peer")
@@ -225,7 +180,7 @@ impl<'a> Collector<'a> {
         for (origin, subject) in std::mem::take(&mut self.subjects) {
             let log = self.log(&origin)?;
             let min_size = self.last.get(&origin).map_or(0, |last| last + 1);
-            self.chain.staples.push(log.nodes.staple(&log.name, &subject, min_size, log.timeout).await?);
+            self.chain.staples.push(log.staple(&subject, min_size).await?);
         }
         Ok(())
     }

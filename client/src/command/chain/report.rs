@@ -67,7 +67,16 @@ fn in_words(v: &ChainVerdict, now_s: u64, text: &mut String) {
     }
     let _ = writeln!(text, "  allows       {}", list(&v.effective_scopes));
     let _ = writeln!(text, "  denies       {}", list(&v.denied));
-    text.push_str("  taken back   nothing on the way\n");
+    if v.ended.is_empty() {
+        text.push_str("  taken back   nothing on the way\n");
+    }
+    for end in &v.ended {
+        let _ = writeln!(
+            text,
+            "  taken back   {} is {} since index {} of {}, after the receipt: it stood then, and stands no more",
+            end.subject, end.status, end.since, end.origin
+        );
+    }
     for log in &v.logs {
         let age = log.known_s.map_or_else(
             || "at an unknown time".to_owned(),
@@ -94,6 +103,9 @@ fn in_json(v: &ChainVerdict) -> Value {
         "valid": v.is_valid(), "reason": v.reason(), "freshness": v.freshness.as_str(),
         "effective_scopes": texts(&v.effective_scopes), "denied": texts(&v.denied),
         "operator_vouches": v.operator_vouches,
+        "ended": v.ended.iter().map(|end| json!({
+            "origin": end.origin, "subject": end.subject, "status": end.status, "since": end.since,
+        })).collect::<Vec<_>>(),
         "receipt": {
             "origin": v.receipt.origin, "index": v.receipt.index, "log_ms": v.receipt.at_ms,
             "agent": v.receipt.agent.to_string(), "action": v.receipt.action.as_str(),

@@ -69,6 +69,7 @@ pub(super) fn write(file: &mut ChainFile) {
     crossings(file);
     receipts(file);
     statuses(file);
+    moments(file);
 }
 
 fn pin(number: u8) -> serde_json::Value {
@@ -317,6 +318,39 @@ fn receipts(file: &mut ChainFile) {
     }
     let new_key = receipt("r.newkey").with("identity b.rotate22");
     file.case("receipt_key", "key swap at a link", "the agent's next key uses the grant", new_key);
+}
+
+/// As of the receipt's own index: what ended later did not count then, what ended before did.
+fn moments(file: &mut ChainFile) {
+    let staple =
+        |name: &str, suffix: &str| base().swap(&format!("staple {name}"), &format!("staple {name}{suffix}"));
+    let then = |case: Case| case.field("at", "receipt");
+    let class = "as of the receipt";
+    file.case("holds", class, "nothing has ended since", then(base()));
+    for (name, suffix, comment) in [
+        ("s.b.agent22", ".revoked_later", "the agent was revoked with the entry after the receipt"),
+        ("s.b.g3", ".grant_later", "the grant was revoked with the entry after the receipt"),
+    ] {
+        file.case("held", class, comment, then(staple(name, suffix)));
+        file.case("not_live", class, &format!("now, {comment}"), staple(name, suffix));
+    }
+    for (name, suffix, comment) in [
+        ("s.b.agent22", ".revoked_there", "revoked at the receipt's own index"),
+        ("s.b.agent22", ".killed", "killed before the receipt"),
+        ("s.b.g3", ".void", "void from the beginning"),
+        ("s.a.g2", ".revoked", "ended in another log, whose indices say nothing of this one"),
+    ] {
+        file.case("not_live", class, comment, then(staple(name, suffix)));
+    }
+    let comment = "the receipt's `at` is before the theft, its entry is not";
+    file.case(
+        "key_not_valid",
+        "back-dated at with a stolen key",
+        comment,
+        then(staple("s.b.agent22", ".stolen")),
+    );
+    let comment = "a status from before the receipt says nothing of it";
+    file.case("staple_behind", class, comment, then(staple("s.b.g3", ".early")));
 }
 
 fn statuses(file: &mut ChainFile) {

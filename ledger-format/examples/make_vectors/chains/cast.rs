@@ -457,6 +457,19 @@ fn agent_status(number: u8, of: u8, word: &str, until: &str) -> String {
     )
 }
 
+/// Index of the receipt `r` in the second log.
+const RECEIPT_INDEX: u64 = 16;
+
+/// An agent that was revoked at an index, and perhaps in foreign hands before.
+fn ended_agent(number: u8, of: u8, since: u64, compromised_at: Option<u64>) -> String {
+    let kid = key(number).kid();
+    let stolen = compromised_at.map_or(String::new(), |at| format!(r#""compromised_at":{at},"#));
+    format!(
+        r#"{{{stolen}"key":"{kid}","key_count":1,"keys":[{{"from":1,"kid":"{kid}","until":{since}}}],"since":{since},"status":"revoked","tenant":"{}"}}"#,
+        tenant(of)
+    )
+}
+
 fn grant_status(word: &str, offer: record::RecordHash, to: u8) -> String {
     format!(r#"{{"expires_at":1,"offer":"{offer}","since":7,"status":"{word}","to":"{}"}}"#, agent(to))
 }
@@ -480,14 +493,26 @@ fn statuses_b(hashes: &Hashes, change: usize) -> Vec<Status> {
     let pick = |at, live: &'static str, ended: &'static str| if change == at { ended } else { live };
     let until = if change == 5 { r#","until":9"# } else { "" };
     let of_other = if change == 6 { hashes.g2 } else { hashes.g3 };
+    let agent22 = match change {
+        7 => ended_agent(22, 2, RECEIPT_INDEX + 1, None),
+        8 => ended_agent(22, 2, RECEIPT_INDEX, None),
+        // After the time that the receipt states, and before that of its entry.
+        10 => ended_agent(22, 2, RECEIPT_INDEX + 1, Some(START_MS + 5_000)),
+        _ => agent_status(22, 2, pick(1, "active", "killed"), until),
+    };
+    let g3 = match change {
+        9 => grant_status("revoked", hashes.g3, 22)
+            .replace("\"since\":7", &format!("\"since\":{}", RECEIPT_INDEX + 1)),
+        _ => grant_status(pick(2, "offered", "void"), of_other, 22),
+    };
     vec![
         ("s.b.tenant2", tenant(2).to_string(), word("active")),
         ("s.b.tenant3", tenant(3).to_string(), word("active")),
         ("s.b.agent21", agent(21).to_string(), agent_status(21, 2, "active", "")),
-        ("s.b.agent22", agent(22).to_string(), agent_status(22, 2, pick(1, "active", "killed"), until)),
+        ("s.b.agent22", agent(22).to_string(), agent22),
         ("s.b.agent31", agent(31).to_string(), agent_status(31, 3, "active", "")),
         ("s.b.g2", deleg(2).to_string(), grant_status("accepted", hashes.g2, 21)),
-        ("s.b.g3", deleg(3).to_string(), grant_status(pick(2, "offered", "void"), of_other, 22)),
+        ("s.b.g3", deleg(3).to_string(), g3),
         ("s.b.g5", deleg(5).to_string(), grant_status(pick(3, "accepted", "offered"), hashes.g5, 31)),
         ("s.b.agreement", format!("agreement:{}", hashes.b_agreement), word("in_force")),
         (
@@ -514,4 +539,9 @@ fn seals(a: &mut Log, b: &mut Log, hashes: &Hashes) {
     }
     b.seal(".old", &statuses_b(hashes, 0), 0, old);
     b.seal(".waiting", &statuses_b(hashes, 0), 1, recent);
+    for (suffix, change) in
+        [(".revoked_later", 7), (".revoked_there", 8), (".grant_later", 9), (".stolen", 10)]
+    {
+        b.seal(suffix, &statuses_b(hashes, change), 0, recent);
+    }
 }

@@ -7,7 +7,7 @@ use ledger_format::record::{
     ActionOutcome, ActionVerdict, Actor, AgentId, AgentKill, AgentRegister, AgentType, Body,
     DelegationAccept, DelegationId, DelegationOffer, DelegationRevoke, DetailValue, Digest, Draft,
     FederationAgree, GrantLimits, GrantTo, PeerSignature, ReceiptAction, RecordHash, Scope, SessionId,
-    SessionOpen, SigningKey, TenantId, TenantRegister, Ulid,
+    SessionOpen, SigningKey, TenantId, TenantRegister, Ulid, record_hash,
 };
 
 /// A tenant that holds its own root key.
@@ -107,17 +107,29 @@ impl Tenant {
     }
 }
 
+/// An offer of another log, as it is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct ForeignOffer<'a> {
+    /// The offer's record.
+    pub record: &'a [u8],
+    /// Its log.
+    pub origin: &'a str,
+    /// The agreement in the log where it is taken.
+    pub agreement: RecordHash,
+}
+
 /// Minutes that an agreement between two demo tenants lasts, and at most a grant under it.
 const AGREEMENT_MINUTES: u64 = 60;
 
 impl Tenant {
-    /// An agreement with another tenant of the same log, for `scopes`: the other one has signed it, this one signs the record.
-    pub fn agree(&self, peer: &Tenant, scopes: &[&str]) -> Result<Vec<u8>> {
+    /// An agreement with a tenant of the log `origin`, by default the same log, for `scopes`: the other one has signed it, this one signs
+    /// the record.
+    pub fn agree(&self, peer: &Tenant, origin: Option<&str>, scopes: &[&str]) -> Result<Vec<u8>> {
         let mut body = FederationAgree {
             expires_at: now_ms()? + AGREEMENT_MINUTES * 60_000,
             hops: 0,
             on_behalf_of: None,
-            origin: None,
+            origin: origin.map(str::to_owned),
             peer: peer.id(),
             peer_key: peer.key.public(),
             peer_sig: PeerSignature { kid: peer.key.kid(), value: [0; 64] },
@@ -136,11 +148,12 @@ impl Tenant {
 }
 
 impl Agent {
-    /// Grants `scopes` to another tenant's agent under an agreement (the hash of its record), for half an hour; the grant's id
+    /// Grants `scopes` to another tenant's agent, of the log `origin` if it is not the same, under an agreement (the hash of its record), for half an hour; the grant's id
     /// comes along.
     pub fn grant(
         &self,
         to: &Agent,
+        origin: Option<&str>,
         agreement: RecordHash,
         scopes: &[&str],
     ) -> Result<(DelegationId, Vec<u8>)> {
@@ -155,7 +168,12 @@ impl Agent {
             on_behalf_of: None,
             parent: None,
             scopes: scopes.iter().map(|text| scope(text)).collect::<Result<_>>()?,
-            to: GrantTo { agent: to.id, kid: to.key.kid(), origin: None, tenant: to.tenant() },
+            to: GrantTo {
+                agent: to.id,
+                kid: to.key.kid(),
+                origin: origin.map(str::to_owned),
+                tenant: to.tenant(),
+            },
         };
         Ok((
             grant,
@@ -163,15 +181,15 @@ impl Agent {
         ))
     }
 
-    /// Takes a grant that was offered by the record with that hash.
-    pub fn accept(&self, grant: DelegationId, offer: RecordHash) -> Result<Vec<u8>> {
+    /// Takes a grant that was offered in another log.
+    pub fn accept(&self, grant: DelegationId, offer: &ForeignOffer<'_>) -> Result<Vec<u8>> {
         let body = DelegationAccept {
             agent: self.id,
-            agreement: None,
-            foreign: None,
-            foreign_origin: None,
+            agreement: Some(offer.agreement),
+            foreign: Some(String::from_utf8(offer.record.to_vec()).context("a record is text")?),
+            foreign_origin: Some(offer.origin.to_owned()),
             grant,
-            offer,
+            offer: record_hash(offer.record),
             on_behalf_of: None,
         };
         sign(self.tenant, Actor::Agent(self.id), Body::DelegationAccept(Box::new(body)), &self.key)

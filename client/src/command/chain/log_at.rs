@@ -1,12 +1,13 @@
 //! A log on the way of a chain: nodes that are asked by gRPC, or published files that anybody may read.
 
 use std::{
+    cell::Cell,
     thread,
     time::{Duration, Instant},
 };
 
 use ledger_client::{
-    Nodes, Source,
+    Nodes, Source, SourceError,
     source::{CHECKPOINT_BYTES_MAX, Tiles, bundles, read_bundle, split_bundle},
     transport::{Which, check_staple},
 };
@@ -31,6 +32,8 @@ pub(super) struct LogAt<'f> {
     pub(super) origin: String,
     door: Door<'f>,
     timeout: Duration,
+    /// Entries that were read lie below: a status from before the last of them says too little.
+    read: Cell<u64>,
 }
 
 enum Door<'f> {
@@ -70,7 +73,7 @@ impl<'f> LogAt<'f> {
             (Some(nodes), _) => Door::Nodes(nodes, global.log.clone()),
             (None, None) => return Err(bad("nobody has given it".into())),
         };
-        Ok(Self { origin, door, timeout: global.timeout })
+        Ok(Self { origin, door, timeout: global.timeout, read: Cell::new(0) })
     }
 
     /// A record with its proof.
@@ -93,6 +96,7 @@ impl<'f> LogAt<'f> {
         };
         let entry = Entry::parse(proof.entry().unwrap_or_default()).map_err(|e| bad(e.to_string()))?;
         let record = Record::parse(entry.record).map_err(|e| bad(e.to_string()))?;
+        self.read.set(self.read.get().max(proof.index + 1));
         Ok(Found { proof, record })
     }
 
@@ -100,7 +104,11 @@ impl<'f> LogAt<'f> {
     pub(super) async fn status(&self, subject: &str) -> Result<Value, Failure> {
         let status = match &self.door {
             Door::Nodes(nodes, name) => nodes.status(name, subject, None, self.timeout).await?.status,
-            Door::Files { .. } => self.staple(subject, 0).await?.value().unwrap_or_default().to_vec().into(),
+            Door::Files { files, .. } => {
+                let min_size = self.read.get();
+                let staple = blocking(|| sealed(files, subject, min_size, true, self.timeout))?;
+                staple.value().unwrap_or_default().to_vec().into()
+            }
         };
         if status.is_empty() {
             return Err(Failure::no(format!("{} knows no {subject}", self.origin)));
@@ -113,7 +121,7 @@ impl<'f> LogAt<'f> {
     pub(super) async fn staple(&self, subject: &str, min_size: u64) -> Result<Staple, Failure> {
         match &self.door {
             Door::Nodes(nodes, name) => Ok(nodes.staple(name, subject, min_size, self.timeout).await?),
-            Door::Files { files, .. } => blocking(|| sealed(files, subject, min_size, self.timeout)),
+            Door::Files { files, .. } => blocking(|| sealed(files, subject, min_size, false, self.timeout)),
         }
     }
 }
@@ -139,21 +147,34 @@ fn prove(files: &Files, note: &Note, size: u64, index: u64) -> Result<TlogProof,
     Ok(TlogProof { extra: Some(entry), index, hashes, note: note.clone() })
 }
 
-fn sealed(files: &Files, subject: &str, min_size: u64, timeout: Duration) -> Result<Staple, Failure> {
+/// A staple that knows the first `min_size` entries and, if it must, the subject. Waits for the log to seal it.
+fn sealed(
+    files: &Files,
+    subject: &str,
+    min_size: u64,
+    known: bool,
+    timeout: Duration,
+) -> Result<Staple, Failure> {
     let bad = |why: String| Failure::no("the log's staple does not hold").why(why).next("ask another node");
     let deadline = Instant::now() + timeout;
     loop {
-        let bytes = files.fetch(&format!("status/{subject}"), STAPLE_BYTES_MAX)?;
-        let staple = Staple::parse(&bytes).map_err(|e| bad(e.to_string()))?;
-        check_staple(&staple, subject).map_err(bad)?;
-        if staple.state_root().is_some_and(|root| root.as_of_size >= min_size) {
-            return Ok(staple);
-        }
-        if Instant::now() >= deadline {
-            return Err(Failure::cannot(format!(
-                "no staple of {subject} knows the first {min_size} entries yet"
-            ))
-            .next("ask again, or wait longer with --timeout"));
+        let late = Instant::now() >= deadline;
+        match files.fetch(&format!("status/{subject}"), STAPLE_BYTES_MAX) {
+            // A log that has sealed nothing yet says so with 503.
+            Err(SourceError::Unreachable { .. }) if !late => {}
+            Err(error) => return Err(error.into()),
+            Ok(bytes) => {
+                let staple = Staple::parse(&bytes).map_err(|e| bad(e.to_string()))?;
+                check_staple(&staple, subject).map_err(bad)?;
+                let is_new = staple.state_root().is_some_and(|root| root.as_of_size >= min_size);
+                if is_new && (late || !known || staple.value().is_some()) {
+                    return Ok(staple);
+                }
+                if late {
+                    let what = format!("no staple of {subject} knows the first {min_size} entries yet");
+                    return Err(Failure::cannot(what).next("ask again, or wait longer with --timeout"));
+                }
+            }
         }
         thread::sleep(SEAL_POLL);
     }

@@ -58,6 +58,7 @@ struct Summary {
     score_before_violation: Option<u64>,
     score_after_violation: Option<u64>,
     kill_to_last_denial_ms: u64,
+    organisations: usize,
     staple_bytes: u64,
     failover_pause_ms: u64,
     catch_up_ms: u64,
@@ -126,8 +127,15 @@ async fn tell(story: &mut Story, options: Options) -> Result<(Devnet, Summary)> 
     offline::forge(story, &devnet, &proof, &mut summary)?;
     standing::violation_and_kill(story, &mut submitter, &tenant, &devnet, &mut acknowledged, &mut summary)
         .await?;
-    delegation::two_organisations(story, &mut submitter, (&tenant, &agents[0]), &devnet, &mut acknowledged)
-        .await?;
+    delegation::two_organisations(
+        story,
+        &mut submitter,
+        (&tenant, &agents[0]),
+        &devnet,
+        &mut acknowledged,
+        &mut summary,
+    )
+    .await?;
     failover::kill_and_go_on(story, &mut devnet, &mut agents[1], &mut acknowledged, &mut summary).await?;
     failover::nothing_lost(story, &mut submitter, &acknowledged, &mut summary).await?;
     monitor(story, &devnet, &mut summary)?;
@@ -308,6 +316,7 @@ fn print_summary(story: &Story, summary: &Summary) {
         ("score after it", standing::points(summary.score_after_violation)),
         ("kill switch to last denial", format!("{} ms", summary.kill_to_last_denial_ms)),
         ("size of its staple", format!("{} bytes", summary.staple_bytes)),
+        ("organisations in one proof", summary.organisations.to_string()),
         ("writes paused by kill -9", format!("{} ms", summary.failover_pause_ms)),
         ("killed node caught up in", format!("{} ms", summary.catch_up_ms)),
     ];

@@ -105,8 +105,8 @@ impl<'f> LogAt<'f> {
         let status = match &self.door {
             Door::Nodes(nodes, name) => nodes.status(name, subject, None, self.timeout).await?.status,
             Door::Files { files, .. } => {
-                let min_size = self.read.get();
-                let staple = blocking(|| sealed(files, subject, min_size, true, self.timeout))?;
+                let (min_size, timeout) = (self.read.get(), self.timeout);
+                let staple = blocking(|| sealed(files, subject, min_size, true, timeout))?;
                 staple.value().unwrap_or_default().to_vec().into()
             }
         };
@@ -121,7 +121,10 @@ impl<'f> LogAt<'f> {
     pub(super) async fn staple(&self, subject: &str, min_size: u64) -> Result<Staple, Failure> {
         match &self.door {
             Door::Nodes(nodes, name) => Ok(nodes.staple(name, subject, min_size, self.timeout).await?),
-            Door::Files { files, .. } => blocking(|| sealed(files, subject, min_size, false, self.timeout)),
+            Door::Files { files, .. } => {
+                let timeout = self.timeout;
+                blocking(|| sealed(files, subject, min_size, false, timeout))
+            }
         }
     }
 }

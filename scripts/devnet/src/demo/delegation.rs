@@ -113,6 +113,8 @@ pub(super) async fn two_organisations(
     );
 
     let revoked = ours.log(tenant.revoke_grant(grant, "trust_lost")?).await?;
+    // The entry behind it seals what has changed.
+    ours.submitter.wait_published(revoked + 2, LIMIT).await?;
     let after = devnet.data().join("taken-back.chain");
     let made = chain(&there, &ours, receipt, &policy, &after)?;
     ensure!(

@@ -32,6 +32,8 @@ const SOURCES: &[(&str, &str, &str)] = &[
     ("cose", "cose-receipt", "receipt"),
     ("evidence", "evidence", "evidence"),
     ("staple", "staple", "staple"),
+    ("token", "token", "token"),
+    ("http_signature", "http-signature", "signature_input"),
 ];
 
 fn main() {

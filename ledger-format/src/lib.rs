@@ -16,6 +16,8 @@
 //! | [`status_proof`] | one file that proves the status of one subject | ours, in the module |
 //! | [`chain`] | one file that proves that an action was allowed | ours, in the module |
 //! | [`generation`] | how the logs are called that follow each other in a sandbox | ours, in the module |
+//! | [`token`] | what an agent shows in a session, and the keys that check it | RFC 7519, 7517, 8037 |
+//! | [`http_signature`] | how a caller proves possession of a key, call by call | RFC 9421, 9530 |
 //! | [`record`] | what actors sign and the log commits to | ours, in the module |
 //!
 //! Every parser accepts one spelling only, refuses before it allocates, and does not panic on any input.
@@ -27,6 +29,7 @@ pub mod cose;
 pub mod cosignature;
 pub mod evidence;
 pub mod generation;
+pub mod http_signature;
 pub mod merkle;
 pub mod multiproof;
 pub mod note;
@@ -37,6 +40,7 @@ pub mod record;
 pub mod status_proof;
 mod text;
 pub mod tile;
+pub mod token;
 pub mod witness_wire;
 
 pub use chain::{
@@ -71,6 +75,7 @@ pub use tile::{
     TilePathError, TileReader, encode_tile, full_tiles, parse_bundle, parse_tile, partial_width,
     push_bundle_entry, tile_root,
 };
+pub use token::{Token, TokenClaims, TokenError};
 pub use witness_wire::{
     AddCheckpoint, SignSubtree, WireError, encode_cosignature_lines, origin_path, parse_cosignature_lines,
     parse_size_answer, size_answer,

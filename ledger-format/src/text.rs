@@ -1,7 +1,7 @@
 //! Spellings shared by the text formats: decimals, base64, hex, lines. Each value has exactly one.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 /// Accepts only the spelling `u64::to_string` produces.
 ///
@@ -41,6 +41,24 @@ pub(crate) fn base64_decode_array<const N: usize>(text: &str) -> Option<[u8; N]>
         return None;
     }
     STANDARD.decode(text).ok()?.try_into().ok()
+}
+
+/// base64url without padding (RFC 4648 section 5), as JWS and JWK write bytes.
+pub(crate) fn base64url_encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Decodes base64url without padding; unused bits of the last character must be zero. The caller bounds the text.
+pub(crate) fn base64url_decode(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Decodes the base64url of exactly `N` bytes.
+pub(crate) fn base64url_decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != (N * 4).div_ceil(3) {
+        return None;
+    }
+    base64url_decode(text)?.try_into().ok()
 }
 
 /// Lower-case hex.
@@ -117,6 +135,15 @@ mod tests {
             assert_eq!(base64_decode(text, 8), None, "{text:?}");
         }
         assert_eq!(base64_decode("AAAA", 2), None, "longer than allowed");
+    }
+
+    #[test]
+    fn base64url_has_one_spelling() {
+        assert_eq!(base64url_decode_array("_w"), Some([255]));
+        assert_eq!(base64url_decode("-_8"), Some(vec![251, 255]));
+        for text in ["_x", "/w", "_w==", "_w\n", "_", "_www"] {
+            assert_eq!(base64url_decode_array::<1>(text), None, "{text:?}");
+        }
     }
 
     #[test]

@@ -7,10 +7,11 @@
 use std::fmt::Debug;
 use std::sync::OnceLock;
 
+use ledger_format::http_signature::CallProof;
 use ledger_format::record::{Entry, Record, json};
 use ledger_format::{
     AddCheckpoint, BundleId, Chain, ChainQuestion, Checkpoint, CoseReceipt, Evidence, MultiProof, Note,
-    Policy, SignSubtree, SignatureLine, Staple, StapleQuestion, TileId, TlogProof, Vkey, encode_tile,
+    Policy, SignSubtree, SignatureLine, Staple, StapleQuestion, TileId, TlogProof, Token, Vkey, encode_tile,
     parse_bundle, parse_tile, push_bundle_entry, tile_root, verify, verify_chain, verify_staple,
 };
 
@@ -35,6 +36,8 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("evidence", evidence),
     ("staple", staple),
     ("chain", chain),
+    ("token", token),
+    ("http_signature", http_signature),
     ("record_json", record_json),
     ("record", record),
     ("entry", entry),
@@ -207,6 +210,17 @@ pub fn chain(input: &[u8]) {
         };
         let _ = verify_chain(&chain, trusted(), &question);
     }
+}
+
+/// A session token.
+pub fn token(input: &[u8]) {
+    round_trip_text(input, Token::parse, Token::to_string);
+}
+
+/// The value of `Signature-Input`, beside a signature.
+pub fn http_signature(input: &[u8]) {
+    let signature = format!("maip=:{}==:", "A".repeat(86));
+    round_trip_text(input, |text| CallProof::parse(text, &signature), CallProof::signature_input);
 }
 
 /// Canonical JSON.

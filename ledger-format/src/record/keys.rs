@@ -180,6 +180,12 @@ impl SigningKey {
         format!("{SEED_PREFIX}{}\n", URL_SAFE_NO_PAD.encode(self.0.as_bytes()))
     }
 
+    /// Another key that follows from this one: BLAKE3 in its `derive_key` mode over the seed. One `context` stands for one use, is fixed
+    /// in the program and names the application; whoever has the derived key learns nothing of this one.
+    pub fn derive(&self, context: &'static str) -> SigningKey {
+        SigningKey::from_seed(blake3::derive_key(context, self.0.as_bytes()))
+    }
+
     /// The public half.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key())

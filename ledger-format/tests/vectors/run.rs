@@ -4,6 +4,9 @@
 
 use std::fmt::Debug;
 
+use ledger_format::http_signature::{Call, CallProof, CallProofError};
+use ledger_format::record::PublicKey;
+use ledger_format::token::{Thumbprint, TokenError};
 use ledger_format::*;
 use serde_json::Value;
 
@@ -37,6 +40,8 @@ pub(crate) const FORMATS: &[(&str, Run)] = &[
     ("cose-receipt", cose_receipt),
     ("evidence", evidence),
     ("staple", staple),
+    ("token", token),
+    ("http-signature", http_signature),
 ];
 
 /// The input of a case: named strings, lists of strings.
@@ -296,4 +301,48 @@ fn staple(input: &Input<'_>) -> Outcome {
     let verdict = verify_staple(&staple, &policy, &question).map_err(reason)?;
     assert_eq!(verdict.value.as_deref(), staple.value());
     Ok(())
+}
+
+fn token(input: &Input<'_>) -> Outcome {
+    let key = PublicKey::parse(input.text("key")).expect("the key is well-formed");
+    assert_eq!(key.kid().to_string(), input.text("kid"));
+    assert_eq!(Thumbprint::of(&key).to_string(), input.text("jkt"));
+    if input.has("operator_seed") {
+        let seed = format!("maip-ed25519-seed:{}\n", input.text("operator_seed"));
+        let operator = record::SigningKey::parse_seed_text(&seed).expect("a seed");
+        assert_eq!(token::signing_key(&operator).public(), key);
+    }
+    let text = input.text("token");
+    let token = Token::parse(text).map_err(|error| match &error {
+        TokenError::Header(json) => format!("Header.{}", json.reason.code()),
+        TokenError::Claims(json) => format!("Claims.{}", json.reason.code()),
+        other => reason(other),
+    })?;
+    prints_as_read(token.to_string(), text.as_bytes());
+    token.verify(&key).map_err(reason)?;
+    assert_eq!(token.claims.to_bytes(), input.bytes("claims"));
+    Ok(())
+}
+
+fn http_signature(input: &Input<'_>) -> Outcome {
+    let key = PublicKey::parse(input.text("key")).expect("the key is well-formed");
+    let (fields, signature) = (input.text("signature_input"), input.text("signature"));
+    let parsed = CallProof::parse(fields, signature).map_err(|error| match error {
+        CallProofError::Parameter(name) => format!("Parameter.{name}"),
+        other => reason(other),
+    })?;
+    prints_as_read(parsed.signature_input(), fields.as_bytes());
+    prints_as_read(parsed.signature_field(), signature.as_bytes());
+    let call = Call {
+        method: input.text("method"),
+        target_uri: input.text("target_uri"),
+        token: input.text("token"),
+        content_digest: input.text("content_digest"),
+        audience: input.text("audience"),
+        grant: input.has("grant").then(|| input.text("grant")),
+    };
+    parsed.verify(&call, &key).map_err(|error| match error {
+        CallProofError::Call(error) => format!("Call.{}", error.component),
+        other => reason(other),
+    })
 }

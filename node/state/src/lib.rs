@@ -62,6 +62,7 @@ mod status;
 mod subject;
 mod tenants;
 mod thresholds;
+mod tokens;
 pub mod trust;
 mod usage;
 mod values;
@@ -109,6 +110,10 @@ pub use status::{
     record_index, run, session, status, tenant, trust_closing_score, trust_reading,
 };
 pub use subject::{Subject, public_status};
+pub use tokens::{
+    Nonce, SIGNED_WITHIN_MS, ShownCall, TokenLive, TokenQuestion, TokenReason, TokenRefused, check_token,
+    grant_token,
+};
 pub use values::{
     Agent, AgentStatus, Chain, Flags, Genesis, KeySpan, LOG_KEYS_EVER_MAX, LogKeySpan, LogKeys, RecordAt,
     Service, SignerKey, Tenant, Tree, Value,

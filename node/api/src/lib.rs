@@ -12,6 +12,7 @@ mod endpoint;
 mod error;
 mod groups;
 mod health;
+mod keys;
 mod logs;
 mod maip;
 pub mod metrics;

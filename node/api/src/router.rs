@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use crate::{ApiError, Logs, MaipOptions, health, maip, proofs, status, transparency};
+use crate::{ApiError, Logs, MaipOptions, health, keys, maip, proofs, status, transparency};
 
 /// What a listener offers beyond the published log.
 #[derive(Clone)]
@@ -47,6 +47,8 @@ pub fn router(logs: Logs, options: Options) -> Router {
         .route("/status/{subject}", get(status::main))
         .route("/{log}/status/{subject}", get(status::log))
         .route("/v1/log/status/{subject}", get(status::named))
+        .route("/.well-known/jwks.json", get(keys::main))
+        .route("/{log}/.well-known/jwks.json", get(keys::log))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(health::metrics));

@@ -13,6 +13,7 @@
 //! | `private` | what nodes keep together and the log does not say |
 //! | `reader` | what is published, from any node; staples |
 //! | `timeline` | a tenant's records by type and agent, built behind the log |
+//! | `tokens` | session tokens, given and checked |
 //! | `peer`, `snapshot` | what nodes give one another |
 //! | `generations` | which log a sandbox is since its last reset |
 //! | `scrub`, `housekeeping`, `backup`, `admin` | keeping it alive |
@@ -45,6 +46,7 @@ mod scrub;
 mod seal;
 mod snapshot;
 mod timeline;
+mod tokens;
 pub mod trace;
 
 pub use admin::{AdminError, LogStatus, MemberStatus};
@@ -54,7 +56,7 @@ pub use generations::Generation;
 pub use hosted::{HostedLog, OpenError};
 pub use ingest::{Ack, Credential, Refused, RefusedKind, Submitted};
 pub use ledger::{AppliedMark, LedgerError, PublishedCheckpoint};
-pub use ledger_state::{Question, Rejection, Subject};
+pub use ledger_state::{Question, Rejection, Subject, TokenReason, TokenRefused};
 pub use options::{
     Clock, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport, PublishOptions,
     RaftOptions, SealOptions, WitnessTransport, World,
@@ -69,3 +71,4 @@ pub use private::{Change, PRIVATE_RANGE_MAX, PrivateRange, TransactOutcome};
 pub use publish::cosign::WitnessState;
 pub use reader::{ReadError, Reader};
 pub use timeline::{TIMELINE_LOOKS_MAX, TimelinePage, TimelineQuery, TimelineRow};
+pub use tokens::{TokenCall, TokenCheck, TokenChecked, TokenFault};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ledger_format::record::AgentId;
 use ledger_state::{Alarm, Answer, EndedPage, Question, Rejection, SignatureFault, Subject, View};
+use tokio::time::Instant;
 
 use crate::{
     ledger::LedgerError,
@@ -42,6 +43,12 @@ impl Reader {
         let mut applied = self.core.ledger.watch_applied();
         let reached = tokio::time::timeout(timeout, applied.wait_for(|mark| mark.size >= size)).await;
         matches!(reached, Ok(Ok(_)))
+    }
+
+    /// Whether this node has applied everything that was committed when it was asked, as a majority confirms. False when that cannot be
+    /// found out in time: a node that is cut off does not know what it missed.
+    pub async fn is_latest(&self, timeout: Duration) -> bool {
+        self.core.confirm_latest(Instant::now() + timeout).await
     }
 
     /// What a subject is now.

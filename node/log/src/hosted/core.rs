@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use ledger_format::record::SigningKey;
 use ledger_state::{Command, Outcome};
 use openraft::{ServerState, async_runtime::WatchReceiver as _, errors::ClientWriteError, errors::RaftError};
 use tokio::{
@@ -52,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) group: Arc<str>,
     pub(crate) options: LogOptions,
     pub(crate) world: World,
+    /// Signs session tokens: follows from the operator key.
+    pub(crate) token_key: SigningKey,
     pub(crate) peers: Arc<dyn crate::options::PeerTransport>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) alarms: Arc<Alarms>,

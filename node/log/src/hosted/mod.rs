@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use ledger_format::{NoteSigner, Vkey, record::SigningKey};
+use ledger_format::{NoteSigner, Vkey, record::SigningKey, token};
 use ledger_store::{EngineOptions, RaftLog, RaftLogOptions};
 use openraft::SnapshotPolicy;
 use tokio::{
@@ -132,6 +132,7 @@ impl HostedLog {
             timeline: Timeline::default(),
             stopped: OnceLock::new(),
             closed: watch::Sender::new(false),
+            token_key: token::signing_key(&options.operator),
             tasks: std::sync::Mutex::new(JoinSet::new()),
             options,
             world,

@@ -74,6 +74,12 @@ impl Core {
         }
     }
 
+    /// Whether this node has applied everything that was committed when it was asked. False when that cannot be found out in time,
+    /// as for a node that is cut off.
+    pub(crate) async fn confirm_latest(&self, deadline: Instant) -> bool {
+        matches!(tokio::time::timeout_at(deadline, self.catch_up(deadline)).await, Ok(true))
+    }
+
     /// Waits until this node has applied what was committed when it was called; false when that cannot be found out in time.
     async fn catch_up(&self, deadline: Instant) -> bool {
         if self.is_leader() {

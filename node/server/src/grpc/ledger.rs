@@ -4,15 +4,16 @@ use std::{pin::Pin, sync::Arc};
 
 use futures::Stream;
 use ledger_proto::v1::{
-    EvaluateRequest, EvaluateResponse, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyRequest,
-    GetConsistencyResponse, GetEndedRequest, GetEndedResponse, GetEntryRequest, GetEntryResponse,
-    GetHistoryRequest, GetHistoryResponse, GetProofRequest, GetProofResponse, GetStapleRequest,
-    GetStapleResponse, GetStatusRequest, GetStatusResponse, SubmitBatchRequest, SubmitBatchResponse,
-    SubmitRequest, SubmitResponse, SubmitResult, TailRequest, TailResponse, ledger_server::Ledger,
+    CheckTokenRequest, CheckTokenResponse, EvaluateRequest, EvaluateResponse, GetCheckpointRequest,
+    GetCheckpointResponse, GetConsistencyRequest, GetConsistencyResponse, GetEndedRequest, GetEndedResponse,
+    GetEntryRequest, GetEntryResponse, GetHistoryRequest, GetHistoryResponse, GetProofRequest,
+    GetProofResponse, GetStapleRequest, GetStapleResponse, GetStatusRequest, GetStatusResponse,
+    IssueTokenRequest, IssueTokenResponse, SubmitBatchRequest, SubmitBatchResponse, SubmitRequest,
+    SubmitResponse, SubmitResult, TailRequest, TailResponse, ledger_server::Ledger,
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Services, evaluate, history, present, read, submit, tail};
+use super::{Services, evaluate, history, present, read, submit, tail, tokens};
 
 /// Serves `maip.ledger.v1.Ledger` from the hosted logs.
 pub(super) struct LedgerService(Arc<Services>);
@@ -110,6 +111,20 @@ impl Ledger for LedgerService {
         request: Request<EvaluateRequest>,
     ) -> Result<Response<EvaluateResponse>, Status> {
         evaluate::evaluate(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn issue_token(
+        &self,
+        request: Request<IssueTokenRequest>,
+    ) -> Result<Response<IssueTokenResponse>, Status> {
+        tokens::issue(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn check_token(
+        &self,
+        request: Request<CheckTokenRequest>,
+    ) -> Result<Response<CheckTokenResponse>, Status> {
+        tokens::check(&self.0, request.into_inner()).await.map(Response::new)
     }
 
     async fn tail(&self, request: Request<TailRequest>) -> Result<Response<Self::TailStream>, Status> {

@@ -13,6 +13,7 @@ pub mod refusal;
 mod reset;
 mod submit;
 mod tail;
+mod tokens;
 
 use std::sync::Arc;
 

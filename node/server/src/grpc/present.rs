@@ -26,6 +26,9 @@ pub(super) async fn status(
     if let Some(index) = request.min_index {
         applied(services, &reader, index, request.timeout_ms).await?;
     }
+    if request.fresh && !reader.is_latest(timeout(services, request.timeout_ms)).await {
+        return Err(refusal::not_confirmed());
+    }
     let present = blocking(move || reader.present(subject)).await.map_err(refusal::from_api)?;
     Ok(GetStatusResponse {
         status: Bytes::from(present.status.unwrap_or_default()),

@@ -9,6 +9,9 @@ use tonic::{Code, Status, metadata::MetadataMap};
 /// Metadata key of the hint, in milliseconds. Clients with a gRPC retry policy honour it by themselves.
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
+/// When a node that could not confirm its state may be asked again.
+const NOT_CONFIRMED_RETRY_MS: u32 = 500;
+
 /// The message that stands for a refusal of the log.
 pub fn message(refused: &Refused) -> Refusal {
     Refusal {
@@ -56,6 +59,18 @@ pub fn invalid(field: &str, message: impl Into<String>, fix: &str) -> Status {
 /// NOT_FOUND.
 pub fn not_found(field: &str, message: impl Into<String>, fix: &str) -> Status {
     refuse(Code::NotFound, "NOT_FOUND", field, message, fix)
+}
+
+/// UNAVAILABLE: an answer that is sure to be the latest was wanted, and this node cannot be sure.
+pub fn not_confirmed() -> Status {
+    let refusal = Refusal {
+        code: "NOT_CONFIRMED".to_owned(),
+        field: "fresh".to_owned(),
+        message: "no leader has confirmed in time that this node has the latest state".to_owned(),
+        fix: "ask another node; until one answers, let nobody pass".to_owned(),
+        retry_after_ms: NOT_CONFIRMED_RETRY_MS,
+    };
+    with_details(Code::Unavailable, refusal)
 }
 
 /// Any code, when no retry by itself helps.

@@ -70,6 +70,9 @@ Examples:
   maip session open --tenant T --agent A --key agent.key --scope invoice:read --ttl 15
   maip session refresh --tenant T --agent A --key agent.key --session S --ttl 15
   maip session handoff --tenant T --agent A --key agent.key --session S --to B
+  maip session token --tenant T --agent A --key agent.key --session S --bind > token
+  maip session sign-call token --key agent.key --uri https://tool.example/pay --audience billing --body in.json
+  maip session check-token token --scope invoice:read --fresh
   maip session close --tenant T --agent A --key agent.key --session S";
 
 pub(crate) const RECEIPT: &str = "\

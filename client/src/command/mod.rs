@@ -38,6 +38,7 @@ mod reset_log;
 mod scope;
 mod send;
 mod session;
+mod session_token;
 mod signer;
 mod staple;
 mod submit;

@@ -1,4 +1,4 @@
-//! `maip session`: open, refresh, hand over and close sessions.
+//! `maip session`: open, refresh, hand over and close sessions; tokens of them are in `session_token`.
 
 use clap::{Args, Subcommand};
 use ledger_client::keys::KeyHandle;
@@ -12,6 +12,7 @@ use super::{
     Done, Failure, Global, Out,
     agent::{agent_id, scope, sorted},
     send::{Send, Stated, new_id},
+    session_token::{CheckToken, SignCall, TokenOf},
     tenant::tenant_id,
 };
 
@@ -91,6 +92,12 @@ pub(crate) enum Session {
         #[command(flatten)]
         send: Send,
     },
+    /// Get a token of a session, for calls of tools.
+    Token(TokenOf),
+    /// Sign a call with the key that its token is bound to: prints the header fields.
+    SignCall(SignCall),
+    /// Ask a node whether a token may be used now.
+    CheckToken(CheckToken),
     /// Close a session.
     Close {
         #[command(flatten)]
@@ -139,6 +146,9 @@ impl Session {
                 let words = format!("session {session} is {to}'s from now on");
                 log(global, out, owner, send, session, Body::SessionHandoff(body), &words)
             }
+            Self::Token(token) => token.run(global, out),
+            Self::SignCall(call) => call.run(global, out),
+            Self::CheckToken(check) => check.run(global, out),
             Self::Close { owner, session, aborted, reason, send } => {
                 let (agent, session) = (owner.agent, *session);
                 let outcome = if *aborted { SessionEnd::Aborted } else { SessionEnd::Clean };

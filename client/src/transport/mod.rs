@@ -10,6 +10,7 @@ mod nodes;
 mod payloads;
 mod status;
 mod submit;
+mod tokens;
 
 pub use http::HttpSource;
 pub use nodes::{ATTEMPTS_MAX, Nodes, NodesConfig};

@@ -78,6 +78,7 @@ impl Nodes {
             subject: subject.into(),
             min_index,
             timeout_ms: ms(timeout),
+            fresh: false,
         };
         self.ledger(async |mut c| c.get_status(timed(message.clone(), timeout)).await).await
     }

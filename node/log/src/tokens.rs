@@ -2,17 +2,25 @@
 //!
 //! The token key follows from the operator key, which all voters have, so a token of one node is checked by every other, and nothing
 //! about a token is stored: what it is worth is asked anew with each use.
+//!
+//! What is signed to be good once, a request or a call, has a nonce, which is spent in the private state: the same one comes through on
+//! one node only, whichever leads and whatever was restored in between.
 
 use std::time::Duration;
 
 use ledger_format::record::{PublicKey, Scope, Ulid};
 use ledger_format::token::{Token, TokenRequest};
 use ledger_state::{
-    ShownCall, TokenLive, TokenQuestion, TokenReason, TokenRefused, check_token, grant_token,
+    Nonce, ShownCall, TokenLive, TokenQuestion, TokenReason, TokenRefused, check_token, grant_token,
 };
 use tokio::time::Instant;
 
-use crate::{hosted::HostedLog, ledger::LedgerError, reader::ReadError};
+use crate::{
+    Change, TransactOutcome, hosted::HostedLog, ingest::Refused, ledger::LedgerError, reader::ReadError,
+};
+
+/// What private keys of nonces begin with.
+const NONCES: &[u8] = b"nonce/";
 
 /// Why there is no answer about a token, or none that helps.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +37,9 @@ pub enum TokenFault {
         "the operator key of this node is not that of the log's genesis: no tokens before the right one is installed"
     )]
     NoKey,
+    /// The nonce could not be spent: no leader, no room. Whether it was is not known; what it came with is not good.
+    #[error("the nonce could not be spent: {0}")]
+    NotSpent(Refused),
     /// The state cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -125,21 +136,24 @@ impl HostedLog {
     ) -> Result<Token, TokenFault> {
         self.token_keys()?;
         let id = fresh_id(self.core.world.clock.now_ms())?;
-        let granted = self.with_catch_up(within, |log| {
+        let ask = |log: &Self| {
             let now_ms = log.core.world.clock.now_ms();
             log.core.ledger.with_view(|view| {
                 let now_ms = ledger_state::status(view).log_ms.max(now_ms);
                 grant_token(view, request, signature, now_ms, id)
             })
-        });
-        let (claims, _nonce) = granted.await?;
+        };
+        let (_, nonce) = self.with_catch_up(within, ask).await?;
+        self.spend(&nonce, within).await?;
+        let (claims, _) = ask(self)??;
         Token::sign(claims, &self.core.token_key).map_err(|error| {
             let message = format!("{error}; ask for fewer scopes");
             TokenRefused::new(TokenReason::Scope, message).into()
         })
     }
 
-    /// Whether a token may be used now, as this node has it.
+    /// Whether a token may be used now, as this node has it. With a proof of possession, at the earliest as of the raft_entry that spent
+    /// its nonce: such an answer is never behind the question.
     ///
     /// # Errors
     /// [`TokenFault::Refused`] says why not; everything else is no answer, and whoever asks lets nobody pass.
@@ -154,7 +168,7 @@ impl HostedLog {
         let keys = self.token_keys()?;
         // Read first: what is applied in between makes the answer newer than it says, never older.
         let size = self.core.ledger.size();
-        let live = self.with_catch_up(within, |log| {
+        let ask = |log: &Self| {
             let now_ms = log.core.world.clock.now_ms();
             log.core.ledger.with_view(|view| {
                 let now_ms = ledger_state::status(view).log_ms.max(now_ms);
@@ -168,8 +182,33 @@ impl HostedLog {
                 };
                 check_token(view, &question)
             })
-        });
-        Ok(TokenChecked { live: live.await?, size })
+        };
+        let live = self.with_catch_up(within, ask).await?;
+        let Some(nonce) = &live.nonce else { return Ok(TokenChecked { live, size }) };
+        self.spend(nonce, within).await?;
+        // Spending has brought this node up to that moment: a kill before it counts.
+        let size = self.core.ledger.size();
+        Ok(TokenChecked { live: ask(self)??, size })
+    }
+
+    /// Uses a nonce up, on all nodes.
+    async fn spend(&self, nonce: &Nonce, within: Duration) -> Result<(), TokenFault> {
+        let key = [NONCES, &nonce.key.0, b"/", nonce.text.as_bytes()].concat();
+        let change =
+            Change::new().expect_absent(key.as_slice()).put_until(key.as_slice(), b"", nonce.until_ms);
+        match self.transact(change, within).await.map_err(TokenFault::NotSpent)? {
+            TransactOutcome::Done => {}
+            TransactOutcome::Conflict { .. } => {
+                let message = "the nonce was used before; each call and each request has its own";
+                return Err(TokenRefused::new(TokenReason::NonceUsed, message).into());
+            }
+        }
+        // A node whose clock is behind may take for young what the log has forgotten already.
+        let log_ms = self.core.ledger.with_view(|view| ledger_state::status(view).log_ms)?;
+        if log_ms < nonce.until_ms {
+            return Ok(());
+        }
+        Err(TokenRefused::new(TokenReason::PopOld, "it was signed too long ago, by the log's time").into())
     }
 
     /// Asks; where the only trouble is a session that this node does not know, which may have been opened through another, asks once more

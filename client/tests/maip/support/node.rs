@@ -294,6 +294,21 @@ impl Ledger for Node {
         }))
     }
 
+    /// This node has no token key.
+    async fn issue_token(
+        &self,
+        _: Request<v1::IssueTokenRequest>,
+    ) -> Result<Response<v1::IssueTokenResponse>, Status> {
+        Err(Status::unimplemented("tokens"))
+    }
+
+    async fn check_token(
+        &self,
+        _: Request<v1::CheckTokenRequest>,
+    ) -> Result<Response<v1::CheckTokenResponse>, Status> {
+        Err(Status::unimplemented("tokens"))
+    }
+
     async fn evaluate(
         &self,
         request: Request<v1::EvaluateRequest>,

@@ -478,9 +478,14 @@ impl Tenant {
 
     /// Any number of distinct valid records: agents of this tenant.
     pub(crate) fn agent(&mut self) -> Bytes {
+        self.agent_with_key().1
+    }
+
+    /// An agent of this tenant, and its key.
+    pub(crate) fn agent_with_key(&mut self) -> (SigningKey, Bytes) {
         let agent = AgentId(Ulid::from_parts(3, u128::from(self.next) << 8 | self.id.0 & 0xff));
         let seed = *ledger_format::leaf_hash(&self.next.to_be_bytes()).0.first_chunk().unwrap();
-        self.record(Body::AgentRegister(Box::new(AgentRegister {
+        let record = self.record(Body::AgentRegister(Box::new(AgentRegister {
             agent,
             denies: Vec::new(),
             key: SigningKey::from_seed(seed).public(),
@@ -490,7 +495,8 @@ impl Tenant {
             runtime_type: None,
             scopes: vec![Scope::parse("invoice:read").unwrap()],
             agent_type: AgentType::Autonomous,
-        })))
+        })));
+        (SigningKey::from_seed(seed), record)
     }
 }
 

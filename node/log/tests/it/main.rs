@@ -12,4 +12,5 @@ mod rotation;
 mod rules;
 mod seal;
 mod timeline;
+mod tokens;
 mod witness;

@@ -107,6 +107,7 @@ fn status(fault: TokenFault) -> Status {
     let message = fault.to_string();
     match fault {
         TokenFault::Refused(refused) => refused_status(&refused),
+        TokenFault::NotSpent(refused) => refusal::status(&refused),
         TokenFault::NotConfirmed => refusal::not_confirmed(),
         TokenFault::NoKey => {
             let fix = "an operator installs the log's operator key on this node; meanwhile ask another";

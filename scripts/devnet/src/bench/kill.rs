@@ -181,6 +181,7 @@ impl Tree {
                 subject: subject.to_string(),
                 min_index: None,
                 timeout_ms: 0,
+                fresh: false,
             };
             while client.get_status(request.clone()).await?.into_inner().live {
                 ensure!(start.elapsed() < LIMIT, "{subject} is still let pass");

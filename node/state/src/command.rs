@@ -109,6 +109,11 @@ impl Command {
         }
     }
 
+    /// Whether replicated bytes are a `Seal`, without decoding them.
+    pub fn is_seal(bytes: &[u8]) -> bool {
+        bytes.starts_with(&[COMMAND_VERSION, SEAL])
+    }
+
     /// The replicated bytes of an `Append`, for whoever holds the records in another form: they are copied once.
     pub fn encode_append(log_ms: u64, records: &[impl AsRef<[u8]>]) -> Vec<u8> {
         let size: usize = records.iter().map(|record| record.as_ref().len() + 3).sum();

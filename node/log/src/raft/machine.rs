@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use futures::{Stream, TryStreamExt as _};
+use ledger_state::Command;
 use openraft::{
     EntryPayload, OptionalSend, RaftSnapshotBuilder,
     entry::RaftEntry as _,
@@ -76,6 +77,11 @@ impl RaftStateMachine<TypeConfig> for Machine {
     {
         let mut some = Vec::new();
         while let Some(entry) = entries.try_next().await? {
+            // What is applied in one write is seen at once, at its end. Folding statuses takes long and follows on the heels of each
+            // kill: a node that learns of both together must deny before it folds.
+            if is_seal(&entry) && !some.is_empty() {
+                self.apply_some(&mut some)?;
+            }
             some.push(entry);
             if some.len() >= ENTRIES_AT_ONCE {
                 self.apply_some(&mut some)?;
@@ -120,6 +126,10 @@ impl RaftStateMachine<TypeConfig> for Machine {
     }
 }
 
+fn is_seal((entry, _): &EntryResponder<TypeConfig>) -> bool {
+    matches!(&entry.payload, EntryPayload::Normal(proposal) if Command::is_seal(&proposal.0))
+}
+
 /// Hands a snapshot that has already been written to Raft.
 pub(crate) struct Builder {
     written: Option<Result<(Manifest, PathBuf), io::Error>>,
@@ -136,5 +146,44 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
             .ok_or_else(|| io::Error::other("this snapshot was already handed over"))??;
         snapshot::prune(self.ledger.dir()).map_err(io::Error::other)?;
         Ok(Snapshot { meta: manifest.meta, snapshot: path })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use ledger_state::Private;
+    use ledger_store::{EngineKind, EngineOptions};
+
+    use super::*;
+    use crate::{
+        alarm::Alarms,
+        raft::types::{LeaderId, Proposal, RaftEntry},
+    };
+
+    fn entry(index: u64, command: &Command) -> EntryResponder<TypeConfig> {
+        let log_id = LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index };
+        let payload = EntryPayload::Normal(Proposal(Bytes::from(command.encode())));
+        (RaftEntry { log_id, payload }, None)
+    }
+
+    /// A follower often learns of a kill and of the fold behind it in one breath.
+    #[tokio::test]
+    async fn what_comes_before_a_fold_is_seen_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = ledger_store::open(EngineKind::Memory, dir.path(), &EngineOptions::default()).unwrap();
+        let ledger = Ledger::open(dir.path(), engine, Arc::new(Alarms::default())).unwrap();
+        let node = |id| Command::Private(Private::NodeId { id, incarnation: 7 });
+        let commands = [node(1), node(2), Command::Seal { log_ms: 1 }, node(3)];
+        let mut seen = Vec::new();
+        let entries: Vec<_> = (1..).zip(&commands).map(|(index, command)| entry(index, command)).collect();
+        let watched = entries.into_iter().map(|entry| {
+            seen.push(ledger.watch_applied().borrow().raft_index);
+            Ok(entry)
+        });
+        Machine::new(ledger.clone()).apply(futures::stream::iter(watched)).await.unwrap();
+        assert_eq!(seen, [0, 0, 0, 2], "applied when each entry was asked for");
+        assert_eq!(ledger.watch_applied().borrow().raft_index, 4);
+        ledger.stop();
     }
 }

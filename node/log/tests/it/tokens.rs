@@ -254,3 +254,31 @@ async fn a_node_that_is_cut_off_lets_nobody_pass_who_must_be_sure() {
     wait_for("the node to be back", || (node.reader().applied_size() > killed).then_some(())).await;
     assert_eq!(reason(node.check_token(&fresh, LIMIT).await), TokenReason::AgentEnded);
 }
+
+/// A cluster that begins from a backup knows what was used before it was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nonce_stays_used_after_a_restore() {
+    let mut cluster = Cluster::start(1).await;
+    let log = cluster.node(1);
+    let mut actors = Actors::begin(&log).await;
+    let token = actors.token(&log, "nonce-of-a-request-1", true).await;
+    let used = actors.call(&token, "nonce-of-a-call-0001");
+    log.check_token(&used, LIMIT).await.unwrap();
+    submit(&log, actors.tenant.agent(), Ack::Witnessed).await;
+    let (sink, mut parts) = tokio::sync::mpsc::channel(16);
+    let backup = tokio::spawn(async move { log.backup(sink).await });
+    let mut file = Vec::new();
+    while let Some(part) = parts.recv().await {
+        file.extend_from_slice(&part.unwrap());
+    }
+    backup.await.unwrap().unwrap();
+    cluster.stop(1).await;
+    let dir = cluster.dirs[&1].with_file_name("restored");
+    ledger_log::restore(&dir, cluster.engine, cluster.members.clone(), file.as_slice()).unwrap();
+    cluster.dirs.insert(1, dir);
+    cluster.run(1).await;
+    cluster.ready().await;
+    let log = cluster.node(1);
+    assert_eq!(reason(log.check_token(&used, LIMIT).await), TokenReason::NonceUsed);
+    log.check_token(&actors.call(&token, "nonce-of-a-call-0002"), LIMIT).await.unwrap();
+}

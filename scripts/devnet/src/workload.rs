@@ -9,6 +9,8 @@ use ledger_format::record::{
     FederationAgree, GrantLimits, GrantTo, PeerSignature, ReceiptAction, RecordHash, Scope, SessionId,
     SessionOpen, SigningKey, TenantId, TenantRegister, Ulid, record_hash,
 };
+use ledger_format::token::TokenRequest;
+use ledger_proto::v1::IssueTokenRequest;
 
 /// A tenant that holds its own root key.
 #[derive(Debug)]
@@ -86,6 +88,27 @@ impl Tenant {
             ttl_min,
         };
         Ok((session, sign(self.id, Actor::Tenant, Body::SessionOpen(Box::new(body)), &self.key)?))
+    }
+
+    /// A signed request for a token of a session, with which its agent may do all that the session allows.
+    pub fn request_token(&self, origin: &str, session: SessionId) -> Result<IssueTokenRequest> {
+        let request = TokenRequest {
+            origin: origin.to_owned(),
+            session,
+            actor: Actor::Tenant,
+            at_ms: now_ms()?,
+            nonce: fresh_id()?.to_string(),
+            scopes: Vec::new(),
+            bind: false,
+        };
+        Ok(IssueTokenRequest {
+            session: session.to_string(),
+            actor: request.actor.to_string(),
+            at_ms: request.at_ms,
+            nonce: request.nonce.clone(),
+            signature: self.key.sign(&request.signed_bytes()).to_vec().into(),
+            ..IssueTokenRequest::default()
+        })
     }
 
     /// What one of its agents did, with the tenant's verdict; signed by the tenant.

@@ -51,12 +51,12 @@ fn with_key<T>(message: T, value: &str) -> Request<T> {
     request
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 /// A tenant that the operator registers, as canonical bytes.
-fn tenant(node: &Node, name: &str) -> Vec<u8> {
+pub(crate) fn tenant(node: &Node, name: &str) -> Vec<u8> {
     let text = keys::read_secret(&node.file("keys/main.operator.key")).unwrap();
     let operator = SigningKey::parse_seed_text(&text).unwrap();
     let id =
@@ -70,11 +70,11 @@ fn tenant(node: &Node, name: &str) -> Vec<u8> {
     Draft::new(id, id, Actor::Operator, now_ms(), Body::TenantRegister(body)).sign(&operator).to_bytes()
 }
 
-fn submission(record: &[u8], ack: Ack) -> SubmitRequest {
+pub(crate) fn submission(record: &[u8], ack: Ack) -> SubmitRequest {
     SubmitRequest { log: String::new(), record: record.to_vec().into(), ack: ack.into(), timeout_ms: 20_000 }
 }
 
-fn refusal(status: &Status) -> Refusal {
+pub(crate) fn refusal(status: &Status) -> Refusal {
     Refusal::decode(status.details()).unwrap()
 }
 

@@ -8,3 +8,4 @@ mod ledger;
 mod node;
 mod sandbox;
 mod static_log;
+mod tokens;

@@ -1,7 +1,8 @@
 //! The kill switch: how long until every node denies, and until the first staple shows it.
 //!
 //! Before each kill a fresh tree of [`AGENTS_BELOW`] agents below one has [`SESSIONS`] live sessions, and everything is sealed. The
-//! clock runs from before the call. Each node is asked again and again for the killed agent and for a leaf of the tree.
+//! clock runs from before the call. Each node is asked again and again for the killed agent, for a leaf of the tree, and whether a token of
+//! the leaf may be used.
 
 use std::{
     fs,
@@ -16,8 +17,8 @@ use devnet::{
 use futures::future::{select_ok, try_join_all};
 use ledger_format::{Policy, Staple, StapleQuestion, record::AgentId, verify_staple};
 use ledger_proto::v1::{
-    Ack, GetStapleRequest, GetStatusRequest, SubmitBatchRequest, SubmitRequest, ledger_client::LedgerClient,
-    submit_result::Result as Answer,
+    Ack, CheckTokenRequest, GetStapleRequest, GetStatusRequest, SubmitBatchRequest, SubmitRequest,
+    ledger_client::LedgerClient, submit_result::Result as Answer,
 };
 use tonic::{codegen::Bytes, transport::Channel};
 
@@ -91,7 +92,7 @@ pub(crate) async fn measure(mut devnet: Devnet, kills: usize) -> Result<Kills> {
     let origin = devnet.manifest().log("main")?.origin.clone();
     let mut found = Kills::default();
     for number in 0..kills {
-        let tree = Tree::grow(&tenant, &mut clients[0]).await?;
+        let tree = Tree::grow(&tenant, &mut clients[0], &origin).await?;
         tree.settle(&mut clients[0]).await?;
         // Through every node in turn: whoever is not the leader forwards it.
         clients.rotate_left(1);
@@ -109,13 +110,15 @@ pub(crate) async fn measure(mut devnet: Devnet, kills: usize) -> Result<Kills> {
 struct Tree {
     top: Agent,
     leaf: AgentId,
+    /// Of a session of the leaf.
+    token: String,
     /// Size of the log that holds all of it.
     size: u64,
 }
 
 impl Tree {
     /// Registers the agents, level by level, and opens the sessions, the same number for each agent.
-    async fn grow(tenant: &Tenant, client: &mut Client) -> Result<Tree> {
+    async fn grow(tenant: &Tenant, client: &mut Client, origin: &str) -> Result<Tree> {
         let agents =
             (0..=AGENTS_BELOW).map(|_| Agent::new(tenant, "branch")).collect::<Result<Vec<Agent>>>()?;
         let parent = |number: usize| number.checked_sub(1).map(|before| agents[before / CHILDREN].id());
@@ -123,15 +126,22 @@ impl Tree {
         for (number, agent) in agents.iter().enumerate() {
             records.push(tenant.register_below(agent, parent(number))?.into());
         }
+        let mut last = None;
         for number in 0..SESSIONS {
-            records.push(tenant.open_session(&agents[1 + number % AGENTS_BELOW], SESSION_MINUTES)?.1.into());
+            let (session, record) =
+                tenant.open_session(&agents[1 + number % AGENTS_BELOW], SESSION_MINUTES)?;
+            records.push(record.into());
+            last = Some(session);
         }
         let mut size = 0;
         for batch in records.chunks(BATCH_RECORDS) {
             size = size.max(submit(client, batch).await?);
         }
+        // The last session is the last agent's: the numbers of both are multiples.
+        let request = tenant.request_token(origin, last.context("no sessions")?)?;
+        let token = client.issue_token(request).await.context("no token")?.into_inner().token;
         let leaf = agents.last().context("no agents")?.id();
-        Ok(Tree { top: agents.into_iter().next().context("no agents")?, leaf, size })
+        Ok(Tree { top: agents.into_iter().next().context("no agents")?, leaf, token, size })
     }
 
     /// Waits until all of it is sealed and published, so that the kill finds nothing in its way.
@@ -173,7 +183,7 @@ impl Tree {
         Ok((denied.into_iter().max().context("no nodes")?, stapled))
     }
 
-    /// When a node denies the killed agent and a leaf of its tree.
+    /// When a node denies the killed agent, a leaf of its tree, and a token of the leaf.
     async fn denied(&self, mut client: Client, start: Instant) -> Result<Duration> {
         for subject in [self.top.id(), self.leaf] {
             let request = GetStatusRequest {
@@ -188,7 +198,16 @@ impl Tree {
                 tokio::time::sleep(POLL).await;
             }
         }
-        Ok(start.elapsed())
+        let request = CheckTokenRequest { token: self.token.clone(), ..CheckTokenRequest::default() };
+        loop {
+            let checked = client.check_token(request.clone()).await?.into_inner();
+            if !checked.live {
+                ensure!(checked.reason == "agent_ended", "the token is denied for {}", checked.reason);
+                return Ok(start.elapsed());
+            }
+            ensure!(start.elapsed() < LIMIT, "a token of {} is still let pass", self.leaf);
+            tokio::time::sleep(POLL).await;
+        }
     }
 }
 

@@ -56,7 +56,7 @@ impl TokenOf {
                 scopes: sorted(&self.scopes),
                 bind: self.bind,
             };
-            let signature = key.sign(&request.signed_bytes());
+            let signature = key.sign(&request.signed_bytes())?;
             Ok(nodes.issue_token(&global.log, &request, signature, global.timeout).await?)
         })?;
         let claims = &token.claims;

@@ -23,7 +23,7 @@ pub(crate) async fn main(State(api): State<Api>) -> Result<Response, ApiError> {
 
 /// `GET /<log>/.well-known/jwks.json`.
 pub(crate) async fn log(State(api): State<Api>, Path(log): Path<String>) -> Result<Response, ApiError> {
-    answer(api.logs.named(&log)?).await
+    answer(&api.logs.named(&log)?).await
 }
 
 async fn answer(log: &HostedLog) -> Result<Response, ApiError> {

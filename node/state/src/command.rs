@@ -111,7 +111,7 @@ impl Command {
 
     /// Whether replicated bytes are a `Seal`, without decoding them.
     pub fn is_seal(bytes: &[u8]) -> bool {
-        bytes.starts_with(&[COMMAND_VERSION, SEAL])
+        matches!(bytes, [COMMAND_VERSION, SEAL | SEAL_STEP, ..])
     }
 
     /// The replicated bytes of an `Append`, for whoever holds the records in another form: they are copied once.

@@ -31,7 +31,7 @@ pub struct ApiError {
     /// When a retry makes sense, in seconds: the `Retry-After` header.
     pub retry_after_s: Option<u32>,
     /// Of a 402: which quota.
-    pub quota: Option<Quota>,
+    pub quota: Option<Box<Quota>>,
 }
 
 /// A quota that is used up.
@@ -133,7 +133,7 @@ impl ApiError {
             format!("the plan includes {} {}, and {} are used", quota.limit, quota.metric, quota.used);
         let mut error = Self::new(StatusCode::PAYMENT_REQUIRED, "QUOTA_EXCEEDED", message)
             .fix("wait for the reset, or ask the operator for a larger plan");
-        error.quota = Some(quota);
+        error.quota = Some(Box::new(quota));
         error
     }
 
@@ -228,7 +228,7 @@ impl IntoResponse for ApiError {
             error: &self.message,
             message: &self.message,
             http_status: self.status.as_u16(),
-            details: Details { field: &self.field, fix: &self.fix, quota: self.quota.as_ref() },
+            details: Details { field: &self.field, fix: &self.fix, quota: self.quota.as_deref() },
             trace_id: trace::current().map(|id| id.to_string()).unwrap_or_default(),
         };
         let mut response = (self.status, Json(body)).into_response();

@@ -10,7 +10,7 @@ use utoipa::{
 };
 
 /// A kind of object that has an id.
-pub trait IdKind: Copy {
+pub(crate) trait IdKind: Copy {
     /// What people call it, e.g. `agent`.
     const WHAT: &'static str;
     /// Before the ULID in the canonical spelling, e.g. `maip-agent:`.
@@ -60,7 +60,7 @@ id_kinds! {
 
 /// An id in a body or a query. Its tenant digits, if it has the third spelling, are compared by whoever uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Id<K>(pub K);
+pub(crate) struct Id<K>(pub(crate) K);
 
 /// What every spelling of an id looks like, for the document. A percent-encoded colon is accepted, too.
 pub(crate) fn pattern(prefix: &str) -> String {

@@ -9,6 +9,7 @@ mod scope;
 mod text;
 mod time;
 
+#[allow(unused_imports, reason = "one for each kind of object; groups take what they need")]
 pub(crate) use id::{
     AgentRef, ClaimRef, DatasetRef, DelegationRef, DocumentRef, Id, IdKind, ModelRef, OrchestrationRef,
     PolicyRef, ReceiptRef, SessionRef, TenantRef, ToolRef, WorkflowRef, schema as id_schema,
@@ -18,5 +19,6 @@ pub(crate) use metadata::Metadata;
 pub(crate) use name::{reason, record_name, token};
 pub(crate) use receipt::WriteReceipt;
 pub(crate) use scope::{ScopeObject, ScopeText};
+#[allow(unused_imports, reason = "one for each kind of value; groups take what they need")]
 pub(crate) use text::{DescriptionText, NameText, ReasonText, Text, Whole};
 pub(crate) use time::{TimeText, time_text};

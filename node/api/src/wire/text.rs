@@ -11,21 +11,21 @@ use utoipa::{
 /// A text of `MIN` to `MAX` characters without control characters other than line feed and tab.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct Text<const MIN: usize, const MAX: usize>(String);
+pub(crate) struct Text<const MIN: usize, const MAX: usize>(String);
 
 /// What a person is shown in lists.
-pub type NameText = Text<1, 256>;
+pub(crate) type NameText = Text<1, 256>;
 /// Why something is done.
-pub type ReasonText = Text<0, 1024>;
+pub(crate) type ReasonText = Text<0, 1024>;
 /// What something is for.
-pub type DescriptionText = Text<0, 2048>;
+pub(crate) type DescriptionText = Text<0, 2048>;
 
 impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
     /// The text, if it keeps the bounds.
     ///
     /// # Errors
     /// What is wrong with it, for the caller.
-    pub fn new(text: impl Into<String>) -> Result<Self, String> {
+    pub(crate) fn new(text: impl Into<String>) -> Result<Self, String> {
         let text = text.into();
         let length = text.chars().count();
         if length < MIN || length > MAX {
@@ -38,17 +38,17 @@ impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
     }
 
     /// The text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The text.
-    pub fn into_string(self) -> String {
+    pub(crate) fn into_string(self) -> String {
         self.0
     }
 
     /// Whether it is empty.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -75,14 +75,14 @@ impl<const MIN: usize, const MAX: usize> ToSchema for Text<MIN, MAX> {
 /// A whole number from `MIN` to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
-pub struct Whole<const MIN: u64, const MAX: u64>(u64);
+pub(crate) struct Whole<const MIN: u64, const MAX: u64>(u64);
 
 impl<const MIN: u64, const MAX: u64> Whole<MIN, MAX> {
     /// The number, if it keeps the bounds.
     ///
     /// # Errors
     /// What is wrong with it, for the caller.
-    pub fn new(number: u64) -> Result<Self, String> {
+    pub(crate) fn new(number: u64) -> Result<Self, String> {
         if (MIN..=MAX).contains(&number) {
             Ok(Self(number))
         } else {
@@ -91,7 +91,7 @@ impl<const MIN: u64, const MAX: u64> Whole<MIN, MAX> {
     }
 
     /// The number.
-    pub fn get(self) -> u64 {
+    pub(crate) fn get(self) -> u64 {
         self.0
     }
 }

@@ -18,6 +18,7 @@ mod keys;
 mod logs;
 mod maip;
 pub mod metrics;
+mod older;
 mod proofs;
 mod router;
 mod status;

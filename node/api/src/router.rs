@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    extract::Request,
     http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware,
     response::Response,
     routing::get,
 };
 
-use crate::{ApiError, Logs, MaipOptions, health, keys, maip, proofs, status, transparency};
+use tower::{ServiceExt as _, util::MapRequest};
+
+use crate::{ApiError, Logs, MaipOptions, health, keys, maip, older, proofs, status, transparency};
 
 /// What a listener offers beyond the published log.
 #[derive(Clone)]
@@ -60,10 +63,16 @@ pub fn router(logs: Logs, options: Options) -> Router {
     let maip = options.maip.map(|maip| maip::maip(logs.clone(), maip));
     let router = router.with_state(Api { logs, node_metrics: options.node_metrics });
     let router = router.layer(middleware::map_response(readable_anywhere));
-    maip.into_iter()
+    let router = maip
+        .into_iter()
         .fold(router, Router::merge)
         .fallback(no_endpoint)
-        .method_not_allowed_fallback(wrong_method)
+        .method_not_allowed_fallback(wrong_method);
+    // A path must be rewritten before it is routed, so the router is the fallback of one without routes.
+    Router::new().fallback(move |request: Request| {
+        let router = MapRequest::new(router.clone(), older::rewrite);
+        router.oneshot(request)
+    })
 }
 
 /// Everything here is public and takes no credential, so a page of any origin may read it: verifiers run in browsers.

@@ -9,34 +9,54 @@ use axum::{
 use ledger_format::Hash;
 use ledger_log::HostedLog;
 use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
 
-use crate::{ApiError, blocking, router::Api};
+use crate::{ApiError, blocking, endpoint::QueryInput, router::Api};
 
 /// Which log is meant; empty means the main one.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct LogQuery {
+    /// Name of a hosted log, such as `sandbox`; the main one when nothing is said.
     #[serde(default)]
+    #[param(max_length = 64)]
     pub(crate) log: String,
 }
 
-#[derive(Deserialize)]
+/// Which inclusion.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct InclusionQuery {
+    /// Name of a hosted log, such as `sandbox`; the main one when nothing is said.
     #[serde(default)]
+    #[param(max_length = 64)]
     log: String,
+    /// Place of the entry.
     index: u64,
+    /// Size of the tree; the published one when nothing is said.
     size: Option<u64>,
 }
 
-#[derive(Deserialize)]
+/// Which two trees.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ConsistencyQuery {
+    /// Name of a hosted log, such as `sandbox`; the main one when nothing is said.
     #[serde(default)]
+    #[param(max_length = 64)]
     log: String,
+    /// Size of the earlier tree.
     from: u64,
+    /// Size of the later tree; the published one when nothing is said.
     to: Option<u64>,
 }
+
+impl QueryInput for LogQuery {}
+impl QueryInput for InclusionQuery {}
+impl QueryInput for ConsistencyQuery {}
 
 #[derive(Serialize)]
 struct LogFacts {

@@ -106,6 +106,8 @@ const PATH_IDS: &[(&str, &str, &str)] = &[
     ("agent_id", record::AgentId::WHAT, record::AgentId::PREFIX),
     ("session_id", record::SessionId::WHAT, record::SessionId::PREFIX),
     ("receipt_id", record::ReceiptId::WHAT, record::ReceiptId::PREFIX),
+    ("attestation_id", record::ReceiptId::WHAT, record::ReceiptId::PREFIX),
+    ("issuer_id", record::AgentId::WHAT, record::AgentId::PREFIX),
     ("delegation_id", record::DelegationId::WHAT, record::DelegationId::PREFIX),
     ("witness_id", record::AttestationId::WHAT, record::AttestationId::PREFIX),
     ("claim_id", record::ClaimId::WHAT, record::ClaimId::PREFIX),
@@ -147,6 +149,9 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
             "`next_cursor` of the page before.",
             ObjectBuilder::new().schema_type(Type::String).into(),
         );
+    }
+    if operation.beside {
+        return parameters;
     }
     query("min_index", "Waits until this node has applied the entry with this index.", whole(0, 1 << 53));
     query("timeout_ms", "How long to wait at most.", whole(1, 30_000));

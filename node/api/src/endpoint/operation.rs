@@ -50,6 +50,8 @@ pub(crate) struct Operation {
     pub(crate) paged: bool,
     /// Takes `If-Match`.
     pub(crate) versioned: bool,
+    /// Mounted beside the API, without its parameters: what every listener serves.
+    pub(crate) beside: bool,
     /// Only mounted for older clients; left out of the document's main part and said to be deprecated.
     pub(crate) older: bool,
 }

@@ -39,6 +39,8 @@ pub(super) struct Endpoint {
 pub(crate) struct Routes {
     pub(super) groups: Vec<(&'static str, &'static str)>,
     pub(super) endpoints: Vec<Endpoint>,
+    /// Described here and mounted beside the API, because listeners without it serve them, too.
+    pub(super) beside: Vec<Operation>,
 }
 
 impl Routes {
@@ -137,6 +139,21 @@ impl Routes {
         self.push(operation, run)
     }
 
+    /// Describes a public GET that is mounted beside the API.
+    pub(crate) fn beside<Q: QueryInput>(
+        &mut self,
+        path: &'static str,
+        id: &'static str,
+        content_type: &'static str,
+    ) -> &mut Operation {
+        let mut operation = self.describe::<Q, super::NoBody>(Method::GET, path, id, 200);
+        let response = ResponseBuilder::new().description("The answer.");
+        operation.raw = Some(response.content(content_type, ContentBuilder::new().build()).build());
+        (operation.access, operation.beside) = (Access::Public, true);
+        self.beside.push(operation);
+        self.beside.last_mut().expect("one was pushed")
+    }
+
     fn describe<Q: QueryInput, B: BodyInput>(
         &self,
         method: Method,
@@ -167,6 +184,7 @@ impl Routes {
             versioned: false,
             paged: false,
             older: false,
+            beside: false,
         }
     }
 
@@ -177,7 +195,7 @@ impl Routes {
 
     /// The descriptions.
     pub(crate) fn operations(&self) -> impl Iterator<Item = &Operation> {
-        self.endpoints.iter().map(|endpoint| &endpoint.operation)
+        self.endpoints.iter().map(|endpoint| &endpoint.operation).chain(&self.beside)
     }
 }
 

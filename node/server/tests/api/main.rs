@@ -6,3 +6,5 @@ mod client;
 #[path = "../it/node.rs"]
 #[allow(dead_code, reason = "shared with the other tests of this crate, which use the rest")]
 mod node;
+mod platform;
+mod receipts;

@@ -18,6 +18,7 @@ mod keys;
 mod logs;
 mod maip;
 pub mod metrics;
+mod plain;
 mod proofs;
 mod router;
 mod status;

@@ -9,37 +9,60 @@ use axum::{
 use ledger_format::Hash;
 use ledger_log::HostedLog;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{ApiError, blocking, router::Api};
 
 /// Which log is meant; empty means the main one.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogQuery {
+    /// Name of the log; the main one when it is left out.
     #[serde(default)]
+    #[param(max_length = 64, example = "main")]
     pub(crate) log: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InclusionQuery {
+    /// Name of the log; the main one when it is left out.
     #[serde(default)]
+    #[param(max_length = 64, example = "main")]
     log: String,
+    /// Which entry.
+    #[param(example = 0)]
     index: u64,
+    /// In the tree of how many entries.
     size: Option<u64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConsistencyQuery {
+    /// Name of the log; the main one when it is left out.
     #[serde(default)]
+    #[param(max_length = 64, example = "main")]
     log: String,
+    /// Size of the older tree.
+    #[param(example = 1)]
     from: u64,
+    /// Size of the newer tree.
     to: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct LogFacts {
+/// The logs of a node.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LogList {
+    /// Main first.
+    logs: Vec<LogFacts>,
+}
+
+/// A log of this node.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LogFacts {
+    /// Its name on this node.
+    #[schema(example = "main")]
     name: String,
     origin: String,
     vkey: String,
@@ -49,13 +72,16 @@ struct LogFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<u32>,
     /// Path of the monitoring prefix on this node.
+    #[schema(example = "/main")]
     path: String,
+    /// Entries under the latest checkpoint.
+    #[schema(example = 4712)]
     published_size: u64,
 }
 
 /// An inclusion proof (RFC 9162): `hashes` from the leaf's sibling up, base64.
-#[derive(Serialize)]
-struct Inclusion {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Inclusion {
     log: String,
     index: u64,
     size: u64,
@@ -65,10 +91,14 @@ struct Inclusion {
 }
 
 /// A consistency proof (RFC 9162) between the trees of sizes `from` and `to`, base64.
-#[derive(Serialize)]
-struct Consistency {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Consistency {
     log: String,
+    /// Size of the older tree.
+    #[schema(example = 1)]
     from: u64,
+    /// Size of the newer tree.
+    #[schema(example = 4712)]
     to: u64,
     hashes: Vec<String>,
     checkpoint: String,
@@ -89,7 +119,7 @@ pub(crate) async fn logs(State(api): State<Api>) -> Response {
             published_size: log.reader().checkpoint().map_or(0, |published| published.checkpoint.size),
         })
         .collect();
-    Json(serde_json::json!({ "logs": logs })).into_response()
+    Json(LogList { logs }).into_response()
 }
 
 /// `GET /v1/log/vkey`: the log key, one line.
@@ -144,7 +174,7 @@ pub(crate) async fn consistency(
     let (from, to) = (query.from, query.to.unwrap_or(published));
     within(to, published, "to")?;
     if from > to {
-        return Err(ApiError::malformed(format!("from ({from}) is larger than to ({to})"))
+        return Err(ApiError::unprocessable(format!("from ({from}) is larger than to ({to})"))
             .field("from")
             .fix("swap the two sizes"));
     }

@@ -1,16 +1,15 @@
 //! Which path leads where.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Router,
     http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware,
     response::Response,
-    routing::get,
 };
 
-use crate::{ApiError, Logs, MaipOptions, health, keys, maip, proofs, status, transparency};
+use crate::{ApiError, Logs, MaipOptions, maip, plain};
 
 /// What a listener offers beyond the published log.
 #[derive(Clone)]
@@ -34,28 +33,12 @@ pub(crate) struct Api {
 /// Every endpoint of this crate, for one listener. The caller adds [`crate::trace::middleware`] around the whole
 /// listener, so that other services on it are covered too.
 pub fn router(logs: Logs, options: Options) -> Router {
-    let mut router = Router::new()
-        .route("/checkpoint", get(transparency::main_checkpoint))
-        .route("/tile/{*rest}", get(transparency::main_tile))
-        .route("/{log}/checkpoint", get(transparency::log_checkpoint))
-        .route("/{log}/tile/{*rest}", get(transparency::log_tile))
-        .route("/v1/logs", get(proofs::logs))
-        .route("/v1/log/vkey", get(proofs::vkey))
-        .route("/v1/log/policy", get(proofs::policy))
-        .route("/v1/log/proof/inclusion", get(proofs::inclusion))
-        .route("/v1/log/proof/consistency", get(proofs::consistency))
-        .route("/status/{subject}", get(status::main))
-        .route("/{log}/status/{subject}", get(status::log))
-        .route("/v1/log/status/{subject}", get(status::named))
-        .route("/.well-known/jwks.json", get(keys::main))
-        .route("/{log}/.well-known/jwks.json", get(keys::log))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/metrics", get(health::metrics));
-    if options.unpublished {
-        router = router
-            .route("/unpublished/tile/{*rest}", get(transparency::main_unpublished))
-            .route("/{log}/unpublished/tile/{*rest}", get(transparency::log_unpublished));
+    let mut mounted = BTreeSet::new();
+    let mut router = Router::new();
+    for endpoint in plain::endpoints() {
+        if (!endpoint.hidden || options.unpublished) && mounted.insert(endpoint.mounted) {
+            router = router.route(endpoint.mounted, endpoint.handler);
+        }
     }
     let maip = options.maip.map(|maip| maip::maip(logs.clone(), maip));
     let router = router.with_state(Api { logs, node_metrics: options.node_metrics });
@@ -75,7 +58,7 @@ async fn readable_anywhere(mut response: Response) -> Response {
 async fn no_endpoint(uri: Uri) -> ApiError {
     ApiError::not_found(format!("there is no endpoint {}", uri.path()))
         .field("path")
-        .fix("GET /v1/logs lists the logs; each has /<log>/checkpoint and /<log>/tile/…")
+        .fix("GET /v1/openapi.json lists the endpoints; GET /v1/logs lists the logs, each with /<log>/checkpoint and /<log>/tile/…")
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> ApiError {
@@ -84,5 +67,5 @@ async fn wrong_method(method: Method, uri: Uri) -> ApiError {
         "METHOD_NOT_ALLOWED",
         format!("{} does not take {method}", uri.path()),
     )
-    .fix("use GET or HEAD")
+    .fix("the Allow header names the methods that it takes")
 }

@@ -13,11 +13,7 @@ use utoipa::{
     },
 };
 
-use super::{
-    BodyInput, Context, Operation, QueryInput, Reply, input,
-    operation::{Access, BODY_BYTES_MAX},
-    reply::Answer,
-};
+use super::{BodyInput, Context, Operation, QueryInput, Reply, input, reply::Answer};
 use crate::ApiError;
 
 /// A query without the parameters of every endpoint, and the bytes of a body.
@@ -147,27 +143,8 @@ impl Routes {
         let query: Vec<Parameter> = Q::into_params(|| Some(ParameterIn::Query));
         let mut schemas = Vec::new();
         let body = B::TAKEN.then(|| (reference::<B>(&mut schemas), B::REQUIRED));
-        Operation {
-            method,
-            path,
-            id,
-            group: self.groups.last().map_or("", |(name, _)| name),
-            summary: "",
-            description: "",
-            access: Access::Scope("*:*"),
-            status,
-            body_bytes_max: BODY_BYTES_MAX,
-            query,
-            body,
-            answer: None,
-            raw: None,
-            schemas,
-            example: None,
-            metered: false,
-            versioned: false,
-            paged: false,
-            older: false,
-        }
+        let group = self.groups.last().map_or("", |(name, _)| *name);
+        Operation { query, body, schemas, ..Operation::new(method, path, id, group, status) }
     }
 
     fn push(&mut self, operation: Operation, run: Run) -> &mut Operation {
@@ -182,7 +159,7 @@ impl Routes {
 }
 
 /// A reference to the schema of `T`, and the schemas that it needs.
-fn reference<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) -> RefOr<Schema> {
+pub(crate) fn reference<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) -> RefOr<Schema> {
     schemas.push((T::name().into(), T::schema()));
     T::schemas(schemas);
     Ref::from_schema_name(T::name()).into()

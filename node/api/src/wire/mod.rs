@@ -1,5 +1,6 @@
 //! The values that bodies, queries and answers are made of. Each says in the OpenAPI document what its reader enforces.
 
+mod email;
 mod id;
 mod key;
 mod metadata;
@@ -9,6 +10,7 @@ mod scope;
 mod text;
 mod time;
 
+pub(crate) use email::EmailText;
 #[allow(unused_imports, reason = "one for each kind of object; groups take what they need")]
 pub(crate) use id::{
     AgentRef, ClaimRef, DatasetRef, DelegationRef, DocumentRef, Id, IdKind, ModelRef, OrchestrationRef,

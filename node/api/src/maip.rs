@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     Logs,
     account::{Rates, Secrets, Store},
+    docs,
     endpoint::{Routes, document, mount},
     groups, plain,
 };
@@ -57,7 +58,7 @@ pub fn maip(logs: Logs, options: MaipOptions) -> Router {
         open_registration: options.open_registration,
         document: openapi(),
     });
-    mount(routes, shared)
+    mount(routes, shared).merge(docs::router())
 }
 
 /// The OpenAPI 3.1 document of the API, as JSON.

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Router,
+    extract::Request,
     http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware,
     response::Response,
@@ -47,6 +48,52 @@ pub fn router(logs: Logs, options: Options) -> Router {
         .fold(router, Router::merge)
         .fallback(no_endpoint)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::map_request(readable_path))
+}
+
+/// Refuses a path whose percent-encoded bytes are no UTF-8, in the one shape of refusals.
+async fn readable_path(request: Request) -> Result<Request, ApiError> {
+    if is_text(request.uri().path()) {
+        return Ok(request);
+    }
+    Err(ApiError::malformed("the percent-encoded bytes of the path are not UTF-8")
+        .field("path")
+        .fix("encode the characters of a path as UTF-8"))
+}
+
+/// Whether a path is text once its percent-encoding is undone.
+fn is_text(path: &str) -> bool {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, more @ ..] = rest {
+        let hex = |byte: u8| char::from(byte).to_digit(16);
+        match (first, more) {
+            (b'%', [high, low, after @ ..]) if hex(*high).is_some() && hex(*low).is_some() => {
+                bytes.push((hex(*high).unwrap_or(0) * 16 + hex(*low).unwrap_or(0)) as u8);
+                rest = after;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = more;
+            }
+        }
+    }
+    std::str::from_utf8(&bytes).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_text() {
+        for good in ["/", "/v1/agents/maip-agent%3A01", "/%C3%A9", "/%", "/%zz", "/a%2", "/%00"] {
+            assert!(is_text(good), "{good}");
+        }
+        for bad in ["/%FF", "/%C3", "/%C3/%A9", "/%ED%A0%80"] {
+            assert!(!is_text(bad), "{bad}");
+        }
+    }
 }
 
 /// Everything here is public and takes no credential, so a page of any origin may read it: verifiers run in browsers.

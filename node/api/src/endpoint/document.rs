@@ -294,7 +294,7 @@ fn answer_headers(operation: &Operation) -> Vec<(&'static str, &'static str, Typ
         ),
         (calls, "X-RateLimit-Limit", "Calls a minute of this credential on this node.", Type::Integer),
         (calls, "X-RateLimit-Remaining", "Calls that are left of them.", Type::Integer),
-        (calls, "X-RateLimit-Reset", "Seconds until all of them are back.", Type::Integer),
+        (calls, "X-RateLimit-Reset", "When all of them are back, seconds since 1970.", Type::Integer),
         (calls, "X-RateLimit-Policy", "The same as a policy: `\"60000;w=60\"`.", Type::String),
         (operation.versioned, "ETag", "The version, for `If-Match`.", Type::String),
         (

@@ -14,6 +14,7 @@ use ledger_log::Ack;
 
 use super::{
     Context, Operation, Page, Routes,
+    input::once,
     operation::Access,
     page::{INDEX_MAX, number, take},
     routes::{Endpoint, Raw},
@@ -120,6 +121,7 @@ impl Call<'_> {
     async fn run(mut self, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
         let operation = &self.endpoint.operation;
         self.admit(operation)?;
+        once(&self.query)?;
         let body = read_body(operation, &headers, body).await?;
         let environment = self.environment(&headers)?;
         let log = self.shared.logs.named(environment.log_name())?;

@@ -72,7 +72,9 @@ pub(super) fn number(field: &str, text: &str, least: u64, most: u64) -> Result<u
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse().ok().filter(|number| digits && (least..=most).contains(number));
     number.ok_or_else(|| {
-        ApiError::malformed(format!("{field} must be a whole number from {least} to {most}")).field(field)
+        ApiError::malformed(format!("{field} must be a whole number from {least} to {most}"))
+            .field(field)
+            .fix("see the parameters of this endpoint under /docs")
     })
 }
 

@@ -45,6 +45,11 @@ pub(super) fn response(status: u16) -> Response {
     let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ERROR))).build();
     content.example = Some(example);
     let mut response = ResponseBuilder::new().description(what).content("application/json", content);
+    if status == 401 {
+        let schemes = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        let about = "The schemes that there are.";
+        response = response.header("WWW-Authenticate", schemes.description(Some(about)).build());
+    }
     if matches!(status, 429 | 503) {
         let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0.0));
         let seconds = HeaderBuilder::new().schema(Some(seconds));

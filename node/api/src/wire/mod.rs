@@ -14,7 +14,7 @@ pub(crate) use email::EmailText;
 #[allow(unused_imports, reason = "one for each kind of object; groups take what they need")]
 pub(crate) use id::{
     AgentRef, ClaimRef, DatasetRef, DelegationRef, DocumentRef, Id, IdKind, ModelRef, OrchestrationRef,
-    PolicyRef, ReceiptRef, SessionRef, TenantRef, ToolRef, WorkflowRef, schema as id_schema,
+    PolicyRef, ReceiptRef, SessionRef, TenantRef, ToolRef, WorkflowRef, article, schema as id_schema,
 };
 pub(crate) use key::PublicKeyText;
 pub(crate) use metadata::Metadata;

@@ -164,3 +164,34 @@ fn the_quick_start_runs() {
         serde_json::from_str(&fs::read_to_string(api.node.file("proof.json")).unwrap()).unwrap();
     assert_eq!(proof["log"], "sandbox");
 }
+
+/// Requests that no generator of well-formed ones makes: each is refused in the one shape.
+#[test]
+fn unreadable_requests_are_refused_in_the_one_shape() {
+    let api = Api::start();
+    let acme = api.tenant("Acme", "business");
+    for (path, status, field) in [
+        ("/v1/agents/%FF", 400, "path"),
+        ("/%FF/checkpoint", 400, "path"),
+        ("/tile/%C3", 400, "path"),
+        ("/v1/agents/%00", 400, "agent_id"),
+        ("/v1/agents/a%2Fb", 400, "agent_id"),
+        ("/v1/agents?limit=1&%6cimit=2", 400, "limit"),
+        ("/v1/agents?min_index=1&min_index=1", 400, "min_index"),
+        ("/v1/agents?limit=%FF", 400, "limit"),
+        ("/v1/agents?limit=99999999999999999999999999", 400, "limit"),
+        ("/v1/agents?min_index=9007199254740993", 400, "min_index"),
+        ("/v1/agents?trust_level=", 400, "trust_level"),
+        ("/v1/agents?cursor=AAAAAAAAAAB", 400, "cursor"),
+    ] {
+        let code = "MALFORMED";
+        acme.live.get(path).refused(status, code, field);
+    }
+    acme.live.get("/v1/agents/").refused(404, "NOT_FOUND", "path");
+    acme.live.with("x-environment", "moon").get("/v1/agents").refused(400, "MALFORMED", "X-Environment");
+    let nobody = api.nobody().get("/v1/agents");
+    nobody.refused(401, "UNAUTHORIZED", "authorization");
+    assert!(nobody.header("www-authenticate").is_some_and(|schemes| schemes.starts_with("Bearer")));
+    let html = acme.live.with("content-type", "text/html");
+    html.call("DELETE", "/v1/api-keys/0000000000000000", None).refused(404, "NOT_FOUND", "key_id");
+}

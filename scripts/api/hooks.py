@@ -15,6 +15,9 @@ NO_KEY = "0" * 16
 # How a refusal by a reader of input ends: what the document allows, it must not refuse.
 BY_THE_READER = ("see the parameters of this endpoint under /docs", "see the fields of this endpoint under /docs")
 
+# What no schema can say, at the end of a reader's message.
+BEYOND_A_SCHEMA = "not a point of the curve"
+
 
 def whole(value):
     """The whole number that a query parameter is, or -1."""
@@ -49,6 +52,8 @@ def what_the_document_allows_is_read(ctx, response, case):
     if response.status_code not in (400, 422):
         return
     refusal = response.json()
+    if refusal["message"].endswith(BEYOND_A_SCHEMA):
+        return
     by_reader = refusal["details"].get("fix") in BY_THE_READER
     assert not by_reader and response.status_code != 400, (
         f"the document allows it, the reader refuses it: {refusal['details'].get('field')} {refusal['message']}"

@@ -164,11 +164,17 @@ fn log_endpoints() -> Vec<Plain> {
             .says("Provable state of a subject of a log", staple)
             .unready(),
         Plain::new("/.well-known/jwks.json", "get_keys", get(keys::main))
-            .says("The main log's token keys", "A JSON Web Key Set, RFC 7517: what tokens that the operator issues are checked with.")
+            .says(
+                "The main log's token keys",
+                "A JSON Web Key Set, RFC 7517: what tokens that the operator issues are checked with.",
+            )
             .raw(JWKS, None)
             .unready(),
         Plain::new("/{log}/.well-known/jwks.json", "get_log_keys", get(keys::log))
-            .says("A log's token keys", "A JSON Web Key Set, RFC 7517: what tokens that the operator issues are checked with.")
+            .says(
+                "A log's token keys",
+                "A JSON Web Key Set, RFC 7517: what tokens that the operator issues are checked with.",
+            )
             .raw(JWKS, None)
             .unready(),
         Plain::new("/checkpoint", "get_checkpoint", get(transparency::main_checkpoint))

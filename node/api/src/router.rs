@@ -81,21 +81,6 @@ fn is_text(path: &str) -> bool {
     std::str::from_utf8(&bytes).is_ok()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_text() {
-        for good in ["/", "/v1/agents/maip-agent%3A01", "/%C3%A9", "/%", "/%zz", "/a%2", "/%00"] {
-            assert!(is_text(good), "{good}");
-        }
-        for bad in ["/%FF", "/%C3", "/%C3/%A9", "/%ED%A0%80"] {
-            assert!(!is_text(bad), "{bad}");
-        }
-    }
-}
-
 /// Everything here is public and takes no credential, so a page of any origin may read it: verifiers run in browsers.
 async fn readable_anywhere(mut response: Response) -> Response {
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -115,4 +100,19 @@ async fn wrong_method(method: Method, uri: Uri) -> ApiError {
         format!("{} does not take {method}", uri.path()),
     )
     .fix("the Allow header names the methods that it takes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_text() {
+        for good in ["/", "/v1/agents/maip-agent%3A01", "/%C3%A9", "/%", "/%zz", "/a%2", "/%00"] {
+            assert!(is_text(good), "{good}");
+        }
+        for bad in ["/%FF", "/%C3", "/%C3/%A9", "/%ED%A0%80"] {
+            assert!(!is_text(bad), "{bad}");
+        }
+    }
 }

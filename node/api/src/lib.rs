@@ -19,6 +19,7 @@ mod keys;
 mod logs;
 mod maip;
 pub mod metrics;
+mod older;
 mod plain;
 mod proofs;
 mod router;

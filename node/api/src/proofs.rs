@@ -16,6 +16,7 @@ use crate::{ApiError, blocking, router::Api};
 /// Which log is meant; empty means the main one.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct LogQuery {
     /// Name of the log; the main one when it is left out.
     #[serde(default)]
@@ -25,6 +26,7 @@ pub(crate) struct LogQuery {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct InclusionQuery {
     /// Name of the log; the main one when it is left out.
     #[serde(default)]
@@ -39,6 +41,7 @@ pub(crate) struct InclusionQuery {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ConsistencyQuery {
     /// Name of the log; the main one when it is left out.
     #[serde(default)]

@@ -10,7 +10,9 @@ use axum::{
     response::Response,
 };
 
-use crate::{ApiError, Logs, MaipOptions, maip, plain};
+use tower::{ServiceExt as _, util::MapRequest};
+
+use crate::{ApiError, Logs, MaipOptions, maip, older, plain};
 
 /// What a listener offers beyond the published log.
 #[derive(Clone)]
@@ -44,11 +46,17 @@ pub fn router(logs: Logs, options: Options) -> Router {
     let maip = options.maip.map(|maip| maip::maip(logs.clone(), maip));
     let router = router.with_state(Api { logs, node_metrics: options.node_metrics });
     let router = router.layer(middleware::map_response(readable_anywhere));
-    maip.into_iter()
+    let router = maip
+        .into_iter()
         .fold(router, Router::merge)
         .fallback(no_endpoint)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::map_request(readable_path))
+        .layer(middleware::map_request(readable_path));
+    // A path must be rewritten before it is routed, so the router is the fallback of one without routes.
+    Router::new().fallback(move |request: Request| {
+        let router = MapRequest::new(router.clone(), older::rewrite);
+        router.oneshot(request)
+    })
 }
 
 /// Refuses a path whose percent-encoded bytes are no UTF-8, in the one shape of refusals.

@@ -80,6 +80,15 @@ impl Urgent {
         Ok(count)
     }
 
+    /// From which index on the next step takes subjects: from the first that waits when one step takes them all, so that
+    /// the map is complete again at once, else from the urgent ones.
+    fn from(&self, core: &Core) -> Result<u64, LedgerError> {
+        let Some(indexes) = self.indexes.clone() else { return Ok(0) };
+        let limit = STEP_SUBJECTS as usize + 1;
+        let all = core.ledger.with_view(|view| waiting(view, 0..indexes.end, limit))? as u64;
+        Ok(if all <= STEP_SUBJECTS { 0 } else { indexes.start })
+    }
+
     /// Whoever asks for the agent's staple gets its end only under a checkpoint that covers the seal.
     fn publish(&mut self, core: &Core, is_last: bool) {
         if is_last || self.published.elapsed() >= URGENT_PUBLISH {
@@ -97,7 +106,7 @@ async fn step(core: &Arc<Core>, urgent: &mut Urgent) -> Result<Left, String> {
     if !core.confirmed_leader().await || core.read_only_reason().is_some() || waits()?.is_none() {
         return Ok(Left::Nothing);
     }
-    let from = urgent.indexes.as_ref().map_or(0, |indexes| indexes.start);
+    let from = urgent.from(core).map_err(text)?;
     let step = SealStep { from, subjects: STEP_SUBJECTS };
     let command = Command::SealStep { log_ms: core.world.clock.now_ms(), step };
     let outcomes = core.propose(&command).await.map_err(|e| e.to_string())?;

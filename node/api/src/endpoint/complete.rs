@@ -260,7 +260,7 @@ mod tests {
             "components": {"schemas": {
                 "Things": {"type": "object", "properties": {"items": {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}}}},
                 "Thing": {"allOf": [
-                    {"type": "object", "properties": {"log_index": {"type": "integer"}, "at": {"type": ["string", "null"], "format": "date-time"}}},
+                    {"type": "object", "properties": {"log_index": {"type": "integer"}, "seen": {"type": ["string", "null"], "format": "date-time"}}},
                     {"type": "object", "properties": {"colour": {"enum": ["red"]}, "name": {"type": "string", "description": "Own."}}},
                 ]},
             }},
@@ -268,7 +268,7 @@ mod tests {
         complete(&mut document);
         let get = &document["paths"]["/v1/things"]["get"];
         assert_eq!(get["parameters"][0]["description"], "The agent.");
-        let thing = json!({"log_index": 4711, "at": "2026-11-26T18:00:00.000Z", "colour": "red", "name": "Billing bot"});
+        let thing = json!({"log_index": 4711, "seen": "2026-11-26T18:00:00.000Z", "colour": "red", "name": "Billing bot"});
         assert_eq!(
             get["responses"]["200"]["content"]["application/json"]["example"],
             json!({"items": [thing]})
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(
             faults(&document).iter().filter(|fault| fault.contains("has no description")).count(),
             2,
-            "at and colour: {:?}",
+            "seen and colour: {:?}",
             faults(&document)
         );
     }

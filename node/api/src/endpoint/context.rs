@@ -161,7 +161,19 @@ impl Context {
             // Whether the tenant was taken shows in what follows it.
             drop(fates.remove(0));
         }
-        ids.into_iter().zip(fates).map(|(id, fate)| Ok(logged(id, fate.map_err(ApiError::from)?))).collect()
+        let logged: Vec<Logged> = ids
+            .into_iter()
+            .zip(fates)
+            .map(|(id, fate)| Ok(logged(id, fate.map_err(ApiError::from)?)))
+            .collect::<Result<_, ApiError>>()?;
+        // The leader has applied them; the handler reads this node's state.
+        let size = logged.iter().map(|logged| logged.index + 1).max().unwrap_or(0);
+        if !self.reader.wait_applied(size, self.timeout).await {
+            return Err(ApiError::too_late(
+                "the records are in the log, but this node has not applied them yet",
+            ));
+        }
+        Ok(logged)
     }
 
     async fn submit(&self, records: Vec<Bytes>) -> Vec<Result<Submitted, Refused>> {
@@ -171,6 +183,18 @@ impl Context {
     /// Keeps what a caller said about an object and the log does not hold.
     pub(crate) async fn keep(&self, object: Ulid, notes: &impl Serialize) -> Result<(), ApiError> {
         self.shared.store.change(Changes::default().put(&notes_place(object), notes, None)?).await?;
+        Ok(())
+    }
+
+    /// Keeps it unless something is kept already: whether it did.
+    pub(crate) async fn keep_first(&self, object: Ulid, notes: &impl Serialize) -> Result<bool, ApiError> {
+        let place = notes_place(object);
+        self.shared.store.change(Changes::default().absent(&place).put(&place, notes, None)?).await
+    }
+
+    /// Forgets what was kept about an object that did not come to be.
+    pub(crate) async fn forget(&self, object: Ulid) -> Result<(), ApiError> {
+        self.shared.store.change(Changes::default().delete(&notes_place(object))).await?;
         Ok(())
     }
 
@@ -255,16 +279,21 @@ fn notes_place(object: Ulid) -> String {
 }
 
 fn logged(id: Ulid, submitted: Submitted) -> Logged {
+    let receipt = write_receipt(id, &submitted);
+    Logged { id, index: submitted.index, log_ms: submitted.log_ms, receipt }
+}
+
+/// What a write answers with.
+pub(crate) fn write_receipt(id: Ulid, submitted: &Submitted) -> WriteReceipt {
     let ack = match submitted.ack {
         Ack::Sequenced => "sequenced",
         Ack::Published => "published",
         Ack::Witnessed => "witnessed",
     };
-    let receipt = WriteReceipt {
+    WriteReceipt {
         receipt_id: ledger_format::record::ReceiptId(id).to_string(),
         log_index: submitted.index,
         leaf_hash: submitted.leaf.0.iter().map(|byte| format!("{byte:02x}")).collect(),
         ack,
-    };
-    Logged { id, index: submitted.index, log_ms: submitted.log_ms, receipt }
+    }
 }

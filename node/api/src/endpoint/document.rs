@@ -153,6 +153,8 @@ const PATH_IDS: &[(&str, &str, &str)] = &[
     ("agent_id", record::AgentId::WHAT, record::AgentId::PREFIX),
     ("session_id", record::SessionId::WHAT, record::SessionId::PREFIX),
     ("receipt_id", record::ReceiptId::WHAT, record::ReceiptId::PREFIX),
+    ("attestation_id", record::ReceiptId::WHAT, record::ReceiptId::PREFIX),
+    ("issuer_id", record::AgentId::WHAT, record::AgentId::PREFIX),
     ("delegation_id", record::DelegationId::WHAT, record::DelegationId::PREFIX),
     ("witness_id", record::AttestationId::WHAT, record::AttestationId::PREFIX),
     ("claim_id", record::ClaimId::WHAT, record::ClaimId::PREFIX),

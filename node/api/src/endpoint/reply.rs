@@ -23,6 +23,11 @@ impl<T> Reply<T> {
         Self { body, headers: Vec::new(), status: None }
     }
 
+    /// With another body.
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Reply<U> {
+        Reply { body: change(self.body), headers: self.headers, status: self.status }
+    }
+
     /// Says which entry made it true.
     pub(crate) fn at(mut self, index: u64) -> Self {
         self.headers.push((LOG_INDEX, index.into()));

@@ -1,5 +1,7 @@
 //! The values that bodies, queries and answers are made of. Each says in the OpenAPI document what its reader enforces.
 
+mod base64;
+mod digest;
 mod email;
 mod id;
 mod key;
@@ -10,6 +12,8 @@ mod scope;
 mod text;
 mod time;
 
+pub(crate) use base64::Base64Text;
+pub(crate) use digest::DigestText;
 pub(crate) use email::EmailText;
 #[allow(unused_imports, reason = "one for each kind of object; groups take what they need")]
 pub(crate) use id::{
@@ -17,7 +21,7 @@ pub(crate) use id::{
     PolicyRef, ReceiptRef, SessionRef, TenantRef, ToolRef, WorkflowRef, article, schema as id_schema,
 };
 pub(crate) use key::PublicKeyText;
-pub(crate) use metadata::Metadata;
+pub(crate) use metadata::{Metadata, Payload};
 pub(crate) use name::{reason, record_name, token};
 pub(crate) use receipt::WriteReceipt;
 pub(crate) use scope::{ScopeObject, ScopeText};

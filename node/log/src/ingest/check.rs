@@ -115,6 +115,9 @@ pub(super) fn refused(rejection: &Rejection) -> Refused {
         | Code::LastLogKey
         | Code::NodeIdUsed
         | Code::AgentNotSuspended
+        | Code::ReceiptRevoked
+        | Code::ReceiptSuperseded
+        | Code::SubjectErased
         | Code::SessionExists
         | Code::SessionEnded => RefusedKind::Conflict,
         Code::TenantUnknown | Code::AgentUnknown | Code::LogKeyUnknown | Code::SessionUnknown => {

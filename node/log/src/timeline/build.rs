@@ -101,14 +101,16 @@ fn add(batch: &mut Batch, counts: &mut BTreeMap<(Scope, u8), u64>, index: u64, l
             *counts.entry((scope, code)).or_default() += 1;
         }
     }
-    if let Some(object) = made(&record.body) {
+    if let Some(object) = made(record) {
         batch.put(Space::Index, Place::Object(object).key(), rows::object_value(index, record.tenant));
     }
 }
 
-/// The object that a record makes. A later record that makes it anew, such as another version, takes its place.
-fn made(body: &Body) -> Option<Ulid> {
-    Some(match body {
+/// The object that a record makes. A later record that makes it anew, such as another version, takes its place. A claim is its own object:
+/// anybody may verify an attestation by its id, without knowing whose it is.
+fn made(record: &Record) -> Option<Ulid> {
+    Some(match &record.body {
+        Body::ReceiptClaim(_) => record.id,
         Body::AgentRegister(body) => body.agent.0,
         Body::ToolRegister(body) => body.tool.0,
         Body::SessionOpen(body) => body.session.0,

@@ -12,7 +12,7 @@ use crate::ledger::{Ledger, LedgerError};
 pub(crate) const PREFIX: u8 = 1;
 /// Raised when rows change their form; rows of another version are built anew. The table of types is part of it: codes
 /// of types are places in it.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Code of "any type".
 pub(super) const ANY: u8 = u8::MAX;
 

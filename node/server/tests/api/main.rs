@@ -7,3 +7,5 @@ mod docs;
 #[path = "../it/node.rs"]
 #[allow(dead_code, reason = "shared with the other tests of this crate, which use the rest")]
 mod node;
+mod platform;
+mod receipts;

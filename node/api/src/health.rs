@@ -8,11 +8,12 @@ use axum::{
 };
 use ledger_log::HostedLog;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{Logs, metrics, router::Api};
 
 /// Whether one log on this node takes writes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LogHealth {
     /// Name of the log.
     pub log: String,
@@ -24,6 +25,15 @@ pub struct LogHealth {
     /// Why not; empty when ready.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
+}
+
+/// Whether every log on this node takes writes.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// Every log takes writes.
+    ready: bool,
+    /// Log by log.
+    logs: Vec<LogHealth>,
 }
 
 /// Judges one log: a leader is known, its genesis is logged, the fence has been passed.
@@ -59,7 +69,7 @@ pub(crate) async fn ready(State(api): State<Api>) -> Response {
     let logs: Vec<LogHealth> = api.logs.names().map(|name| named_health(&api.logs, name)).collect();
     let ready = is_ready(&logs);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(serde_json::json!({ "ready": ready, "logs": logs }))).into_response()
+    (status, Json(Health { ready, logs })).into_response()
 }
 
 /// `GET /metrics`: Prometheus text of every hosted log and of the node.

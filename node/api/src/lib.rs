@@ -10,6 +10,7 @@
 #![allow(dead_code, reason = "the groups that use the rest follow")]
 
 mod account;
+mod docs;
 mod endpoint;
 mod error;
 mod groups;
@@ -19,6 +20,7 @@ mod logs;
 mod maip;
 pub mod metrics;
 mod older;
+mod plain;
 mod proofs;
 mod router;
 mod status;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::{
     Logs,
     account::{Rates, Secrets, Store},
+    docs,
     endpoint::{Routes, document, mount},
-    groups,
+    groups, plain,
 };
 use axum::Router;
 
@@ -57,12 +58,12 @@ pub fn maip(logs: Logs, options: MaipOptions) -> Router {
         open_registration: options.open_registration,
         document: openapi(),
     });
-    mount(routes, shared)
+    mount(routes, shared).merge(docs::router())
 }
 
 /// The OpenAPI 3.1 document of the API, as JSON.
 pub fn openapi() -> String {
-    document(&routes()).to_pretty_json().unwrap_or_default()
+    serde_json::to_string_pretty(&document(&routes(), &plain::endpoints())).unwrap_or_default()
 }
 
 fn routes() -> Routes {
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn every_endpoint_is_declared_in_full() {
-        assert_eq!(crate::endpoint::faults(&routes()), Vec::<String>::new());
+        assert_eq!(crate::endpoint::faults(&routes(), &plain::endpoints()), Vec::<String>::new());
     }
 
     #[test]

@@ -9,57 +9,63 @@ use axum::{
 use ledger_format::Hash;
 use ledger_log::HostedLog;
 use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::{ApiError, blocking, endpoint::QueryInput, router::Api};
+use crate::{ApiError, blocking, router::Api};
 
 /// Which log is meant; empty means the main one.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LogQuery {
-    /// Name of a hosted log, such as `sandbox`; the main one when nothing is said.
+    /// Name of the log; the main one when it is left out.
     #[serde(default)]
-    #[param(max_length = 64)]
+    #[param(max_length = 64, example = "main")]
     pub(crate) log: String,
 }
 
-/// Which inclusion.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct InclusionQuery {
-    /// Name of a hosted log, such as `sandbox`; the main one when nothing is said.
+    /// Name of the log; the main one when it is left out.
     #[serde(default)]
-    #[param(max_length = 64)]
+    #[param(max_length = 64, example = "main")]
     log: String,
-    /// Place of the entry.
+    /// Which entry.
+    #[param(example = 0)]
     index: u64,
-    /// Size of the tree; the published one when nothing is said.
+    /// In the tree of how many entries.
     size: Option<u64>,
 }
 
-/// Which two trees.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ConsistencyQuery {
-    /// Name of a hosted log, such as `sandbox`; the main one when nothing is said.
+    /// Name of the log; the main one when it is left out.
     #[serde(default)]
-    #[param(max_length = 64)]
+    #[param(max_length = 64, example = "main")]
     log: String,
-    /// Size of the earlier tree.
+    /// Size of the older tree.
+    #[param(example = 1)]
     from: u64,
-    /// Size of the later tree; the published one when nothing is said.
+    /// Size of the newer tree.
     to: Option<u64>,
 }
 
-impl QueryInput for LogQuery {}
-impl QueryInput for InclusionQuery {}
-impl QueryInput for ConsistencyQuery {}
+/// The logs of a node.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LogList {
+    /// Main first.
+    logs: Vec<LogFacts>,
+}
 
-#[derive(Serialize)]
-struct LogFacts {
+/// A log of this node.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LogFacts {
+    /// Its name on this node.
+    #[schema(example = "main")]
     name: String,
     origin: String,
     vkey: String,
@@ -69,13 +75,16 @@ struct LogFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<u32>,
     /// Path of the monitoring prefix on this node.
+    #[schema(example = "/main")]
     path: String,
+    /// Entries under the latest checkpoint.
+    #[schema(example = 4712)]
     published_size: u64,
 }
 
 /// An inclusion proof (RFC 9162): `hashes` from the leaf's sibling up, base64.
-#[derive(Serialize)]
-struct Inclusion {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Inclusion {
     log: String,
     index: u64,
     size: u64,
@@ -85,10 +94,14 @@ struct Inclusion {
 }
 
 /// A consistency proof (RFC 9162) between the trees of sizes `from` and `to`, base64.
-#[derive(Serialize)]
-struct Consistency {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Consistency {
     log: String,
+    /// Size of the older tree.
+    #[schema(example = 1)]
     from: u64,
+    /// Size of the newer tree.
+    #[schema(example = 4712)]
     to: u64,
     hashes: Vec<String>,
     checkpoint: String,
@@ -109,7 +122,7 @@ pub(crate) async fn logs(State(api): State<Api>) -> Response {
             published_size: log.reader().checkpoint().map_or(0, |published| published.checkpoint.size),
         })
         .collect();
-    Json(serde_json::json!({ "logs": logs })).into_response()
+    Json(LogList { logs }).into_response()
 }
 
 /// `GET /v1/log/vkey`: the log key, one line.
@@ -164,7 +177,7 @@ pub(crate) async fn consistency(
     let (from, to) = (query.from, query.to.unwrap_or(published));
     within(to, published, "to")?;
     if from > to {
-        return Err(ApiError::malformed(format!("from ({from}) is larger than to ({to})"))
+        return Err(ApiError::unprocessable(format!("from ({from}) is larger than to ({to})"))
             .field("from")
             .fix("swap the two sizes"));
     }

@@ -1,6 +1,6 @@
 //! Which path leads where.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Router,
@@ -8,12 +8,11 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware,
     response::Response,
-    routing::get,
 };
 
 use tower::{ServiceExt as _, util::MapRequest};
 
-use crate::{ApiError, Logs, MaipOptions, health, keys, maip, older, proofs, status, transparency};
+use crate::{ApiError, Logs, MaipOptions, maip, older, plain};
 
 /// What a listener offers beyond the published log.
 #[derive(Clone)]
@@ -37,28 +36,12 @@ pub(crate) struct Api {
 /// Every endpoint of this crate, for one listener. The caller adds [`crate::trace::middleware`] around the whole
 /// listener, so that other services on it are covered too.
 pub fn router(logs: Logs, options: Options) -> Router {
-    let mut router = Router::new()
-        .route("/checkpoint", get(transparency::main_checkpoint))
-        .route("/tile/{*rest}", get(transparency::main_tile))
-        .route("/{log}/checkpoint", get(transparency::log_checkpoint))
-        .route("/{log}/tile/{*rest}", get(transparency::log_tile))
-        .route("/v1/logs", get(proofs::logs))
-        .route("/v1/log/vkey", get(proofs::vkey))
-        .route("/v1/log/policy", get(proofs::policy))
-        .route("/v1/log/proof/inclusion", get(proofs::inclusion))
-        .route("/v1/log/proof/consistency", get(proofs::consistency))
-        .route("/status/{subject}", get(status::main))
-        .route("/{log}/status/{subject}", get(status::log))
-        .route("/v1/log/status/{subject}", get(status::named))
-        .route("/.well-known/jwks.json", get(keys::main))
-        .route("/{log}/.well-known/jwks.json", get(keys::log))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/metrics", get(health::metrics));
-    if options.unpublished {
-        router = router
-            .route("/unpublished/tile/{*rest}", get(transparency::main_unpublished))
-            .route("/{log}/unpublished/tile/{*rest}", get(transparency::log_unpublished));
+    let mut mounted = BTreeSet::new();
+    let mut router = Router::new();
+    for endpoint in plain::endpoints() {
+        if (!endpoint.hidden || options.unpublished) && mounted.insert(endpoint.mounted) {
+            router = router.route(endpoint.mounted, endpoint.handler);
+        }
     }
     let maip = options.maip.map(|maip| maip::maip(logs.clone(), maip));
     let router = router.with_state(Api { logs, node_metrics: options.node_metrics });
@@ -67,12 +50,43 @@ pub fn router(logs: Logs, options: Options) -> Router {
         .into_iter()
         .fold(router, Router::merge)
         .fallback(no_endpoint)
-        .method_not_allowed_fallback(wrong_method);
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::map_request(readable_path));
     // A path must be rewritten before it is routed, so the router is the fallback of one without routes.
     Router::new().fallback(move |request: Request| {
         let router = MapRequest::new(router.clone(), older::rewrite);
         router.oneshot(request)
     })
+}
+
+/// Refuses a path whose percent-encoded bytes are no UTF-8, in the one shape of refusals.
+async fn readable_path(request: Request) -> Result<Request, ApiError> {
+    if is_text(request.uri().path()) {
+        return Ok(request);
+    }
+    Err(ApiError::malformed("the percent-encoded bytes of the path are not UTF-8")
+        .field("path")
+        .fix("encode the characters of a path as UTF-8"))
+}
+
+/// Whether a path is text once its percent-encoding is undone.
+fn is_text(path: &str) -> bool {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, more @ ..] = rest {
+        let hex = |byte: u8| char::from(byte).to_digit(16);
+        match (first, more) {
+            (b'%', [high, low, after @ ..]) if hex(*high).is_some() && hex(*low).is_some() => {
+                bytes.push((hex(*high).unwrap_or(0) * 16 + hex(*low).unwrap_or(0)) as u8);
+                rest = after;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = more;
+            }
+        }
+    }
+    std::str::from_utf8(&bytes).is_ok()
 }
 
 /// Everything here is public and takes no credential, so a page of any origin may read it: verifiers run in browsers.
@@ -84,7 +98,7 @@ async fn readable_anywhere(mut response: Response) -> Response {
 async fn no_endpoint(uri: Uri) -> ApiError {
     ApiError::not_found(format!("there is no endpoint {}", uri.path()))
         .field("path")
-        .fix("GET /v1/logs lists the logs; each has /<log>/checkpoint and /<log>/tile/…")
+        .fix("GET /v1/openapi.json lists the endpoints; GET /v1/logs lists the logs, each with /<log>/checkpoint and /<log>/tile/…")
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> ApiError {
@@ -93,5 +107,20 @@ async fn wrong_method(method: Method, uri: Uri) -> ApiError {
         "METHOD_NOT_ALLOWED",
         format!("{} does not take {method}", uri.path()),
     )
-    .fix("use GET or HEAD")
+    .fix("the Allow header names the methods that it takes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_text() {
+        for good in ["/", "/v1/agents/maip-agent%3A01", "/%C3%A9", "/%", "/%zz", "/a%2", "/%00"] {
+            assert!(is_text(good), "{good}");
+        }
+        for bad in ["/%FF", "/%C3", "/%C3/%A9", "/%ED%A0%80"] {
+            assert!(!is_text(bad), "{bad}");
+        }
+    }
 }

@@ -43,6 +43,8 @@ pub enum Command {
     Init(init::Init),
     /// Look for mistakes in a configuration and in everything it names.
     Check(Check),
+    /// Print the OpenAPI 3.1 document of the MAIP API.
+    Openapi,
     /// Copy a log's tiles and checkpoint to a directory or a bucket, for any static web server to serve.
     Export(export::Export),
     /// Fetch a backup of one log from the running node.

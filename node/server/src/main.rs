@@ -49,6 +49,10 @@ fn main() -> ExitCode {
         Some(Command::Check(args)) => {
             Ok(if check::check(&args.config) { ExitCode::SUCCESS } else { ExitCode::from(NO) })
         }
+        Some(Command::Openapi) => {
+            println!("{}", ledger_api::openapi());
+            Ok(ExitCode::SUCCESS)
+        }
         Some(Command::Export(args)) => runtime(export::export(args))
             .map(|agreed| if agreed { ExitCode::SUCCESS } else { ExitCode::from(NO) }),
         Some(Command::Backup(args)) => runtime(backup::backup(args)).map(|()| ExitCode::SUCCESS),

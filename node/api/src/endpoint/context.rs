@@ -14,7 +14,7 @@ use crate::{
     ApiError,
     account::{Account, Caller, Changes},
     maip::Shared,
-    wire::{IdKind, WriteReceipt, time_text},
+    wire::{IdKind, WriteReceipt, article, time_text},
 };
 
 /// What the log says to a record of a tenant that it does not know.
@@ -66,7 +66,7 @@ impl Context {
     pub(crate) fn id<K: IdKind>(&self, name: &str) -> Result<K, ApiError> {
         let text = self.path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value);
         let id = K::read(text).ok_or_else(|| {
-            ApiError::malformed(format!("{text:?} is not the id of a {}", K::WHAT))
+            ApiError::malformed(format!("{text:?} is not the id of {} {}", article(K::WHAT), K::WHAT))
                 .field(name)
                 .fix(format!("write {}<ulid> or a UUID", K::PREFIX))
         })?;

@@ -1,9 +1,10 @@
 //! The OpenAPI 3.1 document, from the endpoints' declarations.
 
 use ledger_format::record;
+use serde_json::Value;
 use utoipa::openapi::{
-    Components, Content, ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, OpenApiBuilder,
-    PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema, ServerBuilder,
+    Components, Content, ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApiBuilder,
+    PathsBuilder, RefOr, Required, Response, ResponseBuilder, Schema, ServerBuilder, Tag,
     header::HeaderBuilder,
     path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem},
     request_body::RequestBodyBuilder,
@@ -13,28 +14,43 @@ use utoipa::openapi::{
     tag::TagBuilder,
 };
 
-use super::{Operation, Routes, operation::Access, page::PAGE_ITEMS_MAX};
-use crate::wire::{IdKind, id_schema};
+use super::{
+    Operation, Routes, complete,
+    operation::Access,
+    page::{CURSOR_PATTERN, INDEX_MAX, PAGE_ITEMS_MAX},
+    refusals::{self, ERROR, error_schema, refusals},
+};
+use crate::{
+    plain::{self, Plain},
+    wire::{IdKind, id_schema},
+};
 
-/// Name of the shape of every refusal.
-const ERROR: &str = "Error";
+/// The groups of the protocol, in the order of the document; what is not named follows, and the log itself comes last.
+const FIRST_GROUPS: &[&str] = &[
+    "Machine Agents",
+    "Agent Sessions & Tools",
+    "Trust & Witness",
+    "MAIP Policies",
+    "Truth Claims & Documents",
+    "Compliance & Anomalies",
+    "Datasets & Models",
+    "Orchestrations & Workflows",
+    "Guardrails & Delegation",
+    "Observability",
+];
 
-/// The document of these endpoints.
-pub(crate) fn document(routes: &Routes) -> OpenApi {
+/// The document of these endpoints, as JSON.
+pub(crate) fn document(routes: &Routes, plain: &[Plain]) -> Value {
     let mut components = Components::new();
     components.schemas.insert(ERROR.into(), error_schema());
     security_schemes(&mut components);
     let mut paths = PathsBuilder::new();
-    for operation in routes.operations() {
+    for operation in operations(routes, plain) {
         for (name, schema) in &operation.schemas {
             components.schemas.entry(name.clone()).or_insert_with(|| schema.clone());
         }
         paths = paths.path(operation.path, PathItem::new(method(operation), describe(operation)));
     }
-    let tags = routes
-        .groups
-        .iter()
-        .map(|(name, about)| TagBuilder::new().name(*name).description(Some(*about)).build());
     let info = InfoBuilder::new()
         .title("MAIP Ledger")
         .version(env!("CARGO_PKG_VERSION"))
@@ -42,14 +58,42 @@ pub(crate) fn document(routes: &Routes) -> OpenApi {
             "The Machine Agent Identity Protocol on a witnessed transparency log: every write is a record in the log and \
              comes back with its place there; every read is a view of the state that the records produce.",
         ))
-        .license(Some(LicenseBuilder::new().name("Apache-2.0 OR MIT").build()));
-    OpenApiBuilder::new()
+        .license(Some(
+            LicenseBuilder::new().name("Apache-2.0 OR MIT").identifier(Some("Apache-2.0 OR MIT")).build(),
+        ));
+    let document = OpenApiBuilder::new()
         .info(info.build())
         .servers(Some([ServerBuilder::new().url("/").description(Some("This node.")).build()]))
         .paths(paths.build())
         .components(Some(components))
-        .tags(Some(tags))
-        .build()
+        .tags(Some(tags(routes)))
+        .build();
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    complete::complete(&mut document);
+    document
+}
+
+/// Every endpoint that the document tells of.
+fn operations<'a>(routes: &'a Routes, plain: &'a [Plain]) -> impl Iterator<Item = &'a Operation> {
+    let plain = plain.iter().filter(|endpoint| !endpoint.hidden).map(|endpoint| &endpoint.operation);
+    routes.operations().chain(plain)
+}
+
+fn tags(routes: &Routes) -> Vec<Tag> {
+    let mut groups: Vec<(&str, &str)> = Vec::new();
+    for group in routes.groups.iter().chain(plain::GROUPS) {
+        if !groups.iter().any(|(name, _)| *name == group.0) {
+            groups.push(*group);
+        }
+    }
+    // A stable sort: whatever is not named keeps its place.
+    groups.sort_by_key(|(name, _)| {
+        FIRST_GROUPS.iter().position(|first| first == name).unwrap_or(FIRST_GROUPS.len())
+    });
+    groups
+        .into_iter()
+        .map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build())
+        .collect()
 }
 
 fn method(operation: &Operation) -> utoipa::openapi::HttpMethod {
@@ -92,6 +136,9 @@ fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
 }
 
 fn description(operation: &Operation) -> String {
+    if operation.plain {
+        return operation.description.to_owned();
+    }
     let access = match operation.access {
         Access::Public => "Anybody may call it.".to_owned(),
         Access::Scope(scope) => format!("Needs the scope `{scope}`."),
@@ -124,6 +171,9 @@ const PATH_IDS: &[(&str, &str, &str)] = &[
 ];
 
 fn parameters(operation: &Operation) -> Vec<Parameter> {
+    if operation.plain {
+        return operation.query.clone();
+    }
     let mut parameters: Vec<Parameter> = operation.path_parameters().map(path_parameter).collect();
     parameters.extend(operation.query.iter().cloned());
     let mut query = |name: &str, about: &str, schema: Schema| {
@@ -147,13 +197,10 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
         query(
             "cursor",
             "`next_cursor` of the page before.",
-            ObjectBuilder::new().schema_type(Type::String).into(),
+            ObjectBuilder::new().schema_type(Type::String).pattern(Some(CURSOR_PATTERN)).into(),
         );
     }
-    if operation.beside {
-        return parameters;
-    }
-    query("min_index", "Waits until this node has applied the entry with this index.", whole(0, 1 << 53));
+    query("min_index", "Waits until this node has applied the entry with this index.", whole(0, INDEX_MAX));
     query("timeout_ms", "How long to wait at most.", whole(1, 30_000));
     if operation.writes() {
         let levels = ObjectBuilder::new().schema_type(Type::String);
@@ -171,7 +218,10 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
     };
     if operation.method == axum::http::Method::POST {
         let about = "The same key and request give the same answer for a day, on any node.";
-        parameters.push(header("Idempotency-Key", about, crate::account::KEY_CHARS_MAX));
+        let mut key = header("Idempotency-Key", about, 0);
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[\x21-\x7e]+$"));
+        key.schema = Some(text.max_length(Some(crate::account::KEY_CHARS_MAX)).into());
+        parameters.push(key);
     }
     if operation.versioned {
         parameters.push(header(
@@ -179,6 +229,13 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
             "The `ETag` that was read: refused with 412 when it has changed.",
             80,
         ));
+    }
+    if !matches!(operation.access, Access::Scope(_)) {
+        let words = ObjectBuilder::new().schema_type(Type::String);
+        let mut environment =
+            header("X-Environment", "Which log is meant; a tenant's credential says it itself.", 0);
+        environment.schema = Some(words.enum_values(Some(["production", "sandbox"])).into());
+        parameters.push(environment);
     }
     parameters
 }
@@ -199,78 +256,61 @@ fn path_parameter(name: &'static str) -> Parameter {
 }
 
 fn responses(operation: &Operation) -> utoipa::openapi::Responses {
-    let good: Response = match (&operation.raw, &operation.answer) {
+    let mut good: Response = match (&operation.raw, &operation.answer) {
         (Some(raw), _) => raw.clone(),
         (None, answer) => {
             let content: Content = ContentBuilder::new().schema(answer.clone()).build();
             ResponseBuilder::new().description("Done.").content("application/json", content).build()
         }
     };
+    for (name, about, kind) in answer_headers(operation) {
+        let schema = ObjectBuilder::new().schema_type(kind);
+        let header = HeaderBuilder::new().schema(Some(schema)).description(Some(about)).build();
+        good.headers.insert(name.into(), header.into());
+    }
+    if let (Some(example), Some(RefOr::T(content))) =
+        (&operation.answer_example, good.content.values_mut().next())
+    {
+        content.example = Some(example.clone());
+    }
     let mut responses = ResponsesBuilder::new().response(operation.status.to_string(), good);
-    for (status, what) in refusals(operation) {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ERROR))).build();
-        let mut refusal = ResponseBuilder::new().description(what).content("application/json", content);
-        if matches!(status, 429 | 503) {
-            let seconds = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::Integer)));
-            refusal = refusal.header("Retry-After", seconds.description(Some("Seconds.")).build());
-        }
-        responses = responses.response(status.to_string(), refusal.build());
+    for status in refusals(operation) {
+        responses = responses.response(status.to_string(), refusals::response(status));
+    }
+    for (status, response) in &operation.also {
+        responses = responses.response(status.to_string(), response.clone());
     }
     responses.build()
 }
 
-/// Every status that an endpoint may refuse with.
-pub(super) fn refusals(operation: &Operation) -> Vec<(u16, &'static str)> {
-    let takes_body = operation.body.is_some();
-    let public = operation.access == Access::Public;
+/// Headers of a good answer.
+fn answer_headers(operation: &Operation) -> Vec<(&'static str, &'static str, Type)> {
+    let calls = !operation.plain && operation.access != Access::Public;
     let all = [
-        (true, 400, "The request cannot be read."),
-        (true, 401, "No credential, or one that is none."),
-        (operation.metered, 402, "The plan's quota is used up."),
-        (true, 403, "The credential does not cover it, or is another tenant's."),
+        (true, "X-Trace-Id", "Names the request in the logs of the nodes.", Type::String),
         (
-            operation.path.contains('{') || takes_body || operation.writes(),
-            404,
-            "There is no such thing for this caller.",
+            !operation.plain && operation.raw.is_none(),
+            "X-Log-Index",
+            "Index of the entry that the answer speaks of, if it speaks of one; `?min_index=` on any node reads it back.",
+            Type::Integer,
         ),
-        (operation.writes(), 409, "It contradicts what is there."),
-        (operation.versioned, 412, "It has changed since it was read."),
-        (true, 413, "The body is too large."),
-        (operation.writes(), 415, "The body is not JSON."),
-        (operation.writes(), 422, "A field says something that it may not."),
-        (!public || operation.writes(), 429, "Too often, or too much at once."),
-        (true, 500, "The node failed."),
-        (true, 503, "No leader, or the log takes no records for now."),
-        (true, 504, "What was waited for did not come in time."),
+        (calls, "X-RateLimit-Limit", "Calls a minute of this credential on this node.", Type::Integer),
+        (calls, "X-RateLimit-Remaining", "Calls that are left of them.", Type::Integer),
+        (calls, "X-RateLimit-Reset", "When all of them are back, seconds since 1970.", Type::Integer),
+        (calls, "X-RateLimit-Policy", "The same as a policy: `\"60000;w=60\"`.", Type::String),
+        (operation.versioned, "ETag", "The version, for `If-Match`.", Type::String),
+        (
+            operation.method == axum::http::Method::POST,
+            "Idempotency-Replayed",
+            "`true`: the answer of an earlier call with the same `Idempotency-Key`.",
+            Type::String,
+        ),
+        (operation.older, "Deprecation", "`true`: kept for older clients.", Type::String),
     ];
-    all.into_iter().filter(|(applies, ..)| *applies).map(|(_, status, what)| (status, what)).collect()
-}
-
-fn error_schema() -> RefOr<Schema> {
-    let text = |about: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(about));
-    let whole = |about: &str| ObjectBuilder::new().schema_type(Type::Integer).description(Some(about));
-    let details = ObjectBuilder::new()
-        .property("field", text("The field or parameter at fault."))
-        .property("fix", text("What to do next."))
-        .property("metric", text("Of a 402: what is counted."))
-        .property("limit", whole("Of a 402: how much the plan includes."))
-        .property("used", whole("Of a 402: how much is used."))
-        .property(
-            "resets_at",
-            ObjectBuilder::new()
-                .schema_type(utoipa::openapi::schema::SchemaType::from_iter([Type::String, Type::Null])),
-        );
-    let mut error = ObjectBuilder::new()
-        .property("code", text("A stable word for programs."))
-        .property("error", text("The message again, for older clients."))
-        .property("message", text("What is wrong, for people."))
-        .property("http_status", whole("The status of the answer."))
-        .property("details", details)
-        .property("trace_id", text("Names the request in the logs of the nodes."));
-    for name in ["code", "error", "message", "http_status", "details", "trace_id"] {
-        error = error.required(name);
-    }
-    error.into()
+    all.into_iter()
+        .filter(|(applies, ..)| *applies)
+        .map(|(_, name, about, kind)| (name, about, kind))
+        .collect()
 }
 
 fn security_schemes(components: &mut Components) {
@@ -283,15 +323,19 @@ fn security_schemes(components: &mut Components) {
         .build();
     components.security_schemes.insert("apiKey".into(), key("An API key: `maip_live_…`, `maip_test_…`."));
     components.security_schemes.insert("bearer".into(), SecurityScheme::Http(bearer).into());
-    components.security_schemes.insert("adminKey".into(), key("The operator's admin key."));
+    components.security_schemes.insert(
+        "adminKey".into(),
+        key("The operator's admin key. With `X-Tenant-ID` it speaks for that tenant."),
+    );
 }
 
 /// What is wrong with the declarations as a whole.
 #[cfg(test)]
-pub(crate) fn faults(routes: &Routes) -> Vec<String> {
+pub(crate) fn faults(routes: &Routes, plain: &[Plain]) -> Vec<String> {
     let mut faults = Vec::new();
     let (mut ids, mut places) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
-    for operation in routes.operations() {
+    let mut schemas: std::collections::BTreeMap<&str, String> = std::collections::BTreeMap::new();
+    for operation in operations(routes, plain) {
         let place = format!("{} {}", operation.method, operation.path);
         if !ids.insert(operation.id) {
             faults.push(format!("{place}: the id {} is taken", operation.id));
@@ -305,6 +349,16 @@ pub(crate) fn faults(routes: &Routes) -> Vec<String> {
         if operation.body.is_some() && operation.example.is_none() && !operation.older {
             faults.push(format!("{place} shows no example of its body"));
         }
+        for (name, schema) in &operation.schemas {
+            let schema = serde_json::to_string(schema).unwrap();
+            let known = schemas.entry(name).or_insert_with(|| schema.clone());
+            if *known != schema {
+                faults.push(format!(
+                    "{place}: two different types are called {name}: rename one, or #[schema(as = …)]"
+                ));
+            }
+        }
     }
+    faults.extend(complete::faults(&document(routes, plain)));
     faults
 }

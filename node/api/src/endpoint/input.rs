@@ -37,16 +37,19 @@ impl BodyInput for NoBody {
     const REQUIRED: bool = false;
 }
 
-/// Takes the parameters of every endpoint out of a query and reads the rest.
-pub(crate) fn query<Q: QueryInput>(pairs: Vec<(String, String)>) -> Result<Q, ApiError> {
+/// Refuses a query that has a parameter twice: two readers of it could read two things.
+pub(super) fn once(pairs: &[(String, String)]) -> Result<(), ApiError> {
     let mut seen = BTreeSet::new();
-    for (name, _) in &pairs {
-        if !seen.insert(name.as_str()) {
-            return Err(ApiError::malformed("the parameter is given twice")
-                .field(name.clone())
-                .fix("give it once"));
+    match pairs.iter().find(|(name, _)| !seen.insert(name.as_str())) {
+        Some((name, _)) => {
+            Err(ApiError::malformed("the parameter is given twice").field(name.clone()).fix("give it once"))
         }
+        None => Ok(()),
     }
+}
+
+/// Reads a query from which the parameters of every endpoint were taken.
+pub(crate) fn query<Q: QueryInput>(pairs: Vec<(String, String)>) -> Result<Q, ApiError> {
     let object: serde_json::Map<_, _> =
         pairs.into_iter().map(|(name, value)| (name, serde_json::Value::String(value))).collect();
     serde_path_to_error::deserialize(serde_json::Value::Object(object)).map_err(|error| {

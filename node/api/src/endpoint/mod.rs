@@ -11,12 +11,15 @@
 //! A handler is `async fn(Context, Query, Body) -> Result<Reply<Answer>, ApiError>`. Its types say what the OpenAPI document
 //! says, so the document cannot tell of an endpoint that is not mounted, nor of a field that is not read.
 
+mod complete;
 mod context;
 mod document;
+mod glossary;
 mod input;
 mod mount;
 mod operation;
 mod page;
+mod refusals;
 mod reply;
 mod routes;
 
@@ -26,7 +29,7 @@ pub(crate) use document::document;
 pub(crate) use document::faults;
 pub(crate) use input::{BodyInput, NoBody, NoQuery, QueryInput, either, one_of};
 pub(crate) use mount::mount;
-pub(crate) use operation::Operation;
+pub(crate) use operation::{Access, Operation};
 pub(crate) use page::{Listed, Page, Paged};
 pub(crate) use reply::Reply;
-pub(crate) use routes::Routes;
+pub(crate) use routes::{Routes, reference};

@@ -14,8 +14,9 @@ use ledger_log::Ack;
 
 use super::{
     Context, Operation, Page, Routes,
+    input::once,
     operation::Access,
-    page::{number, take},
+    page::{INDEX_MAX, number, take},
     routes::{Endpoint, Raw},
 };
 use crate::{
@@ -120,13 +121,14 @@ impl Call<'_> {
     async fn run(mut self, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
         let operation = &self.endpoint.operation;
         self.admit(operation)?;
+        once(&self.query)?;
         let body = read_body(operation, &headers, body).await?;
         let environment = self.environment(&headers)?;
         let log = self.shared.logs.named(environment.log_name())?;
         let reader = log.reader();
         let (ack, timeout) = self.waits(operation)?;
         if let Some(index) = take(&mut self.query, "min_index") {
-            let index = number("min_index", &index, 0, u64::MAX - 1)?;
+            let index = number("min_index", &index, 0, INDEX_MAX)?;
             if !reader.wait_applied(index + 1, timeout).await {
                 return Err(
                     ApiError::too_late(format!("this node has not applied entry {index}")).field("min_index")
@@ -197,16 +199,20 @@ impl Call<'_> {
 
     /// The credential decides; the operator and the public may say it in a header.
     fn environment(&self, headers: &HeaderMap) -> Result<Environment, ApiError> {
-        match &self.caller {
-            Some(caller) if !caller.is_admin() => Ok(caller.environment),
-            _ => match headers.get("x-environment").map(|value| value.to_str().unwrap_or("")) {
-                None | Some("production") => Ok(Environment::Production),
-                Some("sandbox") => Ok(Environment::Sandbox),
-                Some(_) => Err(ApiError::malformed("no such environment")
+        let named = match headers.get("x-environment").map(|value| value.to_str().unwrap_or("")) {
+            None | Some("production") => Environment::Production,
+            Some("sandbox") => Environment::Sandbox,
+            Some(_) => {
+                return Err(ApiError::malformed("no such environment")
                     .field("X-Environment")
-                    .fix("write production or sandbox")),
-            },
-        }
+                    .fix("write production or sandbox"));
+            }
+        };
+        Ok(self
+            .caller
+            .as_ref()
+            .filter(|caller| !caller.is_admin())
+            .map_or(named, |caller| caller.environment))
     }
 
     fn waits(&mut self, operation: &Operation) -> Result<(Ack, Duration), ApiError> {

@@ -44,19 +44,60 @@ pub(crate) struct Operation {
     pub(crate) schemas: Vec<(String, RefOr<Schema>)>,
     /// An example of a body.
     pub(crate) example: Option<serde_json::Value>,
+    /// An example of a good answer; without one, it is made from the schema and the glossary.
+    pub(crate) answer_example: Option<serde_json::Value>,
+    /// What it may refuse with, when that is not what every endpoint of the MAIP API may.
+    pub(crate) refuses: Option<&'static [u16]>,
+    /// Further answers that are no refusals in the common shape.
+    pub(crate) also: Vec<(u16, Response)>,
     /// May answer 402: it is metered.
     pub(crate) metered: bool,
     /// A list in pages.
     pub(crate) paged: bool,
     /// Takes `If-Match`.
     pub(crate) versioned: bool,
-    /// Mounted beside the API, without its parameters: what every listener serves.
-    pub(crate) beside: bool,
     /// Only mounted for older clients; left out of the document's main part and said to be deprecated.
     pub(crate) older: bool,
+    /// Below the MAIP API: no credential, no parameters but its own.
+    pub(crate) plain: bool,
 }
 
 impl Operation {
+    /// An endpoint of which nothing more is known.
+    pub(crate) fn new(
+        method: Method,
+        path: &'static str,
+        id: &'static str,
+        group: &'static str,
+        status: u16,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            id,
+            group,
+            summary: "",
+            description: "",
+            access: Access::Scope("*:*"),
+            status,
+            body_bytes_max: BODY_BYTES_MAX,
+            query: Vec::new(),
+            body: None,
+            answer: None,
+            raw: None,
+            schemas: Vec::new(),
+            example: None,
+            answer_example: None,
+            refuses: None,
+            also: Vec::new(),
+            metered: false,
+            versioned: false,
+            paged: false,
+            older: false,
+            plain: false,
+        }
+    }
+
     pub(crate) fn summary(&mut self, summary: &'static str) -> &mut Self {
         self.summary = summary;
         self
@@ -93,6 +134,12 @@ impl Operation {
         self
     }
 
+    /// An example of a good answer, where one made from the schema would not be telling enough.
+    pub(crate) fn shows(&mut self, answer: serde_json::Value) -> &mut Self {
+        self.answer_example = Some(answer);
+        self
+    }
+
     pub(crate) fn metered(&mut self) -> &mut Self {
         self.metered = true;
         self
@@ -125,6 +172,6 @@ impl Operation {
 
     /// Names of the parameters in the path.
     pub(crate) fn path_parameters(&self) -> impl Iterator<Item = &'static str> {
-        self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        self.path.split('{').skip(1).filter_map(|part| part.split_once('}').map(|(name, _)| name))
     }
 }

@@ -18,6 +18,11 @@ const PAGE_ITEMS: u64 = 50;
 /// Furthest offset; who goes further takes the cursor.
 const OFFSET_MAX: u64 = 10_000;
 
+/// Largest index that a parameter takes: every reader of JSON has it exactly.
+pub(super) const INDEX_MAX: u64 = 1 << 53;
+/// How a cursor looks: 8 bytes in base64url without padding.
+pub(super) const CURSOR_PATTERN: &str = "^[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]$";
+
 /// Which part of a list is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
@@ -67,7 +72,9 @@ pub(super) fn number(field: &str, text: &str, least: u64, most: u64) -> Result<u
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse().ok().filter(|number| digits && (least..=most).contains(number));
     number.ok_or_else(|| {
-        ApiError::malformed(format!("{field} must be a whole number from {least} to {most}")).field(field)
+        ApiError::malformed(format!("{field} must be a whole number from {least} to {most}"))
+            .field(field)
+            .fix("see the parameters of this endpoint under /docs")
     })
 }
 
@@ -119,8 +126,9 @@ impl<T: Listed + ToSchema> PartialSchema for Paged<T> {
             .schema_type(utoipa::openapi::schema::SchemaType::from_iter([Type::String, Type::Null]))
             .description(Some("Send it as `cursor` for the next page; null when there is none."));
         let mut object = ObjectBuilder::new();
-        for name in ["items", T::PLURAL, "data"] {
-            object = object.property(name, items()).required(name);
+        let older = "The same as `items`, where older clients look for it.";
+        for (name, about) in [("items", "The items of this page."), (T::PLURAL, older), ("data", older)] {
+            object = object.property(name, items().description(Some(about))).required(name);
         }
         for name in ["total", "limit", "offset"] {
             object = object.property(name, whole()).required(name);

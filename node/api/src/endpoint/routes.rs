@@ -13,11 +13,7 @@ use utoipa::{
     },
 };
 
-use super::{
-    BodyInput, Context, Operation, QueryInput, Reply, input,
-    operation::{Access, BODY_BYTES_MAX},
-    reply::Answer,
-};
+use super::{BodyInput, Context, Operation, QueryInput, Reply, input, reply::Answer};
 use crate::ApiError;
 
 /// A query without the parameters of every endpoint, and the bytes of a body.
@@ -39,8 +35,6 @@ pub(super) struct Endpoint {
 pub(crate) struct Routes {
     pub(super) groups: Vec<(&'static str, &'static str)>,
     pub(super) endpoints: Vec<Endpoint>,
-    /// Described here and mounted beside the API, because listeners without it serve them, too.
-    pub(super) beside: Vec<Operation>,
 }
 
 impl Routes {
@@ -139,21 +133,6 @@ impl Routes {
         self.push(operation, run)
     }
 
-    /// Describes a public GET that is mounted beside the API.
-    pub(crate) fn beside<Q: QueryInput>(
-        &mut self,
-        path: &'static str,
-        id: &'static str,
-        content_type: &'static str,
-    ) -> &mut Operation {
-        let mut operation = self.describe::<Q, super::NoBody>(Method::GET, path, id, 200);
-        let response = ResponseBuilder::new().description("The answer.");
-        operation.raw = Some(response.content(content_type, ContentBuilder::new().build()).build());
-        (operation.access, operation.beside) = (Access::Public, true);
-        self.beside.push(operation);
-        self.beside.last_mut().expect("one was pushed")
-    }
-
     fn describe<Q: QueryInput, B: BodyInput>(
         &self,
         method: Method,
@@ -164,28 +143,8 @@ impl Routes {
         let query: Vec<Parameter> = Q::into_params(|| Some(ParameterIn::Query));
         let mut schemas = Vec::new();
         let body = B::TAKEN.then(|| (reference::<B>(&mut schemas), B::REQUIRED));
-        Operation {
-            method,
-            path,
-            id,
-            group: self.groups.last().map_or("", |(name, _)| name),
-            summary: "",
-            description: "",
-            access: Access::Scope("*:*"),
-            status,
-            body_bytes_max: BODY_BYTES_MAX,
-            query,
-            body,
-            answer: None,
-            raw: None,
-            schemas,
-            example: None,
-            metered: false,
-            versioned: false,
-            paged: false,
-            older: false,
-            beside: false,
-        }
+        let group = self.groups.last().map_or("", |(name, _)| *name);
+        Operation { query, body, schemas, ..Operation::new(method, path, id, group, status) }
     }
 
     fn push(&mut self, operation: Operation, run: Run) -> &mut Operation {
@@ -195,12 +154,12 @@ impl Routes {
 
     /// The descriptions.
     pub(crate) fn operations(&self) -> impl Iterator<Item = &Operation> {
-        self.endpoints.iter().map(|endpoint| &endpoint.operation).chain(&self.beside)
+        self.endpoints.iter().map(|endpoint| &endpoint.operation)
     }
 }
 
 /// A reference to the schema of `T`, and the schemas that it needs.
-fn reference<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) -> RefOr<Schema> {
+pub(crate) fn reference<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) -> RefOr<Schema> {
     schemas.push((T::name().into(), T::schema()));
     T::schemas(schemas);
     Ref::from_schema_name(T::name()).into()

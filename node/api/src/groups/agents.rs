@@ -14,6 +14,7 @@ pub(super) use view::{AgentView, agent_view};
 use crate::{
     ApiError,
     endpoint::{Context, NoQuery, Paged, QueryInput, Reply, Routes},
+    wire::Text,
 };
 
 pub(super) fn declare(routes: &mut Routes) {
@@ -89,26 +90,26 @@ pub(super) fn declare(routes: &mut Routes) {
 struct ListAgents {
     /// Only of this type: `autonomous`, `supervised`, `delegated`, `system`, or a runtime type.
     #[serde(default)]
-    #[param(max_length = 64)]
-    agent_type: Option<String>,
+    #[param(inline)]
+    agent_type: Option<Text<1, 64>>,
     /// Only with this status.
     #[serde(default)]
     status: Option<view::StatusWord>,
     /// Only with this trust level.
     #[serde(default)]
-    #[param(max_length = 64)]
-    trust_level: Option<String>,
+    #[param(inline)]
+    trust_level: Option<Text<1, 64>>,
 }
 
 impl QueryInput for ListAgents {}
 
 async fn list(context: Context, query: ListAgents) -> Result<Reply<Paged<AgentView>>, ApiError> {
     let fits = |agent: &AgentView| {
-        let of_type = query.agent_type.as_ref().is_none_or(|wanted| agent.is_of_type(wanted));
+        let of_type = query.agent_type.as_ref().is_none_or(|wanted| agent.is_of_type(wanted.as_str()));
         let with_status = query.status.is_none_or(|wanted| agent.has_status(wanted));
         of_type
             && with_status
-            && query.trust_level.as_ref().is_none_or(|wanted| agent.has_trust_level(wanted))
+            && query.trust_level.as_ref().is_none_or(|wanted| agent.has_trust_level(wanted.as_str()))
     };
     let filtered = query.agent_type.is_some() || query.status.is_some() || query.trust_level.is_some();
     let page = context.list(&["agent.register"], None, filtered, |context, row| {

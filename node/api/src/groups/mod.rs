@@ -7,7 +7,6 @@ mod receipts;
 mod records;
 mod service;
 mod tenants;
-mod transparency;
 
 use crate::endpoint::Routes;
 
@@ -19,6 +18,5 @@ pub(crate) fn declare(routes: &mut Routes) {
     records::declare(routes);
     tenants::declare(routes);
     api_keys::declare(routes);
-    transparency::declare(routes);
     service::declare(routes);
 }

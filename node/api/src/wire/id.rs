@@ -62,6 +62,11 @@ id_kinds! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Id<K>(pub(crate) K);
 
+/// The article of a word that people read.
+pub(crate) fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
 /// What every spelling of an id looks like, for the document. A percent-encoded colon is accepted, too.
 pub(crate) fn pattern(prefix: &str) -> String {
     let ulid = "[0-7][0-9A-HJKMNP-TV-Z]{25}";
@@ -85,7 +90,8 @@ impl<'de, K: IdKind> Deserialize<'de> for Id<K> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
         let id = K::read(&text).map(Id);
         id.ok_or_else(|| {
-            de::Error::custom(format!("is not the id of a {}: {}<ulid> or a UUID", K::WHAT, K::PREFIX))
+            let (article, what, prefix) = (article(K::WHAT), K::WHAT, K::PREFIX);
+            de::Error::custom(format!("is not the id of {article} {what}: {prefix}<ulid> or a UUID"))
         })
     }
 }

@@ -13,10 +13,13 @@ use utoipa::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PublicKeyText(pub(crate) PublicKey);
 
+/// 32 bytes are 43 characters, the last of which has two bits that are zero.
+const PATTERN: &str = "^[A-Za-z0-9_+/-]{42}[AEIMQUYcgkosw048]=?$";
+
 impl<'de> Deserialize<'de> for PublicKeyText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
-        let text = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
+        let text = text.strip_suffix('=').unwrap_or(&text).replace('+', "-").replace('/', "_");
         let key = PublicKey::parse(&text).map(PublicKeyText);
         key.map_err(|error| de::Error::custom(format!("is not an Ed25519 public key in base64url: {error}")))
     }
@@ -24,7 +27,7 @@ impl<'de> Deserialize<'de> for PublicKeyText {
 
 impl PartialSchema for PublicKeyText {
     fn schema() -> RefOr<Schema> {
-        let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_+/-]{43}=?$"));
+        let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some(PATTERN));
         key.description(Some("Ed25519 public key, base64url."))
             .examples([serde_json::json!("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")])
             .into()

@@ -2,6 +2,7 @@
 
 mod base64;
 mod digest;
+mod email;
 mod id;
 mod key;
 mod metadata;
@@ -13,10 +14,11 @@ mod time;
 
 pub(crate) use base64::Base64Text;
 pub(crate) use digest::DigestText;
+pub(crate) use email::EmailText;
 #[allow(unused_imports, reason = "one for each kind of object; groups take what they need")]
 pub(crate) use id::{
     AgentRef, ClaimRef, DatasetRef, DelegationRef, DocumentRef, Id, IdKind, ModelRef, OrchestrationRef,
-    PolicyRef, ReceiptRef, SessionRef, TenantRef, ToolRef, WorkflowRef, schema as id_schema,
+    PolicyRef, ReceiptRef, SessionRef, TenantRef, ToolRef, WorkflowRef, article, schema as id_schema,
 };
 pub(crate) use key::PublicKeyText;
 pub(crate) use metadata::{Metadata, Payload};

@@ -12,6 +12,9 @@ use utoipa::{
 /// Latest time that is taken, the year 9999.
 const TIME_MS_MAX: u64 = 253_402_300_799_999;
 
+/// From 1970 to 9999. What a day or an offset may be, the format says.
+const PATTERN: &str = r"^(19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$";
+
 /// A time from a caller, ms since 1970: RFC 3339, or a date, which is its first moment in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimeText(pub(crate) u64);
@@ -36,7 +39,8 @@ impl<'de> Deserialize<'de> for TimeText {
 impl PartialSchema for TimeText {
     fn schema() -> RefOr<Schema> {
         let time = ObjectBuilder::new().schema_type(Type::String);
-        time.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        time.pattern(Some(PATTERN))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
             .description(Some("RFC 3339, from 1970 on."))
             .examples([serde_json::json!("2026-11-26T18:00:00Z")])
             .into()

@@ -45,7 +45,16 @@ impl Api {
 
     /// With further lines in the configuration.
     pub(crate) fn start_with(extra: &str) -> Self {
-        let mut node = Node::init(&format!("{EXTRA}{extra}"));
+        Self::of(Node::init(&format!("{EXTRA}{extra}")))
+    }
+
+    /// With a production log and a sandbox.
+    pub(crate) fn start_in_both_environments() -> Self {
+        let logs = ["--origin", "main=maip.localhost/main", "--origin", "sandbox=maip.localhost/sandbox"];
+        Self::of(Node::init_with(&logs, EXTRA))
+    }
+
+    fn of(mut node: Node) -> Self {
         node.start();
         let admin = fs::read_to_string(node.file("keys/admin.key")).unwrap().trim().to_owned();
         Self { node, admin }

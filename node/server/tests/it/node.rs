@@ -37,22 +37,31 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 impl Node {
     /// `init` in a fresh directory, with free ports and further lines for the configuration.
     pub(crate) fn init(extra: &str) -> Self {
+        Self::init_with(&[], extra)
+    }
+
+    /// As [`Node::init`], with further options.
+    pub(crate) fn init_with(options: &[&str], extra: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let [client, peer, http] = free_addresses();
         let home = dir.path().join("node");
         let output = run(&[
-            "init",
-            "--dir",
-            home.to_str().unwrap(),
-            "--node-id",
-            "1",
-            "--listen",
-            &client.to_string(),
-            "--peer-listen",
-            &peer.to_string(),
-            "--http-listen",
-            &http.to_string(),
-        ]);
+            &[
+                "init",
+                "--dir",
+                home.to_str().unwrap(),
+                "--node-id",
+                "1",
+                "--listen",
+                &client.to_string(),
+                "--peer-listen",
+                &peer.to_string(),
+                "--http-listen",
+                &http.to_string(),
+            ],
+            options,
+        ]
+        .concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let node = Self { dir, client, peer, http, process: None };
         let config = fs::read_to_string(node.config()).unwrap();

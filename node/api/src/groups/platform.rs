@@ -239,7 +239,7 @@ fn declare_receipts(routes: &mut Routes) {
             Method::GET,
             "/v1/receipts/exports/{export_id}/download",
             "download_receipt_export",
-            "application/octet-stream",
+            "application/json",
             search::download,
         )
         .summary("Download an export")

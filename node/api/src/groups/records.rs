@@ -37,7 +37,7 @@ pub(super) fn declare(routes: &mut Routes) {
         )
         .needs("records:write")
         .body_bytes_max(RECORDS_BYTES_MAX)
-        .example(json!({"records": ["eyJhY3RvciI6Im1haXAtYWdlbnQ6…"]}));
+        .example(json!({"records": ["eyJhY3RvciI6InRlbmFudCJ9"]}));
     routes
         .get("/v1/records/{log_index}", "get_record", get)
         .summary("A record by its place in the log")

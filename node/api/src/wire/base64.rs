@@ -32,7 +32,7 @@ impl<'de> Deserialize<'de> for Base64Text {
 
 impl PartialSchema for Base64Text {
     fn schema() -> RefOr<Schema> {
-        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_+/-]*={0,2}$"));
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^(([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw](==)?|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=?)?|([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw](==)?|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=?)?)$"));
         text.description(Some("Bytes in base64url.")).examples([serde_json::json!("eyJhIjoxfQ")]).into()
     }
 }

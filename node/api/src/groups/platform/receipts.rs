@@ -137,25 +137,25 @@ impl Listed for AnyReceipt {
 pub(super) struct ListReceipts {
     /// Receipts of this agent, as `/v1/agent-receipts` has them.
     #[serde(default)]
-    #[param(value_type = Option<String>)]
+    #[param(inline)]
     agent_id: Option<AgentRef>,
     /// Only of this issuer.
     #[serde(default)]
-    #[param(value_type = Option<String>)]
+    #[param(inline)]
     issuer_id: Option<AgentRef>,
     #[serde(default)]
-    #[param(max_length = 64)]
-    receipt_type: Option<String>,
+    #[param(inline)]
+    receipt_type: Option<Text<1, 64>>,
     /// `active` (or `valid`), `revoked` or `superseded`.
     #[serde(default)]
     status: Option<ReceiptStatus>,
     /// Not before this time.
     #[serde(default)]
-    #[param(value_type = Option<String>, format = DateTime)]
+    #[param(inline)]
     from: Option<TimeText>,
     /// Not behind this time.
     #[serde(default)]
-    #[param(value_type = Option<String>, format = DateTime)]
+    #[param(inline)]
     to: Option<TimeText>,
 }
 
@@ -320,7 +320,7 @@ pub(super) async fn list(
     }
     let wanted = Wanted {
         issuer: query.issuer_id.map(|issuer| issuer.0),
-        receipt_type: query.receipt_type,
+        receipt_type: query.receipt_type.map(Text::into_string),
         status: query.status,
         from: query.from,
         to: query.to,

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     ApiError,
     endpoint::{Context, NoQuery, Paged, QueryInput, Reply},
-    wire::{AgentRef, TimeText},
+    wire::{AgentRef, Text, TimeText},
 };
 
 /// Which receipts.
@@ -24,26 +24,26 @@ use crate::{
 pub(crate) struct FilterReceipts {
     /// Only of this agent.
     #[serde(default)]
-    #[param(value_type = Option<String>)]
+    #[param(inline)]
     pub(crate) agent_id: Option<AgentRef>,
     /// Only of this kind.
     #[serde(default)]
-    #[param(max_length = 64)]
-    pub(crate) receipt_type: Option<String>,
+    #[param(inline)]
+    pub(crate) receipt_type: Option<Text<1, 64>>,
     /// Only of this action.
     #[serde(default, alias = "action")]
-    #[param(max_length = 256)]
-    pub(crate) action_type: Option<String>,
+    #[param(inline)]
+    pub(crate) action_type: Option<Text<1, 256>>,
     /// `valid`, `revoked` or `superseded`.
     #[serde(default)]
     pub(crate) status: Option<ReceiptStatus>,
     /// Not before this time.
     #[serde(default)]
-    #[param(value_type = Option<String>, format = DateTime)]
+    #[param(inline)]
     pub(crate) from: Option<TimeText>,
     /// Not behind this time.
     #[serde(default)]
-    #[param(value_type = Option<String>, format = DateTime)]
+    #[param(inline)]
     pub(crate) to: Option<TimeText>,
 }
 
@@ -120,7 +120,7 @@ pub(crate) async fn filtered(
     if let Some(agent) = agent {
         context.own_agent(agent, "agent_id")?;
     }
-    let kind = query.receipt_type.as_deref().map(|word| Kind::of_word(Some(word)));
+    let kind = query.receipt_type.as_ref().map(Text::as_str).map(|word| Kind::of_word(Some(word)));
     let types: Vec<&str> = match &kind {
         Some(kind) => vec![kind.record_type],
         None => RECEIPT_TYPES.to_vec(),
@@ -141,7 +141,7 @@ pub(crate) async fn filtered(
             return Ok(None);
         }
         let view = receipt_view(context, &found)?;
-        Ok(query.action_type.as_deref().is_none_or(|action| view.is_action(action)).then_some(view))
+        Ok(query.action_type.as_ref().is_none_or(|action| view.is_action(action.as_str())).then_some(view))
     });
     page.await
 }

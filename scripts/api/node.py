@@ -85,8 +85,14 @@ class Node:
             return json.load(response)
 
     def tenant(self, name, plan="enterprise"):
-        """A new tenant: its API keys by environment."""
+        """A new tenant: its API keys by environment. Its status is sealed, so that every log has something to prove."""
         made = self.post("/v1/tenants", {"name": name, "plan": plan}, self.admin_key)
+        deadline = time.monotonic() + READY_S
+        for log in ("", "/sandbox"):
+            while not self.answers(f"{log}/status/{made['tenant_id']}"):
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"the status of {name} is not sealed")
+                time.sleep(0.05)
         return {key["environment"]: key["secret"] for key in made["api_keys"]}
 
     def __exit__(self, *_):

@@ -17,6 +17,8 @@ pub(super) fn refusals(operation: &Operation) -> Vec<u16> {
     if let Some(refuses) = operation.refuses {
         return refuses.to_vec();
     }
+    // A filter by the id of what is not there.
+    let names_something = operation.query.iter().any(|parameter| parameter.name.ends_with("_id"));
     let takes_body = operation.body.is_some();
     let public = operation.access == Access::Public;
     let all = [
@@ -24,7 +26,7 @@ pub(super) fn refusals(operation: &Operation) -> Vec<u16> {
         (true, 401),
         (operation.metered, 402),
         (true, 403),
-        (operation.path.contains('{') || takes_body || operation.writes(), 404),
+        (operation.path.contains('{') || takes_body || operation.writes() || names_something, 404),
         (true, 408),
         (operation.writes(), 409),
         (operation.versioned, 412),

@@ -243,9 +243,11 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
 fn path_parameter(name: &'static str) -> Parameter {
     let schema = match PATH_IDS.iter().find(|(known, ..)| *known == name) {
         Some((_, what, prefix)) => id_schema(what, prefix),
-        None if name.ends_with("_index") => {
-            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0.0)).into()
-        }
+        None if name.ends_with("_index") => ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(0.0))
+            .maximum(Some(9_007_199_254_740_991.0))
+            .into(),
         None => {
             ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(256)).into()
         }

@@ -121,7 +121,10 @@ impl<'de> Deserialize<'de> for RecordText {
 impl utoipa::PartialSchema for RecordText {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
         use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
-        let text = ObjectBuilder::new().schema_type(Type::String);
+
+        use crate::wire::BASE64_PATTERN;
+
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(BASE64_PATTERN));
         let object = ObjectBuilder::new().schema_type(Type::Object);
         OneOfBuilder::new()
             .item(text.description(Some("base64 of its canonical bytes.")))

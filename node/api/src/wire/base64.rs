@@ -12,6 +12,9 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
+/// What base64 looks like in either alphabet, with or without padding: no length and no trailing bits that say nothing.
+pub(crate) const PATTERN: &str = "^(([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw](==)?|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=?)?|([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw](==)?|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=?)?)$";
+
 /// Bytes in base64url; the standard alphabet and padding are taken, too. The limit is the body's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base64Text(pub(crate) Vec<u8>);
@@ -32,7 +35,7 @@ impl<'de> Deserialize<'de> for Base64Text {
 
 impl PartialSchema for Base64Text {
     fn schema() -> RefOr<Schema> {
-        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^(([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw](==)?|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=?)?|([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw](==)?|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=?)?)$"));
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(PATTERN));
         text.description(Some("Bytes in base64url.")).examples([serde_json::json!("eyJhIjoxfQ")]).into()
     }
 }

@@ -12,7 +12,7 @@ mod scope;
 mod text;
 mod time;
 
-pub(crate) use base64::Base64Text;
+pub(crate) use base64::{Base64Text, PATTERN as BASE64_PATTERN};
 pub(crate) use digest::DigestText;
 pub(crate) use email::EmailText;
 #[allow(unused_imports, reason = "one for each kind of object; groups take what they need")]

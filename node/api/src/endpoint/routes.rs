@@ -8,8 +8,9 @@ use serde::Serialize;
 use utoipa::{
     ToSchema,
     openapi::{
-        ContentBuilder, Ref, RefOr, ResponseBuilder, Schema,
+        ContentBuilder, ObjectBuilder, Ref, RefOr, ResponseBuilder, Schema,
         path::{Parameter, ParameterIn},
+        schema::SchemaType,
     },
 };
 
@@ -129,7 +130,11 @@ impl Routes {
         });
         let mut operation = self.describe::<Q, B>(method, path, id, 200);
         let response = ResponseBuilder::new().description("The answer.");
-        operation.raw = Some(response.content(content_type, ContentBuilder::new().build()).build());
+        // Any JSON: what it holds is said in words.
+        let any = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+        let schema = (content_type == "application/json").then_some(any);
+        let content = ContentBuilder::new().schema(schema).build();
+        operation.raw = Some(response.content(content_type, content).build());
         self.push(operation, run)
     }
 

@@ -16,8 +16,6 @@ use crate::{
 
 /// Most scopes of a key.
 const SCOPES_MAX: usize = 64;
-/// How long a rotated key still works when nothing is said, ms.
-const OVERLAP_MS: u64 = 0;
 
 pub(super) fn declare(routes: &mut Routes) {
     routes.group("API Keys", "Credentials of a tenant. A key is shown once; the nodes keep a keyed hash.");
@@ -243,11 +241,8 @@ async fn rotate(mut context: Context, _: NoQuery, _: NoBody) -> Result<Reply<New
     let scopes = old.scopes.clone();
     let tenant = context.tenant()?;
     let made = issue(&mut context, tenant, old.environment, &old.name, scopes, old.expires_ms).await?;
-    let ended = ApiKey {
-        revoked_ms: Some(context.now_ms + OVERLAP_MS),
-        replaced_by: Some(made.key.id.clone()),
-        ..old.clone()
-    };
+    let ended =
+        ApiKey { revoked_ms: Some(context.now_ms), replaced_by: Some(made.key.id.clone()), ..old.clone() };
     end(&context, &old, &bytes, &ended).await?;
     Ok(Reply::new(made))
 }

@@ -231,7 +231,7 @@ fn undescribed(place: &str, schema: &Value, schemas: &Value, faults: &mut Vec<St
         if !said.any(|shape| {
             shape.get("description").is_some() || resolved(shape, schemas).get("description").is_some()
         }) {
-            let fix = "write a doc comment, or a line in endpoint/glossary.rs";
+            let fix = "write a doc comment, or a line in endpoint/glossary/";
             faults.push(format!("{place}.{name} has no description: {fix}"));
         }
         undescribed(&format!("{place}.{name}"), field, schemas, faults);

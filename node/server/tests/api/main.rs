@@ -2,10 +2,21 @@
 
 mod accounts;
 mod agents;
+mod claims;
 mod client;
+mod compliance;
+mod data;
+mod delegations;
 mod docs;
 #[path = "../it/node.rs"]
 #[allow(dead_code, reason = "shared with the other tests of this crate, which use the rest")]
 mod node;
+mod observability;
 mod platform;
+mod policies;
 mod receipts;
+mod sessions;
+mod tools;
+mod trust;
+mod webhooks;
+mod workflows;

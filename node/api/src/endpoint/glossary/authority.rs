@@ -1,0 +1,5 @@
+//! Policies, approvals, tools, guardrails.
+
+use super::Word;
+
+pub(super) const WORDS: &[Word] = &[];

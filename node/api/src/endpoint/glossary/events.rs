@@ -1,0 +1,5 @@
+//! Events, metrics, webhooks.
+
+use super::Word;
+
+pub(super) const WORDS: &[Word] = &[];

@@ -1,0 +1,5 @@
+//! Delegations and federation.
+
+use super::Word;
+
+pub(super) const WORDS: &[Word] = &[];

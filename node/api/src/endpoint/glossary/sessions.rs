@@ -1,0 +1,5 @@
+//! Sessions and their tokens.
+
+use super::Word;
+
+pub(super) const WORDS: &[Word] = &[];

@@ -1,0 +1,5 @@
+//! Orchestrations and workflows.
+
+use super::Word;
+
+pub(super) const WORDS: &[Word] = &[];

@@ -1,0 +1,3 @@
+//! Claims: not served yet.
+
+pub(super) fn declare(_: &mut crate::endpoint::Routes) {}

@@ -1,0 +1,3 @@
+//! Guardrails: not served yet.
+
+pub(super) fn declare(_: &mut crate::endpoint::Routes) {}

@@ -59,7 +59,7 @@ class Node:
             stdout=subprocess.DEVNULL,
         )
         config = node / "maip-node.toml"
-        own = "\n[api]\nplain = true\nopen_registration = true\ncalls_a_minute = 1000000\n"
+        own = "\n[api]\nplain = true\nopen_registration = true\ncalls_a_minute = 1000000\nprivate_targets = true\n"
         config.write_text(config.read_text() + own)
         self.log = self.home / "node.log"
         with self.log.open("w") as log:

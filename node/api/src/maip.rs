@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Logs,
+    Logs, SharedOutbound,
     account::{Rates, Secrets, Store},
     docs,
     endpoint::{Routes, document, mount},
@@ -25,6 +25,8 @@ pub struct MaipOptions {
     pub calls_a_minute: u64,
     /// Whether anybody may register a tenant of the sandbox.
     pub open_registration: bool,
+    /// To hosts that tenants name.
+    pub outbound: SharedOutbound,
 }
 
 /// What every call shares.
@@ -37,6 +39,7 @@ pub(crate) struct Parts {
     pub(crate) now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
     pub(crate) calls_a_minute: u64,
     pub(crate) open_registration: bool,
+    pub(crate) outbound: SharedOutbound,
     /// The OpenAPI document, as JSON.
     pub(crate) document: String,
 }
@@ -56,6 +59,7 @@ pub fn maip(logs: Logs, options: MaipOptions) -> Router {
         now_ms: options.now_ms,
         calls_a_minute: options.calls_a_minute,
         open_registration: options.open_registration,
+        outbound: options.outbound,
         document: openapi(),
     });
     mount(routes, shared).merge(docs::router())

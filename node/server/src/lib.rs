@@ -23,6 +23,7 @@ pub mod keys;
 pub mod listener;
 pub mod node;
 mod outbound;
+mod outgoing;
 pub mod peer;
 mod sandbox;
 pub mod signals;

@@ -19,6 +19,7 @@ use crate::{
     keys::{AdminKey, load_log_keys},
     listener::{self, Listener},
     outbound::HttpWitnesses,
+    outgoing::HttpOutgoing,
     peer::{self, GrpcPeers},
     sandbox::Sandbox,
     tls::ServerTls,
@@ -85,7 +86,7 @@ impl Node {
         let sandboxes =
             sandboxes.into_iter().map(|one| one.follow(logs.clone(), clients_stopping.clone())).collect();
         let node_metrics = metrics_of(&counters);
-        let maip = config.api.enabled.then(|| maip_options(config, &admin_key));
+        let maip = config.api.enabled.then(|| maip_options(config, &admin_key)).transpose()?;
         let services = Services {
             logs: logs.clone(),
             admin_key,
@@ -280,14 +281,16 @@ pub fn options(config: &Config, log: &config::Log, generation: &Generation) -> a
     })
 }
 
-fn maip_options(config: &Config, admin_key: &Arc<AdminKey>) -> MaipOptions {
+fn maip_options(config: &Config, admin_key: &Arc<AdminKey>) -> anyhow::Result<MaipOptions> {
     let admin_key = Arc::clone(admin_key);
-    MaipOptions {
+    let outbound = HttpOutgoing::new(&config.outbound, config.api.private_targets)?;
+    Ok(MaipOptions {
         is_admin_key: Arc::new(move |text| admin_key.matches(text)),
         now_ms: Arc::new(|| SystemClock.now_ms()),
         calls_a_minute: config.api.calls_a_minute,
         open_registration: config.api.open_registration,
-    }
+        outbound: Arc::new(outbound),
+    })
 }
 
 /// gRPC and HTTP on one port: the content type decides, as gRPC prescribes it.

@@ -25,6 +25,11 @@ impl HttpWitnesses {
 
 /// An HTTP client as this program wants it: it follows no redirects, and trusts the web's authorities and `ca`.
 pub(crate) fn client(outbound: &Outbound) -> anyhow::Result<reqwest::Client> {
+    builder(outbound)?.build().context("cannot set up HTTP to witnesses")
+}
+
+/// A client as this program wants it, before it is built.
+pub(crate) fn builder(outbound: &Outbound) -> anyhow::Result<reqwest::ClientBuilder> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .pool_idle_timeout(KEEP)
@@ -45,7 +50,7 @@ pub(crate) fn client(outbound: &Outbound) -> anyhow::Result<reqwest::Client> {
             builder = builder.add_root_certificate(certificate);
         }
     }
-    builder.build().context("cannot set up HTTP to witnesses")
+    Ok(builder)
 }
 
 /// Reads a body, but no more than `max` bytes of it.
@@ -87,7 +92,7 @@ async fn answer(request: reqwest::RequestBuilder, timeout: Duration) -> Result<H
 }
 
 /// The error and its causes in one line.
-fn describe(error: &reqwest::Error) -> String {
+pub(crate) fn describe(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -14,6 +14,9 @@ pub struct Api {
     pub open_registration: bool,
     /// Calls a minute of one credential on this node; twice that many in a burst.
     pub calls_a_minute: u64,
+    /// Let webhooks and steps of workflows reach addresses that are not of the public internet: a tenant could look around in this
+    /// network.
+    pub private_targets: bool,
 }
 
 impl Default for Api {
@@ -23,6 +26,7 @@ impl Default for Api {
             plain: false,
             open_registration: false,
             calls_a_minute: ledger_api::CALLS_A_MINUTE,
+            private_targets: false,
         }
     }
 }

@@ -134,6 +134,7 @@ fn defaults() -> String {
 #plain = {}
 #open_registration = {}
 #calls_a_minute = {}
+#private_targets = {}
 #[limits]
 #connections = {}
 #streams_per_connection = {}
@@ -156,6 +157,7 @@ fn defaults() -> String {
         api.plain,
         api.open_registration,
         api.calls_a_minute,
+        api.private_targets,
         limits.connections,
         limits.streams_per_connection,
         limits.requests,

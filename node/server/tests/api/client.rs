@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::node::{Answer, Node, request};
 
 /// What a test node adds to its configuration: both environments, and the API on the plain listener.
-const EXTRA: &str = "[api]\nplain = true\nopen_registration = true\n";
+const EXTRA: &str = "[api]\nplain = true\nopen_registration = true\nprivate_targets = true\n";
 
 /// A running node and its admin key.
 pub(crate) struct Api {

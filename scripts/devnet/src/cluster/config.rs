@@ -50,7 +50,7 @@ pub(super) fn node(options: &Options, own: &NodePorts, members: &[NodePorts]) ->
         // A verifying witness replays entries before they are published.
         options.grade == Grade::Verifying
     );
-    text.push_str("\n[api]\nplain = true\nopen_registration = true\n");
+    text.push_str("\n[api]\nplain = true\nopen_registration = true\nprivate_targets = true\n");
     text.push_str(
         "\n[tls]\ncert = \"tls/node.pem\"\nkey = \"tls/node.key\"\n\
          \n[peer_tls]\nca = \"tls/ca.pem\"\ncert = \"tls/node.pem\"\nkey = \"tls/node.key\"\n",

@@ -54,9 +54,9 @@ pub use alarm::{AlarmKind, Alarms};
 pub use backup::{BackupError, restore};
 pub use generations::Generation;
 pub use hosted::{HostedLog, OpenError};
-pub use ingest::{Ack, Credential, Refused, RefusedKind, Submitted};
+pub use ingest::{Ack, Credential, Noted, Refused, RefusedKind, Submitted};
 pub use ledger::{AppliedMark, LedgerError, PublishedCheckpoint};
-pub use ledger_state::{Question, Rejection, Subject, TokenReason, TokenRefused};
+pub use ledger_state::{Note, Question, Rejection, Subject, TokenReason, TokenRefused};
 pub use options::{
     Clock, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport, PublishOptions,
     RaftOptions, SealOptions, WitnessTransport, World,

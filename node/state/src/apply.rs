@@ -1,11 +1,14 @@
 //! One command in, everything that follows from it out.
 
+use std::collections::BTreeMap;
+
 use ledger_format::record::json::INTEGER_MAX;
 use ledger_format::record::{Actor, Body, Entry, Record, RecordHash, SealStep, record_hash};
 
 use crate::applied::{Alarm, Applied, Outcome};
 use crate::batch::{Batch, Stop};
 use crate::command::{Command, Private};
+use crate::private::Note;
 use crate::rejection::{Code, Rejection};
 use crate::values::{Flags, RecordAt};
 use crate::view::View;
@@ -23,7 +26,8 @@ use crate::{
 /// signer at this index is checked here, because it depends on the order of records.
 pub fn apply(view: &(impl View + ?Sized), command: &Command) -> Applied {
     let result = match command {
-        Command::Append { log_ms, records } => append(view, *log_ms, records),
+        Command::Append { log_ms, records } => append(view, *log_ms, records, &BTreeMap::new()),
+        Command::AppendNoted { log_ms, records, notes } => append(view, *log_ms, records, notes),
         Command::Seal { log_ms } => seal(view, *log_ms, None),
         Command::SealStep { log_ms, step } => seal(view, *log_ms, Some(*step)),
         Command::Publish { note } => publish::apply(view, note),
@@ -49,12 +53,17 @@ fn seal(view: &(impl View + ?Sized), log_ms: u64, step: Option<SealStep>) -> Res
     Ok(Applied { outcomes: vec![outcome], entries, writes, trust_inputs, ..Applied::default() })
 }
 
-fn append(view: &(impl View + ?Sized), log_ms: u64, records: &[Vec<u8>]) -> Result<Applied, Alarm> {
+fn append(
+    view: &(impl View + ?Sized),
+    log_ms: u64,
+    records: &[Vec<u8>],
+    notes: &BTreeMap<u32, Note>,
+) -> Result<Applied, Alarm> {
     let mut batch = Batch::new(view)?;
     batch.service.log_ms = advance(batch.service.log_ms, log_ms);
     let mut outcomes = Vec::with_capacity(records.len());
-    for bytes in records {
-        outcomes.push(match batch.all_or_nothing(|batch| batch.record(bytes)) {
+    for (at, bytes) in (0..).zip(records) {
+        outcomes.push(match batch.all_or_nothing(|batch| batch.noted(bytes, notes.get(&at))) {
             Ok(outcome) => outcome,
             Err(Stop::Rejected(rejection)) => Outcome::Rejected(rejection),
             Err(Stop::Halt(alarm)) => return Err(alarm),
@@ -66,6 +75,15 @@ fn append(view: &(impl View + ?Sized), log_ms: u64, records: &[Vec<u8>]) -> Resu
 }
 
 impl<V: View + ?Sized> Batch<'_, V> {
+    /// One record with what nodes keep of it.
+    fn noted(&mut self, bytes: &[u8], note: Option<&Note>) -> Result<Outcome, Stop> {
+        let outcome = self.record(bytes)?;
+        if let (Some(note), Outcome::Sequenced { duplicate: false, .. }) = (note, &outcome) {
+            self.keep_note(note)?;
+        }
+        Ok(outcome)
+    }
+
     /// One record. What a rejected one has changed is taken back by the caller.
     fn record(&mut self, bytes: &[u8]) -> Result<Outcome, Stop> {
         let record = Record::parse(bytes).map_err(|error| Rejection::from(&error))?;

@@ -9,6 +9,7 @@ use ledger_format::{Hash, leaf_hash};
 use crate::applied::{Alarm, NewEntry, Write};
 use crate::keys;
 use crate::overlay::{Overlay, Raw};
+use crate::private::{self, Note};
 use crate::rejection::{Code, Rejection};
 use crate::trust::Input;
 use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, LogKeys, RecordAt, Service, Tenant, Tree, Value};
@@ -130,6 +131,11 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
 
     pub(crate) fn put<T: Value + 'static>(&mut self, key: Vec<u8>, value: T) {
         self.overlay.put(key, value);
+    }
+
+    /// Keeps what came with a record that has got its index.
+    pub(crate) fn keep_note(&mut self, note: &Note) -> Result<(), Alarm> {
+        private::keep(&mut self.overlay, note)
     }
 
     pub(crate) fn delete(&mut self, key: Vec<u8>) {

@@ -3,10 +3,12 @@
 //! Layout: version byte 1, a tag, the fields in the encoding of `codec`. A command that does not decode was not written by this
 //! software: the node halts.
 
+use std::collections::BTreeMap;
+
 use ledger_format::record::{SEAL_SUBJECTS_MAX, SealStep};
 
 use crate::codec::{DecodeError, Decoder, Encoder};
-use crate::private::Transaction;
+use crate::private::{Note, Transaction};
 
 /// Version byte of an encoded command.
 pub const COMMAND_VERSION: u8 = 1;
@@ -19,6 +21,7 @@ const SEAL: u8 = 2;
 const PUBLISH: u8 = 3;
 const PRIVATE: u8 = 4;
 const SEAL_STEP: u8 = 5;
+const APPEND_NOTED: u8 = 6;
 
 const PRIVATE_NODE_ID: u8 = 1;
 const PRIVATE_TRANSACT: u8 = 2;
@@ -32,6 +35,15 @@ pub enum Command {
         log_ms: u64,
         /// Canonical bytes of each record.
         records: Vec<Vec<u8>>,
+    },
+    /// As `Append`, with what nodes keep of some of the records apart from the log. Replay of the entries needs none of it.
+    AppendNoted {
+        /// As in `Append`.
+        log_ms: u64,
+        /// As in `Append`.
+        records: Vec<Vec<u8>>,
+        /// By the record's place in `records`.
+        notes: BTreeMap<u32, Note>,
     },
     /// Folds the [`SEAL_SUBJECTS_MAX`] subjects that have waited longest into the status map and logs its new root; without any,
     /// advances the log's time only. Earlier leaders sealed so, and a replay of their entries does; now they take `SealStep`.
@@ -79,7 +91,13 @@ impl Command {
     /// The replicated bytes.
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Command::Append { log_ms, records } => Command::encode_append(*log_ms, records),
+            Command::Append { log_ms, records } => {
+                Command::encode_append(*log_ms, records.iter().map(|record| (record, None)))
+            }
+            Command::AppendNoted { log_ms, records, notes } => {
+                let noted = (0..).zip(records).map(|(at, record)| (record, notes.get(&at)));
+                Command::encode_append(*log_ms, noted)
+            }
             Command::Seal { log_ms } => {
                 let mut e = Encoder::new(COMMAND_VERSION, 16);
                 e.byte(SEAL).integer(*log_ms);
@@ -114,13 +132,25 @@ impl Command {
         matches!(bytes, [COMMAND_VERSION, SEAL | SEAL_STEP, ..])
     }
 
-    /// The replicated bytes of an `Append`, for whoever holds the records in another form: they are copied once.
-    pub fn encode_append(log_ms: u64, records: &[impl AsRef<[u8]>]) -> Vec<u8> {
-        let size: usize = records.iter().map(|record| record.as_ref().len() + 3).sum();
-        let mut e = Encoder::new(COMMAND_VERSION, size + 24);
-        e.byte(APPEND).integer(log_ms).integer(records.len() as u64);
-        for record in records {
+    /// The replicated bytes of records, some of them with notes, for whoever holds them in another form: they are copied once.
+    pub fn encode_append<'a, R: AsRef<[u8]> + 'a>(
+        log_ms: u64,
+        records: impl Iterator<Item = (R, Option<&'a Note>)> + Clone,
+    ) -> Vec<u8> {
+        let (mut count, mut noted, mut size) = (0u64, false, 24);
+        for (record, note) in records.clone() {
+            count += 1;
+            noted |= note.is_some();
+            size +=
+                record.as_ref().len() + 4 + note.map_or(0, |note| note.key().len() + note.value().len() + 8);
+        }
+        let mut e = Encoder::new(COMMAND_VERSION, size);
+        e.byte(if noted { APPEND_NOTED } else { APPEND }).integer(log_ms).integer(count);
+        for (record, note) in records {
             e.bytes(record.as_ref());
+            if noted {
+                e.optional(note, |e, note| note.write_to(e));
+            }
         }
         e.finish()
     }
@@ -137,6 +167,21 @@ impl Command {
                     records.push(d.bytes()?.to_vec());
                 }
                 Command::Append { log_ms, records }
+            }
+            APPEND_NOTED => {
+                let log_ms = d.integer()?;
+                let count = d.count(RECORDS_PER_COMMAND_MAX)?;
+                let (mut records, mut notes) = (Vec::with_capacity(count), BTreeMap::new());
+                for at in 0..count {
+                    records.push(d.bytes()?.to_vec());
+                    if let Some(note) = d.optional(Note::read_from)? {
+                        notes.insert(at as u32, note);
+                    }
+                }
+                if notes.is_empty() {
+                    return Err(DecodeError::Invalid("an append without notes"));
+                }
+                Command::AppendNoted { log_ms, records, notes }
             }
             SEAL => Command::Seal { log_ms: d.integer()? },
             SEAL_STEP => {
@@ -194,6 +239,12 @@ mod tests {
         let commands = [
             Command::Append { log_ms: 0, records: vec![] },
             Command::Append { log_ms: u64::MAX, records: vec![vec![], b"{}".to_vec(), vec![7; 70_000]] },
+            Command::AppendNoted {
+                log_ms: 7,
+                records: vec![b"{}".to_vec(), vec![], b"{1}".to_vec()],
+                notes: [(0, Note::new("k", "").unwrap()), (2, Note::new("notes/2", "secret").unwrap())]
+                    .into(),
+            },
             Command::Seal { log_ms: 1_769_000_000_000 },
             Command::SealStep { log_ms: 7, step: SealStep { from: 1 << 40, subjects: SEAL_SUBJECTS_MAX } },
             Command::Publish { note: b"note".to_vec() },

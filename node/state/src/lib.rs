@@ -91,7 +91,7 @@ pub use memory::MemoryState;
 pub use metering::{Counters, Metric, QuotaExceeded, Usage, quotas_bind, usage};
 pub use policies::POLICIES_MAX;
 pub use private::{
-    Expect, PRIVATE_BYTES_MAX, PRIVATE_EXPECTS_MAX, PRIVATE_KEY_BYTES_MAX, PRIVATE_SWEEP_MAX,
+    Expect, Note, PRIVATE_BYTES_MAX, PRIVATE_EXPECTS_MAX, PRIVATE_KEY_BYTES_MAX, PRIVATE_SWEEP_MAX,
     PRIVATE_VALUE_BYTES_MAX, PRIVATE_WAIT_MAX_MS, PRIVATE_WRITES_MAX, PrivateWrite, Transacted, Transaction,
     TransactionFault, ValueDigest, private, private_due, private_pair,
 };

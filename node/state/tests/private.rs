@@ -4,14 +4,15 @@ mod world;
 
 use std::collections::BTreeMap;
 
+use ledger_format::record::Record;
 use ledger_state::{
-    Alarm, Command, Expect, MemoryState, Outcome, PRIVATE_BYTES_MAX, PRIVATE_KEY_BYTES_MAX,
+    Alarm, Command, Expect, MemoryState, Note, Outcome, PRIVATE_BYTES_MAX, PRIVATE_KEY_BYTES_MAX,
     PRIVATE_SWEEP_MAX, PRIVATE_VALUE_BYTES_MAX, PRIVATE_WAIT_MAX_MS, PRIVATE_WRITES_MAX, Private,
     PrivateWrite, Transacted, Transaction, TransactionFault, ValueDigest, keys, private, private_due,
     private_pair, status,
 };
 use proptest::prelude::*;
-use world::{START_MS, history::*, private::*};
+use world::{START_MS, code, history::*, populated, private::*, receipt, run as run_all};
 
 const LATER_MS: u64 = START_MS + 60_000;
 
@@ -171,6 +172,48 @@ fn bounds_are_kept() {
     }
     let most = many(PRIVATE_WRITES_MAX, (PRIVATE_BYTES_MAX / PRIVATE_WRITES_MAX) - 5);
     assert_eq!(run(&mut state, START_MS, &most), Transacted::Done);
+}
+
+#[test]
+fn a_note_is_kept_with_its_record_or_not_at_all() {
+    let mut state = populated();
+    let noted = |record: &Record, key: &str, value: &str| Command::AppendNoted {
+        log_ms: START_MS,
+        records: vec![record.to_bytes()],
+        notes: [(0, Note::new(key, value).unwrap())].into(),
+    };
+    let first = receipt(1, 700, 1, "invoice:read");
+    let outcome = state.run(&noted(&first, "notes/a", "kept")).unwrap();
+    assert!(matches!(outcome[..], [Outcome::Sequenced { duplicate: false, .. }]), "{outcome:?}");
+    assert_eq!(private(&state, b"notes/a").as_deref(), Some(&b"kept"[..]));
+
+    // The same record again changes nothing; another one under its id is refused, and so is its note.
+    let outcome = state.run(&noted(&first, "notes/a", "late")).unwrap();
+    assert!(matches!(outcome[..], [Outcome::Sequenced { duplicate: true, .. }]), "{outcome:?}");
+    let other = receipt(1, 700, 1, "invoice:list");
+    assert_eq!(code(&state.run(&noted(&other, "notes/a", "foreign")).unwrap()[0]), "id_conflict");
+    assert_eq!(private(&state, b"notes/a").as_deref(), Some(&b"kept"[..]));
+
+    // One refusal takes its own note with it, no other; and a note has the last word over a value that would have expired.
+    let brief = transaction(9, &[], &[("notes/c", put(b"brief", Some(START_MS + 5)))]);
+    assert_eq!(run(&mut state, START_MS, &brief), Transacted::Done);
+    let second = receipt(1, 701, 1, "invoice:read");
+    let command = Command::AppendNoted {
+        log_ms: START_MS,
+        records: vec![other.to_bytes(), second.to_bytes()],
+        notes: [(0, Note::new("notes/b", "b").unwrap()), (1, Note::new("notes/c", "c").unwrap())].into(),
+    };
+    state.run(&command).unwrap();
+    run(&mut state, LATER_MS, &transaction(10, &[], &[("x", put(b"", None))]));
+    assert_eq!(private(&state, b"notes/b"), None);
+    assert_eq!(private(&state, b"notes/c").as_deref(), Some(&b"c"[..]));
+
+    // The public state does not depend on notes.
+    let mut plain = populated();
+    run_all(&mut plain, &[first, other, second]);
+    let public = |state: &MemoryState| status(state).size;
+    assert_eq!(public(&plain), public(&state));
+    assert!(Note::new("", "x").is_none() && Note::new("k", vec![0; PRIVATE_VALUE_BYTES_MAX + 1]).is_none());
 }
 
 #[test]

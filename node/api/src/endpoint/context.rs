@@ -5,14 +5,16 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use ledger_format::record::{Actor, AgentId, Body, Draft, Entry, Record, Ulid};
-use ledger_log::{Ack, Credential, HostedLog, Reader, Refused, Submitted, TimelineQuery, TimelineRow};
-use ledger_state::View;
+use ledger_log::{
+    Ack, Credential, HostedLog, Note, Noted, Reader, Refused, Submitted, TimelineQuery, TimelineRow,
+};
+use ledger_state::{PRIVATE_VALUE_BYTES_MAX, View};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Page, Paged};
 use crate::{
     ApiError,
-    account::{Account, Caller, Changes},
+    account::{Account, Caller, Changes, Store},
     maip::Shared,
     wire::{IdKind, WriteReceipt, article, time_text},
 };
@@ -133,6 +135,26 @@ impl Context {
         logged.into_iter().next().ok_or_else(|| ApiError::internal("no answer for a record"))
     }
 
+    /// As [`Context::record_as`]; with the record, and only with it, the nodes keep `notes` about `object`.
+    pub(crate) async fn record_noted(
+        &mut self,
+        id: Ulid,
+        body: Body,
+        object: Ulid,
+        notes: &impl Serialize,
+    ) -> Result<Logged, ApiError> {
+        let notes = serde_json::to_vec(notes).map_err(ApiError::internal)?;
+        let note = Note::new(notes_place(object), notes).ok_or_else(|| {
+            ApiError::unprocessable(format!(
+                "what nodes are to keep of it is longer than {PRIVATE_VALUE_BYTES_MAX} bytes"
+            ))
+            .field("body")
+            .fix("send less, or digests instead of content")
+        })?;
+        let logged = self.submit_signed(self.tenant()?, vec![(id, body, Some(note))]).await?;
+        logged.into_iter().next().ok_or_else(|| ApiError::internal("no answer for a record"))
+    }
+
     /// Logs several records in order. The first refusal is the answer; those before it stand.
     pub(crate) async fn records(&mut self, bodies: Vec<(Ulid, Body)>) -> Result<Vec<Logged>, ApiError> {
         self.records_of(self.tenant()?, bodies).await
@@ -144,19 +166,28 @@ impl Context {
         tenant: Ulid,
         bodies: Vec<(Ulid, Body)>,
     ) -> Result<Vec<Logged>, ApiError> {
+        self.submit_signed(tenant, bodies.into_iter().map(|(id, body)| (id, body, None)).collect()).await
+    }
+
+    async fn submit_signed(
+        &mut self,
+        tenant: Ulid,
+        bodies: Vec<(Ulid, Body, Option<Note>)>,
+    ) -> Result<Vec<Logged>, ApiError> {
         let signed = |id: Ulid, body: Body| {
             let draft = Draft::new(tenant, id, Actor::Operator, self.now_ms, body);
             Bytes::from(draft.sign(self.log.operator()).to_bytes())
         };
-        let (ids, records): (Vec<Ulid>, Vec<Bytes>) =
-            bodies.into_iter().map(|(id, body)| (id, signed(id, body))).unzip();
+        let (ids, records): (Vec<Ulid>, Vec<Noted>) =
+            bodies.into_iter().map(|(id, body, note)| (id, Noted { record: signed(id, body), note })).unzip();
         let mut fates = self.submit(records.clone()).await;
         if fates.iter().any(|fate| fate.as_ref().is_err_and(|refused| refused.code == TENANT_UNKNOWN))
             && let Some(account) = Account::of(&self.shared.store, tenant)?
         {
             // The sandbox was reset: its new log is told of the tenant first.
             let id = Ulid::from_parts(tenant.timestamp_ms(), tenant.0.wrapping_add(1));
-            let again = std::iter::once(signed(id, account.record())).chain(records).collect();
+            let tenant = Noted::plain(signed(id, account.record()));
+            let again = std::iter::once(tenant).chain(records).collect();
             fates = self.submit(again).await;
             // Whether the tenant was taken shows in what follows it.
             drop(fates.remove(0));
@@ -176,31 +207,21 @@ impl Context {
         Ok(logged)
     }
 
-    async fn submit(&self, records: Vec<Bytes>) -> Vec<Result<Submitted, Refused>> {
-        self.log.submit(records, self.ack, self.timeout, Credential::Admin).await
+    async fn submit(&self, records: Vec<Noted>) -> Vec<Result<Submitted, Refused>> {
+        self.log.submit_noted(records, self.ack, self.timeout, Credential::Admin).await
     }
 
-    /// Keeps what a caller said about an object and the log does not hold.
+    /// Keeps what a caller said about an object and the log does not hold, in the private state of the same log: what a reset of the
+    /// sandbox drops is gone with it.
     pub(crate) async fn keep(&self, object: Ulid, notes: &impl Serialize) -> Result<(), ApiError> {
-        self.shared.store.change(Changes::default().put(&notes_place(object), notes, None)?).await?;
-        Ok(())
-    }
-
-    /// Keeps it unless something is kept already: whether it did.
-    pub(crate) async fn keep_first(&self, object: Ulid, notes: &impl Serialize) -> Result<bool, ApiError> {
-        let place = notes_place(object);
-        self.shared.store.change(Changes::default().absent(&place).put(&place, notes, None)?).await
-    }
-
-    /// Forgets what was kept about an object that did not come to be.
-    pub(crate) async fn forget(&self, object: Ulid) -> Result<(), ApiError> {
-        self.shared.store.change(Changes::default().delete(&notes_place(object))).await?;
+        let changes = Changes::default().put(&notes_place(object), notes, None)?;
+        Store::new(self.log.clone()).change(changes).await?;
         Ok(())
     }
 
     /// What was kept about an object.
     pub(crate) fn kept<T: DeserializeOwned>(&self, object: Ulid) -> Result<Option<T>, ApiError> {
-        Ok(self.shared.store.get(&notes_place(object))?.map(|(notes, _)| notes))
+        Ok(Store::new(self.log.clone()).get(&notes_place(object))?.map(|(notes, _)| notes))
     }
 
     /// Keeps the whole reason of a record that holds a word of it.

@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     alarm::Alarms,
     generations, genesis, housekeeping,
-    ingest::{self, Ack, Credential, Queue, Refused, Submitted, TIMEOUT_MAX},
+    ingest::{self, Ack, Credential, Noted, Queue, Refused, Submitted, TIMEOUT_MAX},
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
     options::{LogOptions, PeerError, World},
@@ -167,6 +167,18 @@ impl HostedLog {
     pub async fn submit(
         &self,
         records: Vec<Bytes>,
+        ack: Ack,
+        timeout: Duration,
+        credential: Credential,
+    ) -> Vec<Result<Submitted, Refused>> {
+        let records = records.into_iter().map(Noted::plain).collect();
+        self.submit_noted(records, ack, timeout, credential).await
+    }
+
+    /// As [`HostedLog::submit`], of records with what nodes keep of them apart from the log.
+    pub async fn submit_noted(
+        &self,
+        records: Vec<Noted>,
         ack: Ack,
         timeout: Duration,
         credential: Credential,

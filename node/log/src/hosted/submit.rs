@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
-    ingest::{self, Ack, Checked, Credential, Refused, Submitted},
+    ingest::{self, Ack, Checked, Credential, Noted, Refused, Submitted},
     peer::Kind,
 };
 
@@ -18,7 +18,7 @@ const LEADER_RETRY: Duration = Duration::from_millis(20);
 impl Core {
     pub(super) async fn submit(
         self: &Arc<Self>,
-        records: Vec<Bytes>,
+        records: Vec<Noted>,
         ack: Ack,
         timeout: Duration,
         credential: Credential,
@@ -28,10 +28,11 @@ impl Core {
         self.metrics.submitted.add(records.len() as u64);
         let mut fates: Vec<Option<Result<Submitted, Refused>>> = Vec::with_capacity(records.len());
         let mut good = Vec::with_capacity(records.len());
-        for (record, checked) in records.iter().zip(self.check(&records, credential, deadline).await) {
+        let bytes: Vec<Bytes> = records.iter().map(|noted| noted.record.clone()).collect();
+        for (record, checked) in records.into_iter().zip(self.check(&bytes, credential, deadline).await) {
             match checked {
                 Checked::Good => {
-                    good.push(record.clone());
+                    good.push(record);
                     fates.push(None);
                 }
                 Checked::Refused(refused) | Checked::MaybeLag(refused) => fates.push(Some(Err(refused))),
@@ -103,7 +104,7 @@ impl Core {
 
     async fn sequence(
         &self,
-        records: Vec<Bytes>,
+        records: Vec<Noted>,
         ack: Ack,
         deadline: Instant,
     ) -> Vec<Result<Submitted, Refused>> {

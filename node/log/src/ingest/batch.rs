@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use ledger_state::{Command, Outcome};
+use ledger_state::{Command, Note, Outcome};
 use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::Instant,
@@ -22,12 +22,35 @@ use crate::{
 pub(crate) const LEADER_RETRY: Duration = Duration::from_millis(20);
 /// How long one forwarded batch may take before it is sent again. Safe: apply deduplicates.
 const FORWARD_TIMEOUT: Duration = Duration::from_secs(3);
+/// First byte of forwarded records without notes, and with some.
+const FORWARD_PLAIN: u8 = 1;
+const FORWARD_NOTED: u8 = 2;
 /// Records that one forwarded message may hold.
 const FORWARD_RECORDS_MAX: u32 = 65_536;
 
+/// A record on its way, with what nodes keep of it apart from the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// Canonical bytes.
+    pub record: Bytes,
+    /// Kept if the record is logged.
+    pub note: Option<Note>,
+}
+
+impl Noted {
+    /// A record alone.
+    pub fn plain(record: Bytes) -> Self {
+        Self { record, note: None }
+    }
+
+    fn bytes(&self) -> usize {
+        self.record.len() + self.note.as_ref().map_or(0, |note| note.key().len() + note.value().len())
+    }
+}
+
 /// Records that travel together and are answered together.
 pub(crate) struct Group {
-    records: Vec<Bytes>,
+    records: Vec<Noted>,
     want_published: bool,
     deadline: Instant,
     trace: Option<TraceId>,
@@ -59,13 +82,13 @@ impl Queue {
     /// Queues records; the answer comes when all of them have a fate. Fails at once when there is no room.
     pub(crate) fn put(
         &self,
-        records: Vec<Bytes>,
+        records: Vec<Noted>,
         want_published: bool,
         deadline: Instant,
     ) -> Result<oneshot::Receiver<Vec<Fate>>, Refused> {
         let number = u32::try_from(records.len()).map_err(|_| Refused::busy())?;
         let bytes =
-            u32::try_from(records.iter().map(Bytes::len).sum::<usize>()).map_err(|_| Refused::busy())?;
+            u32::try_from(records.iter().map(Noted::bytes).sum::<usize>()).map_err(|_| Refused::busy())?;
         let room = (
             self.records_room.clone().try_acquire_many_owned(number).map_err(|_| Refused::busy())?,
             self.bytes_room.clone().try_acquire_many_owned(bytes).map_err(|_| Refused::busy())?,
@@ -128,20 +151,20 @@ struct Batch {
 impl Batch {
     fn add(&mut self, group: Group) {
         self.records += group.records.len();
-        self.bytes += group.records.iter().map(Bytes::len).sum::<usize>();
+        self.bytes += group.records.iter().map(Noted::bytes).sum::<usize>();
         self.groups.push(group);
     }
 
     fn has_room_for(&self, group: &Group, limits: &LogLimits) -> bool {
         self.records + group.records.len() <= limits.batch_records
-            && self.bytes + group.records.iter().map(Bytes::len).sum::<usize>() <= limits.batch_bytes
+            && self.bytes + group.records.iter().map(Noted::bytes).sum::<usize>() <= limits.batch_bytes
     }
 
     /// Gets every record sequenced or refused, trying again across leader changes until the callers' deadlines.
     async fn send(self, core: &Arc<Core>) {
         let deadline = self.groups.iter().map(|group| group.deadline).max().unwrap_or_else(Instant::now);
         let want_published = self.groups.iter().any(|group| group.want_published);
-        let records: Vec<Bytes> =
+        let records: Vec<Noted> =
             self.groups.iter().flat_map(|group| group.records.iter().cloned()).collect();
         let mut fates = loop {
             match attempt(core, &records, want_published).await {
@@ -161,7 +184,7 @@ impl Batch {
 }
 
 /// One try: as the leader, or through it.
-async fn attempt(core: &Arc<Core>, records: &[Bytes], want_published: bool) -> Result<Vec<Fate>, Refused> {
+async fn attempt(core: &Arc<Core>, records: &[Noted], want_published: bool) -> Result<Vec<Fate>, Refused> {
     // R6: a node without room says so whoever leads; its callers go to a node that has room.
     if *core.low_space.borrow()
         && let Some(reason) = core.read_only_reason()
@@ -188,7 +211,7 @@ async fn attempt(core: &Arc<Core>, records: &[Bytes], want_published: bool) -> R
         .map_err(|e| Refused::new(RefusedKind::Internal, "INTERNAL", e.to_string(), "run one version"))?
 }
 
-async fn propose(core: &Arc<Core>, records: &[Bytes], want_published: bool) -> Result<Vec<Fate>, Refused> {
+async fn propose(core: &Arc<Core>, records: &[Noted], want_published: bool) -> Result<Vec<Fate>, Refused> {
     if core.fence_pending() {
         return Err(Refused::no_leader(
             "the new leader is still asking the witnesses what they have cosigned",
@@ -198,7 +221,8 @@ async fn propose(core: &Arc<Core>, records: &[Bytes], want_published: bool) -> R
         return Err(Refused::read_only(reason));
     }
     let log_ms = core.world.clock.now_ms();
-    let command = Command::encode_append(log_ms, records);
+    let noted = records.iter().map(|noted| (&noted.record, noted.note.as_ref()));
+    let command = Command::encode_append(log_ms, noted);
     let started = Instant::now();
     let outcomes = core.propose_encoded(command).await.map_err(|error| match error {
         ProposeError::NotLeader => Refused::no_leader("leadership moved on"),
@@ -259,26 +283,45 @@ impl Core {
     }
 }
 
-fn encode_forward(records: &[Bytes], want_published: bool) -> Bytes {
-    let mut w = Writer::with_capacity(records.iter().map(|r| r.len() + 4).sum::<usize>() + 16);
-    w.u8(1).u8(u8::from(want_published)).u32(records.len() as u32);
-    for record in records {
+fn encode_forward(records: &[Noted], want_published: bool) -> Bytes {
+    let has_notes = records.iter().any(|noted| noted.note.is_some());
+    let mut w = Writer::with_capacity(records.iter().map(|noted| noted.bytes() + 13).sum::<usize>() + 16);
+    let version = if has_notes { FORWARD_NOTED } else { FORWARD_PLAIN };
+    w.u8(version).u8(u8::from(want_published)).u32(records.len() as u32);
+    for Noted { record, note } in records {
         w.bytes(record);
+        if has_notes {
+            w.u8(u8::from(note.is_some()));
+            if let Some(note) = note {
+                w.bytes(note.key()).bytes(note.value());
+            }
+        }
     }
     w.finish()
 }
 
-fn decode_forward(body: Bytes) -> Result<(Vec<Bytes>, bool), Malformed> {
+fn decode_forward(body: Bytes) -> Result<(Vec<Noted>, bool), Malformed> {
     let mut r = Reader::new(body, "forwarded records");
-    if r.u8()? != 1 {
-        return Err(r.fault());
-    }
+    let has_notes = match r.u8()? {
+        FORWARD_PLAIN => false,
+        FORWARD_NOTED => true,
+        _ => return Err(r.fault()),
+    };
     let want_published = r.u8()? != 0;
     let count = r.u32()?;
     if count > FORWARD_RECORDS_MAX {
         return Err(r.fault());
     }
-    let records = (0..count).map(|_| r.bytes()).collect::<Result<_, _>>()?;
+    let mut records = Vec::new();
+    for _ in 0..count {
+        let record = r.bytes()?;
+        let note = if has_notes && r.u8()? != 0 {
+            Some(Note::new(r.bytes()?, r.bytes()?).ok_or(r.fault())?)
+        } else {
+            None
+        };
+        records.push(Noted { record, note });
+    }
     r.end()?;
     Ok((records, want_published))
 }
@@ -395,16 +438,22 @@ mod tests {
 
     #[test]
     fn forwarded_records_read_back_as_written() {
-        let records = vec![Bytes::from_static(b"a"), Bytes::new()];
-        assert_eq!(decode_forward(encode_forward(&records, true)).unwrap(), (records, true));
+        let mut records = vec![Noted::plain(Bytes::from_static(b"a")), Noted::plain(Bytes::new())];
+        let bytes = encode_forward(&records, true);
+        assert_eq!((bytes[0], decode_forward(bytes).unwrap()), (FORWARD_PLAIN, (records.clone(), true)));
+        records[1].note = Note::new("key", "value");
+        let bytes = encode_forward(&records, false);
+        assert!(decode_forward(bytes.slice(..bytes.len() - 1)).is_err());
+        assert_eq!((bytes[0], decode_forward(bytes).unwrap()), (FORWARD_NOTED, (records, false)));
     }
 
     #[tokio::test]
     async fn a_full_queue_refuses_and_an_answered_group_makes_room() {
         let queue = Queue::new(&LogLimits { queue_records: 2, queue_bytes: 10, ..LogLimits::default() });
         let later = Instant::now() + Duration::from_secs(60);
-        let put =
-            |bytes: &'static [u8], n: usize| queue.put(vec![Bytes::from_static(bytes); n], false, later);
+        let put = |bytes: &'static [u8], n: usize| {
+            queue.put(vec![Noted::plain(Bytes::from_static(bytes)); n], false, later)
+        };
         let first = put(b"ab", 2).unwrap();
         assert_eq!(put(b"c", 1).unwrap_err().code, "BUSY");
         let group = queue.waiting.lock().await.recv().await.unwrap();

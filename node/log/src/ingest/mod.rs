@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use ledger_format::Hash;
 
+pub use batch::Noted;
 pub(crate) use batch::{LEADER_RETRY, Queue, run};
 pub(crate) use check::{Checked, check};
 

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ledger_log::{Change, HostedLog, Kind, RefusedKind, TransactOutcome};
+use bytes::Bytes;
+use ledger_log::{Ack, Change, Credential, HostedLog, Kind, Note, Noted, RefusedKind, TransactOutcome};
 use ledger_state::{Command, PRIVATE_VALUE_BYTES_MAX, Private, Transaction};
 
-use crate::harness::{Cluster, LIMIT, member, wait_for};
+use crate::harness::{Cluster, LIMIT, Tenant, member, submit, wait_for};
 
 async fn transact(log: &HostedLog, change: Change) -> TransactOutcome {
     log.transact(change, LIMIT).await.unwrap()
@@ -54,6 +55,29 @@ async fn every_node_changes_private_state_and_reads_it_at_once() {
     let large = Change::new().put("k", vec![0; PRIVATE_VALUE_BYTES_MAX + 1]);
     let refused = cluster.node(1).transact(large, LIMIT).await.unwrap_err();
     assert_eq!((refused.kind, refused.code.as_str()), (RefusedKind::Invalid, "PRIVATE_BOUND"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_goes_with_its_record_whoever_takes_it() {
+    let cluster = Cluster::start(3).await;
+    let mut tenant = Tenant::new(1);
+    submit(&cluster.node(1), tenant.register(), Ack::Sequenced).await;
+    for id in 1..=3 {
+        let log = cluster.node(id);
+        let key = format!("notes/{id}");
+        let noted = Noted { record: tenant.agent(), note: Note::new(key.as_str(), "said") };
+        let refused = Noted { record: Bytes::from_static(b"{}"), note: Note::new("notes/none", "said") };
+        let fates = log
+            .submit_noted(vec![refused, noted.clone()], Ack::Sequenced, LIMIT, Credential::Anonymous)
+            .await;
+        assert!(fates[0].is_err() && fates[1].as_ref().is_ok_and(|done| !done.duplicate), "{fates:?}");
+        all_read(&cluster, &key, Some(b"said")).await;
+        let again = Noted { note: Note::new(key.as_str(), "late"), ..noted };
+        let fates = log.submit_noted(vec![again], Ack::Sequenced, LIMIT, Credential::Anonymous).await;
+        assert!(fates[0].as_ref().is_ok_and(|done| done.duplicate), "{fates:?}");
+        assert_eq!(read(&log, &key).as_deref(), Some(&b"said"[..]));
+    }
+    all_read(&cluster, "notes/none", None).await;
 }
 
 /// What makes it safe to send a transaction again when the answer was lost.

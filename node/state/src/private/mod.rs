@@ -3,15 +3,17 @@
 //! It holds what a node must know and the public must not: hashes of API keys and refresh tokens, webhook secrets, answers kept
 //! for repeated requests. Nothing public depends on it, and a replay of the entries needs none of it.
 //!
-//! The only way to change it is a [`Transaction`]: it says what must be there, and what is to be there then. Values may expire, by
-//! the log's time.
+//! A [`Transaction`] changes it: it says what must be there, and what is to be there then. Values may expire, by the log's time. And a
+//! record may bring a [`Note`], which is kept if the record is logged.
 
+mod note;
 mod transact;
 mod transaction;
 mod value;
 
-pub(crate) use transact::transact;
+pub use note::Note;
 pub use transact::{PRIVATE_SWEEP_MAX, Transacted};
+pub(crate) use transact::{keep, transact};
 pub use transaction::{
     Expect, PRIVATE_BYTES_MAX, PRIVATE_EXPECTS_MAX, PRIVATE_KEY_BYTES_MAX, PRIVATE_VALUE_BYTES_MAX,
     PRIVATE_WAIT_MAX_MS, PRIVATE_WRITES_MAX, PrivateWrite, Transaction, TransactionFault, ValueDigest,

@@ -3,7 +3,7 @@
 //! The log's time moves first, then what has expired is cleared away, a bounded number at a time and the oldest first; what is
 //! left over counts as absent all the same. Then the transaction is done, or nothing of it.
 
-use super::{PRIVATE_WAIT_MAX_MS, PrivateValue, PrivateWrite, Transaction, TransactionFault};
+use super::{Note, PRIVATE_WAIT_MAX_MS, PrivateValue, PrivateWrite, Transaction, TransactionFault};
 use crate::applied::{Alarm, Applied, Outcome};
 use crate::apply::advance;
 use crate::keys;
@@ -96,6 +96,12 @@ fn live<V: View + ?Sized>(
 ) -> Result<Option<Vec<u8>>, Alarm> {
     let value = state.get::<PrivateValue>(key.to_vec())?;
     Ok(value.filter(|value| value.live(now)).map(|value| value.bytes.clone()))
+}
+
+/// Keeps what came with a record.
+pub(crate) fn keep<V: View + ?Sized>(state: &mut Overlay<'_, V>, note: &Note) -> Result<(), Alarm> {
+    let value = PrivateValue { expires_at_ms: None, bytes: note.value().to_vec() };
+    replace(state, keys::private(note.key()), Some(value))
 }
 
 /// Puts or deletes a value, and moves its place in the order of expiry.

@@ -144,7 +144,7 @@ pub(super) async fn register(
     notes.display_name = whole;
     let agent = AgentId(id);
     let logged = context
-        .record_as(
+        .record_noted(
             id,
             Body::AgentRegister(Box::new(AgentRegister {
                 agent,
@@ -157,9 +157,10 @@ pub(super) async fn register(
                 scopes,
                 agent_type: kind,
             })),
+            id,
+            &notes,
         )
         .await?;
-    context.keep(id, &notes).await?;
     let view =
         agent_view(&context, agent)?.ok_or_else(|| ApiError::internal("a registered agent is not there"))?;
     Ok(Reply::new(view.logged(logged.receipt, private_key)).at(logged.index))

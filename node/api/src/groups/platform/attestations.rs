@@ -246,11 +246,10 @@ pub(super) async fn mint(
         subject: None,
     };
     let id = context.new_id()?;
-    let logged = context.record_as(id, Body::ReceiptClaim(Box::new(statement))).await?;
     let platform =
         PlatformNotes { kid: key.kid, alg: super::keys::ED25519.into(), ..PlatformNotes::default() };
     let notes = ReceiptNotes { salt, metadata: claims, platform: Some(platform), ..ReceiptNotes::default() };
-    context.keep(id, &notes).await?;
+    let logged = context.record_noted(id, Body::ReceiptClaim(Box::new(statement)), id, &notes).await?;
     shown(&context, id, &logged)
 }
 

@@ -254,7 +254,6 @@ async fn mint_platform(mut context: Context, body: PlatformMint) -> Result<Reply
         _ => Body::ReceiptClaim(statement),
     };
     let id = context.new_id()?;
-    let logged = context.record_as(id, record).await?;
     let platform = PlatformNotes {
         kid: key.kid,
         alg: ED25519.into(),
@@ -269,7 +268,7 @@ async fn mint_platform(mut context: Context, body: PlatformMint) -> Result<Reply
         platform: Some(platform),
         ..ReceiptNotes::default()
     };
-    context.keep(id, &notes).await?;
+    let logged = context.record_noted(id, record, id, &notes).await?;
     shown(&context, id, &logged)
 }
 

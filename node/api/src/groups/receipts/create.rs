@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::{HeaderName, HeaderValue};
 use ledger_format::record::{
     ActionOutcome, ActionVerdict, AgentId, Body, DETAIL_BYTES_MAX, DelegationId, DetailValue, Digest,
-    ReceiptAction, ReceiptId, ReceiptStatement, Scope, SessionId, Ulid,
+    ReceiptAction, ReceiptId, ReceiptStatement, Scope, SessionId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -122,37 +122,20 @@ pub(crate) async fn create(
             repeat::Id::Known(found) => return replayed(&context, &found),
         },
     };
-    let record = kept(&mut context, id, &said, agent).await?;
-    let logged = match context.record_as(id, record).await {
+    let notes = said.notes(hex(&context.draw("salt")?[..16]));
+    let record = said.record(&context, agent, &notes.salt)?;
+    let logged = match context.record_noted(id, record, id, &notes).await {
         Ok(logged) => logged,
         // Another node has taken an equal one at the same moment.
         Err(error) if context.seed.is_none() && error.code == "ID_CONFLICT" => {
             let found = Found::of(&context, context.tenant()?, id)?.ok_or(error)?;
             return replayed(&context, &found);
         }
-        Err(error) => {
-            // Unless the refusal is final the record may still be logged, and needs its payload.
-            if matches!(error.status.as_u16(), 403 | 404 | 409 | 422) {
-                context.forget(id).await?;
-            }
-            return Err(error);
-        }
+        Err(error) => return Err(error),
     };
     let found = Found::of(&context, context.tenant()?, id)?;
     let found = found.ok_or_else(|| ApiError::internal("a logged receipt is not there"))?;
     Ok(Reply::new(receipt_view(&context, &found)?.logged(&logged.receipt)).at(logged.index))
-}
-
-/// Keeps payload and salt before the record holds their digests, so that a receipt never lacks them; whoever repeats a call that went
-/// wrong in between finds the salt and makes the same record.
-async fn kept(context: &mut Context, id: Ulid, said: &Said, agent: AgentId) -> Result<Body, ApiError> {
-    let salt = hex(&context.draw("salt")?[..16]);
-    let notes = said.notes(salt);
-    if context.keep_first(id, &notes).await? {
-        return said.record(context, agent, &notes.salt);
-    }
-    let notes: ReceiptNotes = context.kept(id)?.unwrap_or(notes);
-    said.record(context, agent, &notes.salt)
 }
 
 fn replayed(context: &Context, found: &Found) -> Result<Reply<ReceiptView>, ApiError> {

@@ -8,10 +8,11 @@
 
 use std::time::Duration;
 
-use ledger_format::record::{PublicKey, Scope, Ulid};
-use ledger_format::token::{Token, TokenRequest};
+use ledger_format::record::{PublicKey, Scope, SessionId, Ulid};
+use ledger_format::token::{Token, TokenClaims, TokenRequest};
 use ledger_state::{
     Nonce, ShownCall, TokenLive, TokenQuestion, TokenReason, TokenRefused, check_token, grant_token,
+    session_claims,
 };
 use tokio::time::Instant;
 
@@ -146,6 +147,21 @@ impl HostedLog {
         let (_, nonce) = self.with_catch_up(within, ask).await?;
         self.spend(&nonce, within).await?;
         let (claims, _) = ask(self)??;
+        self.sign(claims)
+    }
+
+    /// A token for all that a session allows, on the word of whoever may open sessions for the agent: the caller has checked that. `id`
+    /// becomes the token's own, so that the same question at the same time gets the same token.
+    ///
+    /// # Errors
+    /// The session does not live.
+    pub fn session_token(&self, session: SessionId, now_ms: u64, id: Ulid) -> Result<Token, TokenFault> {
+        self.token_keys()?;
+        let claims = self.core.ledger.with_view(|view| session_claims(view, session, now_ms, id))?;
+        self.sign(claims?)
+    }
+
+    fn sign(&self, claims: TokenClaims) -> Result<Token, TokenFault> {
         Token::sign(claims, &self.core.token_key).map_err(|error| {
             let message = format!("{error}; ask for fewer scopes");
             TokenRefused::new(TokenReason::Scope, message).into()

@@ -112,7 +112,7 @@ pub use status::{
 pub use subject::{Subject, public_status};
 pub use tokens::{
     Nonce, SIGNED_WITHIN_MS, ShownCall, TokenLive, TokenQuestion, TokenReason, TokenRefused, check_token,
-    grant_token,
+    grant_token, session_claims,
 };
 pub use values::{
     Agent, AgentStatus, Chain, Flags, Genesis, KeySpan, LOG_KEYS_EVER_MAX, LogKeySpan, LogKeys, RecordAt,

@@ -1,9 +1,9 @@
 //! Who gets a token.
 
-use ledger_format::record::{Actor, PublicKey, Scope, TenantId, Ulid};
+use ledger_format::record::{Actor, PublicKey, Scope, SessionId, TenantId, Ulid};
 use ledger_format::token::{Thumbprint, TokenClaims, TokenRequest, is_nonce};
 
-use super::{Nonce, TokenReason, TokenRefused, check_time, live, proof_key};
+use super::{Live, Nonce, TokenReason, TokenRefused, check_time, live, proof_key};
 use crate::status;
 use crate::values::SignerKey;
 use crate::view::View;
@@ -42,24 +42,54 @@ pub fn grant_token(
     };
     check_signature(&key, request, signature)?;
     let scopes = scopes(&live.session.scopes, &request.scopes)?;
-    let bound = request.bind || live.session.proof_key.is_some();
+    let claims = claims(&live, request.session, request.origin.clone(), request.bind, now_ms, id);
+    let claims = TokenClaims { scopes, ..claims? };
+    Ok((claims, Nonce::new(&key.public, &request.nonce, request.at_ms)))
+}
+
+/// What a token says that the log's operator gives to whoever opened a session over the API: all that the session allows.
+///
+/// # Errors
+/// The session does not live.
+pub fn session_claims(
+    view: &(impl View + ?Sized),
+    session: SessionId,
+    now_ms: u64,
+    id: Ulid,
+) -> Result<TokenClaims, TokenRefused> {
+    let no_log = || TokenRefused::new(TokenReason::Log, "the log has not begun");
+    let origin = status::genesis(view).map(|genesis| genesis.origin).ok_or_else(no_log)?;
+    let log_ms = status::status(view).log_ms;
+    claims(&live(view, session, log_ms.max(now_ms))?, session, origin, false, now_ms, id)
+}
+
+/// What a token for all that a session allows says. `bind`: also to the agent's key, where the session names no other.
+fn claims(
+    live: &Live,
+    session: SessionId,
+    issuer: String,
+    bind: bool,
+    now_ms: u64,
+    id: Ulid,
+) -> Result<TokenClaims, TokenRefused> {
+    let bound = bind || live.session.proof_key.is_some();
     let claims = TokenClaims {
         audience: live.session.audience.clone(),
-        proof_key: bound.then(|| Thumbprint::of_bytes(&proof_key(&live))),
+        proof_key: bound.then(|| Thumbprint::of_bytes(&proof_key(live))),
         // Whole seconds, and never longer than the session.
         expires_at_s: live.session.expires_at / 1_000,
         issued_at_s: now_ms / 1_000,
-        issuer: request.origin.clone(),
+        issuer,
         id,
-        scopes,
-        session: request.session,
+        scopes: scopes(&live.session.scopes, &[])?,
+        session,
         agent: live.session.agent,
         tenant: TenantId(live.session.tenant),
     };
     if claims.expires_at_s <= claims.issued_at_s {
-        return refuse(TokenReason::SessionEnded, "the session ends within this second");
+        return Err(TokenRefused::new(TokenReason::SessionEnded, "the session ends within this second"));
     }
-    Ok((claims, Nonce::new(&key.public, &request.nonce, request.at_ms)))
+    Ok(claims)
 }
 
 fn check_signature(

@@ -18,7 +18,7 @@ use crate::values::{Agent, AgentStatus, Tenant};
 use crate::view::View;
 
 pub use check::{ShownCall, TokenLive, TokenQuestion, check_token};
-pub use issue::grant_token;
+pub use issue::{grant_token, session_claims};
 
 /// How far the time in a signed request or proof may lie from the node's, ms, in either direction.
 pub const SIGNED_WITHIN_MS: u64 = 60_000;

@@ -209,6 +209,7 @@ impl From<Refused> for ApiError {
             RefusedKind::Conflict => StatusCode::CONFLICT,
             RefusedKind::NotFound => StatusCode::NOT_FOUND,
             RefusedKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            RefusedKind::Quota => StatusCode::PAYMENT_REQUIRED,
             RefusedKind::Busy => StatusCode::TOO_MANY_REQUESTS,
             RefusedKind::NoLeader | RefusedKind::ReadOnly => StatusCode::SERVICE_UNAVAILABLE,
             RefusedKind::Timeout => StatusCode::GATEWAY_TIMEOUT,

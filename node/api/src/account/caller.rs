@@ -1,10 +1,13 @@
 //! Who calls: the credential of a request, and what it speaks for.
 
-use axum::http::{HeaderMap, header};
-use ledger_format::record::{Scope, TenantId, Ulid};
+use axum::http::{HeaderMap, header, request::Parts};
+use ledger_format::{
+    http_signature::content_digest,
+    record::{ActorKind, AgentId, Body, Scope, SessionId, TenantId, Ulid},
+};
 use serde::{Deserialize, Serialize};
 
-use super::{KeyState, find_key};
+use super::{KeyState, find_key, session};
 use crate::{ApiError, maip::Shared};
 
 /// Header of the credential that most clients send.
@@ -67,6 +70,17 @@ pub(crate) enum Principal {
     },
     /// The operator's admin key, for the tenant in `X-Tenant-ID` or for nobody.
     Admin,
+    /// An access token of a session: an agent, which speaks for itself alone.
+    Session {
+        /// The session.
+        session: SessionId,
+        /// Whose it is.
+        agent: AgentId,
+        /// What the agent must not do, whatever the token covers.
+        denies: Vec<Scope>,
+        /// Of a token that is bound to a key: the digest of the body that the agent has signed.
+        digest: Option<String>,
+    },
 }
 
 /// Who calls.
@@ -84,13 +98,71 @@ pub(crate) struct Caller {
 impl Caller {
     /// Refuses what the credential does not cover.
     pub(crate) fn may(&self, scope: &'static str) -> Result<(), ApiError> {
-        let wanted = Scope::parse(scope);
-        let covered = wanted.is_some_and(|wanted| self.scopes.iter().any(|scope| scope.covers(&wanted)));
+        let covered = Scope::parse(scope).is_some_and(|wanted| {
+            self.scopes.iter().any(|scope| scope.covers(&wanted))
+                && !self.denies().iter().any(|deny| deny.overlaps(&wanted))
+        });
         if covered { Ok(()) } else { Err(ApiError::scope(scope)) }
     }
 
     pub(crate) fn is_admin(&self) -> bool {
         self.principal == Principal::Admin
+    }
+
+    /// The agent that calls, when it is one.
+    pub(crate) fn agent(&self) -> Option<AgentId> {
+        match &self.principal {
+            Principal::Session { agent, .. } => Some(*agent),
+            _ => None,
+        }
+    }
+
+    fn denies(&self) -> &[Scope] {
+        match &self.principal {
+            Principal::Session { denies, .. } => denies,
+            _ => &[],
+        }
+    }
+
+    /// Refuses a body that is not the one that the caller has signed.
+    pub(crate) fn has_signed(&self, body: &[u8]) -> Result<(), ApiError> {
+        match &self.principal {
+            Principal::Session { digest: Some(digest), .. } if *digest != content_digest(body) => {
+                Err(ApiError::unauthenticated()
+                    .because("the body is not the one that was signed")
+                    .field("Content-Digest")
+                    .fix("sign the digest of the body that is sent"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses an agent that acts in another's name.
+    pub(crate) fn may_act_as(&self, named: AgentId) -> Result<(), ApiError> {
+        match self.agent() {
+            Some(own) if own != named => {
+                Err(ApiError::forbidden(format!("a session of {own} does not act as {named}"))
+                    .field("agent_id")
+                    .fix("name the session's own agent, or use an API key of the tenant"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses what the operator would sign for an agent that the agent itself could not: the word of another agent, or of the tenant.
+    pub(crate) fn may_state(&self, body: &Body) -> Result<(), ApiError> {
+        if self.agent().is_none() || !body.info().actors.contains(&ActorKind::Agent) {
+            return Ok(());
+        }
+        match body.agent() {
+            Some(named) => self.may_act_as(named),
+            None if matches!(body, Body::DelegationOffer(_)) => {
+                Err(ApiError::forbidden("a session grants what its agent has, not what the tenant has")
+                    .field("from_agent_id")
+                    .fix("name the session's own agent, or use an API key of the tenant"))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -123,11 +195,12 @@ fn credential(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 ///
 /// # Errors
 /// 401 for a credential that is none, 403 for one whose tenant is not the one in `X-Tenant-ID`.
-pub(crate) fn authenticate(
+pub(crate) async fn authenticate(
     shared: &Shared,
-    headers: &HeaderMap,
+    request: &Parts,
     now_ms: u64,
 ) -> Result<Option<Caller>, ApiError> {
+    let headers = &request.headers;
     let Some(text) = credential(headers)? else { return Ok(None) };
     let named = headers.get(TENANT).map(|value| value.to_str().ok().and_then(TenantId::parse_any));
     if let Some(None) = named {
@@ -143,7 +216,11 @@ pub(crate) fn authenticate(
             scopes: Scope::parse("*:*").into_iter().collect(),
         }));
     }
-    let caller = api_key(shared, &text, now_ms)?;
+    let caller = if session::is_token(&text) {
+        session::caller(shared, request, &text).await?
+    } else {
+        api_key(shared, &text, now_ms)?
+    };
     match named {
         Some(tenant) if tenant != caller.tenant => {
             Err(ApiError::forbidden("the credential is another tenant's")

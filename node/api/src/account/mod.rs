@@ -6,10 +6,11 @@ mod keys;
 pub(crate) mod quota;
 mod rate;
 mod secrets;
+pub(crate) mod session;
 mod store;
 mod tenant;
 
-pub(crate) use caller::{Caller, Environment, authenticate};
+pub(crate) use caller::{Caller, Environment, Principal, authenticate};
 pub(crate) use idempotency::{KEY_CHARS_MAX, claim, finish};
 pub(crate) use keys::{
     ApiKey, KEYS_MAX, KeyState, find_key, issue_key, key_state_name, list_prefix, make as make_key,

@@ -97,6 +97,13 @@ impl Context {
         agent.filter(|agent| agent.tenant == tenant).ok_or_else(|| ApiError::missing("agent", field))
     }
 
+    /// As [`Context::own_agent`], of an agent in whose name the caller acts: an agent's session acts in no other's.
+    pub(crate) fn acting_agent(&self, id: AgentId, field: &str) -> Result<ledger_state::Agent, ApiError> {
+        let agent = self.own_agent(id, field)?;
+        self.caller()?.may_act_as(id).map_err(|error| error.field(field))?;
+        Ok(agent)
+    }
+
     /// A new id. Under an idempotency key, the same one in each repetition.
     pub(crate) fn new_id(&mut self) -> Result<Ulid, ApiError> {
         let bytes = self.draw("id")?;
@@ -174,6 +181,9 @@ impl Context {
         tenant: Ulid,
         bodies: Vec<(Ulid, Body, Option<Note>)>,
     ) -> Result<Vec<Logged>, ApiError> {
+        if let Some(caller) = &self.caller {
+            bodies.iter().try_for_each(|(_, body, _)| caller.may_state(body))?;
+        }
         let signed = |id: Ulid, body: Body| {
             let draft = Draft::new(tenant, id, Actor::Operator, self.now_ms, body);
             Bytes::from(draft.sign(self.log.operator()).to_bytes())

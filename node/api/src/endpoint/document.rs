@@ -141,6 +141,9 @@ fn description(operation: &Operation) -> String {
     }
     let access = match operation.access {
         Access::Public => "Anybody may call it.".to_owned(),
+        Access::Scope(scope) if operation.lasting => {
+            format!("Needs the scope `{scope}` of an API key; an agent's token does not do.")
+        }
         Access::Scope(scope) => format!("Needs the scope `{scope}`."),
         Access::Admin => "Needs the operator's admin key.".to_owned(),
     };

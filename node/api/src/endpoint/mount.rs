@@ -67,7 +67,7 @@ async fn answer(endpoint: &Endpoint, shared: Shared, path: RawPathParams, reques
     let operation = &endpoint.operation;
     let now_ms = (shared.now_ms)();
     let (parts, body) = request.into_parts();
-    let caller = match authenticate(&shared, &parts.headers, now_ms) {
+    let caller = match authenticate(&shared, &parts, now_ms).await {
         Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };
@@ -123,6 +123,7 @@ impl Call<'_> {
         self.admit(operation)?;
         once(&self.query)?;
         let body = read_body(operation, &headers, body).await?;
+        self.caller.as_ref().map_or(Ok(()), |caller| caller.has_signed(&body))?;
         let environment = self.environment(&headers)?;
         let log = self.shared.logs.named(environment.log_name())?;
         let reader = log.reader();
@@ -191,6 +192,11 @@ impl Call<'_> {
                     return Err(ApiError::forbidden("the admin key alone speaks for no tenant")
                         .field("X-Tenant-ID")
                         .fix("name the tenant in X-Tenant-ID, or use one of its API keys"));
+                }
+                if operation.lasting && caller.agent().is_some() {
+                    return Err(ApiError::forbidden("what this makes would outlive the session that calls")
+                        .field("authorization")
+                        .fix("use an API key of the tenant"));
                 }
                 caller.may(scope)
             }

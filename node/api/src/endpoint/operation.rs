@@ -56,6 +56,8 @@ pub(crate) struct Operation {
     pub(crate) paged: bool,
     /// Takes `If-Match`.
     pub(crate) versioned: bool,
+    /// What it makes outlives a session, so an agent's token does not open it.
+    pub(crate) lasting: bool,
     /// Only mounted for older clients; left out of the document's main part and said to be deprecated.
     pub(crate) older: bool,
     /// Below the MAIP API: no credential, no parameters but its own.
@@ -93,6 +95,7 @@ impl Operation {
             metered: false,
             versioned: false,
             paged: false,
+            lasting: false,
             older: false,
             plain: false,
         }
@@ -152,6 +155,11 @@ impl Operation {
 
     pub(crate) fn versioned(&mut self) -> &mut Self {
         self.versioned = true;
+        self
+    }
+
+    pub(crate) fn lasting(&mut self) -> &mut Self {
+        self.lasting = true;
         self
     }
 

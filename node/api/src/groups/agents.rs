@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
 
-pub(super) use view::{AgentView, agent_view};
+pub(super) use view::{AgentView, agent_view, scope_object};
 
 use crate::{
     ApiError,

@@ -24,13 +24,15 @@ pub(super) fn declare(routes: &mut Routes) {
         .summary("Create an API key")
         .about("The `secret` in the answer is shown once. Without `scopes` the key may do everything for its tenant.")
         .needs("api-keys:write")
+        .lasting()
         .example(serde_json::json!({"name": "CI", "scopes": ["agents:read", "receipts:write"]}));
     routes.get("/v1/api-keys", "list_api_keys", list).summary("List API keys").needs("api-keys:read").paged();
     routes
         .post("/v1/api-keys/{key_id}/rotate", "rotate_api_key", rotate)
         .summary("Replace an API key")
         .about("A new key with the same name, scopes and expiry. The old one stops at once.")
-        .needs("api-keys:write");
+        .needs("api-keys:write")
+        .lasting();
     routes
         .post("/v1/api-keys/{key_id}/revoke", "revoke_api_key", revoke)
         .summary("Revoke an API key")

@@ -59,7 +59,7 @@ pub(super) struct NativeAgent {
     /// The agent's Ed25519 public key, base64url. Without one, a key pair is made and shown once.
     #[serde(default)]
     public_key: Option<PublicKeyText>,
-    /// The agent above it.
+    /// The agent above it; of what an agent's own token registers, that agent.
     #[serde(default)]
     parent_agent_id: Option<AgentRef>,
 }
@@ -126,8 +126,10 @@ pub(super) async fn register(
 ) -> Result<Reply<AgentView>, ApiError> {
     let Wanted { name, agent_type, scopes, public_key, parent, mut notes } = body.into();
     quota::agents(&context)?;
+    // What an agent registers is below it, and ends with it.
+    let parent = parent.or(context.caller()?.agent());
     if let Some(parent) = parent {
-        context.own_agent(parent, "parent_agent_id")?;
+        context.acting_agent(parent, "parent_agent_id")?;
     }
     let (scopes, denies) = sorted_scopes(&scopes, "scopes")?;
     let id = context.new_id()?;

@@ -229,7 +229,7 @@ fn standing(agent: &Agent) -> (StatusWord, Option<String>, Option<(u64, u64)>) {
 }
 
 /// Scopes as the older SDKs write them: actions by resource.
-fn scope_object(scopes: &[String]) -> serde_json::Value {
+pub(crate) fn scope_object(scopes: &[String]) -> serde_json::Value {
     let mut resources: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (resource, action) in scopes.iter().filter_map(|scope| scope.split_once(':')) {
         resources.entry(resource).or_default().push(action);

@@ -111,7 +111,7 @@ pub(crate) async fn create(
     body: CreateReceipt,
 ) -> Result<Reply<ReceiptView>, ApiError> {
     let agent = body.agent_id.0;
-    context.own_agent(agent, "agent_id")?;
+    context.acting_agent(agent, "agent_id")?;
     let kind = Kind::of_word(body.receipt_type.as_ref().map(Text::as_str).filter(|word| !word.is_empty()));
     let said = Said::new(kind, body)?;
     // Without an idempotency key a plug-in's retry looks like a second receipt: an equal one a minute ago is the same.

@@ -32,7 +32,7 @@ pub(crate) fn action<V: View + ?Sized>(
         .with(judge_authority(batch, record, &agent, body)?)
         .with(judge_session(batch, record, &agent, body)?)
         .with(judge_approval(batch, record, &agent, body)?);
-    let flags = match meaning(body, flags) {
+    let flags = match receipt_meaning(body, flags) {
         Some(What::Action { agent, outcome: ActionOutcome::Ok }) => {
             batch.observe(What::Action { agent, outcome: ActionOutcome::Ok })?;
             flags
@@ -165,8 +165,8 @@ fn judge_approval<V: View + ?Sized>(
     Ok(if must && !has { Flags::NO_APPROVAL } else { Flags::NONE })
 }
 
-/// What a receipt means for trust. What the agent says of itself means nothing, but for what the log sees by itself.
-fn meaning(body: &ReceiptAction, flags: Flags) -> Option<What> {
+/// What a receipt with these flags means for trust. What the agent says of itself means nothing, but for what the log sees by itself.
+pub fn receipt_meaning(body: &ReceiptAction, flags: Flags) -> Option<What> {
     let agent = agent_name(body.agent);
     if flags.contains(Flags::SESSION_ENDED) {
         return Some(What::Session { agent, outcome: SessionOutcome::UseAfterEnd });

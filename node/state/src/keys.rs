@@ -18,6 +18,7 @@
 //! | `N` agent | its open sessions, or, once it has ended, those that its end ended; absent if 0 | entries |
 //! | `E` | no open session runs out before this time | entries |
 //! | `T` agent | what trust in the agent is computed from | entries |
+//! | `H` agent, epoch | trust in the agent behind the last entry of the hour that said something about it | entries |
 //! | `W` tenant | weight of its agents' attestations; absent if 0 | entries |
 //! | `C` log day, index, attester, subject | nothing: interactions that attestations have cited | entries |
 //! | `M` | log time of the last input to trust | entries |
@@ -272,6 +273,11 @@ pub(crate) fn sessions_due_from(expires_at: u64) -> Vec<u8> {
 /// Key of what trust in an agent is computed from.
 pub(crate) fn trust(id: AgentId) -> Vec<u8> {
     join(b'T', &id.0.to_bytes(), &[])
+}
+
+/// Key of trust in an agent as an hour left it.
+pub(crate) fn trust_point(id: AgentId, epoch: u64) -> Vec<u8> {
+    join(b'H', &id.0.to_bytes(), &epoch.to_be_bytes())
 }
 
 /// Key of the weight of a tenant's attestations.

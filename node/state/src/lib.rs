@@ -64,11 +64,13 @@ mod tenants;
 mod thresholds;
 mod tokens;
 pub mod trust;
+mod trust_points;
 mod usage;
 mod values;
 mod view;
 mod workflows;
 
+pub use actions::receipt_meaning;
 pub use applied::{Alarm, Applied, Ignored, NewEntry, Outcome, Published, Write};
 pub use apply::apply;
 pub use authority::{Grant, GrantStanding};
@@ -113,6 +115,9 @@ pub use subject::{Subject, public_status};
 pub use tokens::{
     Nonce, SIGNED_WITHIN_MS, ShownCall, TokenLive, TokenQuestion, TokenReason, TokenRefused, check_token,
     grant_token, session_claims,
+};
+pub use trust_points::{
+    TRUST_HISTORY_DAYS, TrustAsOf, TrustPoint, newest_trust_point, trust_as_of, trust_points,
 };
 pub use values::{
     Agent, AgentStatus, Chain, Flags, Genesis, KeySpan, LOG_KEYS_EVER_MAX, LogKeySpan, LogKeys, RecordAt,

@@ -140,7 +140,9 @@ impl<V: View + ?Sized> TrustStore for Scores<'_, '_, V> {
     }
 
     fn put_agent(&mut self, id: &Id, state: AgentState) -> Result<(), Alarm> {
-        self.0.get_mut().put(agent_key(id), state);
+        let batch = self.0.get_mut();
+        batch.note_trust(AgentId::parse(id.as_str()).unwrap_or_default(), &state)?;
+        batch.put(agent_key(id), state);
         Ok(())
     }
 

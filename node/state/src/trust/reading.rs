@@ -56,9 +56,15 @@ impl AgentState {
 
     /// The reading at a log time, at or after the agent's epoch; the agent itself stays as it is.
     pub fn reading_at(&self, ms: u64) -> Reading {
+        self.at(ms).reading()
+    }
+
+    /// The agent brought up to a log time, at or after its epoch.
+    #[must_use]
+    pub fn at(&self, ms: u64) -> AgentState {
         let mut agent = self.clone();
         agent.advance(ms / EPOCH_MS);
-        agent.reading()
+        agent
     }
 }
 

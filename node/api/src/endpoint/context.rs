@@ -251,11 +251,15 @@ impl Context {
         Ok(Record::parse(entry.record).ok().map(|record| (entry.at, record)))
     }
 
+    /// The log's time of an applied entry, ms.
+    pub(crate) fn entry_ms(&self, index: u64) -> Result<Option<u64>, ApiError> {
+        let bytes = self.reader.applied_entry(index).map_err(ApiError::internal)?;
+        Ok(bytes.and_then(|bytes| Entry::parse(&bytes).ok().map(|entry| entry.at)))
+    }
+
     /// The log's time of an entry, RFC 3339.
     pub(crate) fn log_time(&self, index: u64) -> Result<String, ApiError> {
-        let bytes = self.reader.applied_entry(index).map_err(ApiError::internal)?;
-        let at = bytes.and_then(|bytes| Entry::parse(&bytes).ok().map(|entry| entry.at));
-        Ok(at.map(time_text).unwrap_or_default())
+        Ok(self.entry_ms(index)?.map(time_text).unwrap_or_default())
     }
 
     /// One page of the records of the caller's tenant that are of these types, newest first, each shown by `show`; what `show`

@@ -55,6 +55,7 @@ const GUIDES: &[(&str, &str)] = guides![
     "trust-scores",
     "delegation",
     "orchestration",
+    "events",
     "verification",
 ];
 

@@ -13,6 +13,7 @@ mod account;
 mod docs;
 mod endpoint;
 mod error;
+mod events;
 mod groups;
 mod health;
 mod keys;

@@ -7,9 +7,11 @@ use crate::{
     account::{Rates, Secrets, Store},
     docs,
     endpoint::{Routes, document, mount},
+    events::{Streams, Timings},
     groups, plain,
 };
 use axum::Router;
+use tokio::sync::watch;
 
 /// Calls a minute of a credential when the configuration says nothing.
 pub const CALLS_A_MINUTE: u64 = 60_000;
@@ -27,6 +29,8 @@ pub struct MaipOptions {
     pub open_registration: bool,
     /// To hosts that tenants name.
     pub outbound: SharedOutbound,
+    /// Becomes true when the node stops: what is streamed ends.
+    pub stopping: watch::Receiver<bool>,
 }
 
 /// What every call shares.
@@ -40,6 +44,9 @@ pub(crate) struct Parts {
     pub(crate) calls_a_minute: u64,
     pub(crate) open_registration: bool,
     pub(crate) outbound: SharedOutbound,
+    pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) streams: Streams,
+    pub(crate) timings: Timings,
     /// The OpenAPI document, as JSON.
     pub(crate) document: String,
 }
@@ -60,6 +67,9 @@ pub fn maip(logs: Logs, options: MaipOptions) -> Router {
         calls_a_minute: options.calls_a_minute,
         open_registration: options.open_registration,
         outbound: options.outbound,
+        stopping: options.stopping,
+        streams: Streams::default(),
+        timings: Timings::default(),
         document: openapi(),
     });
     mount(routes, shared).merge(docs::router())

@@ -86,7 +86,8 @@ impl Node {
         let sandboxes =
             sandboxes.into_iter().map(|one| one.follow(logs.clone(), clients_stopping.clone())).collect();
         let node_metrics = metrics_of(&counters);
-        let maip = config.api.enabled.then(|| maip_options(config, &admin_key)).transpose()?;
+        let maip =
+            config.api.enabled.then(|| maip_options(config, &admin_key, &clients_stopping)).transpose()?;
         let services = Services {
             logs: logs.clone(),
             admin_key,
@@ -281,7 +282,11 @@ pub fn options(config: &Config, log: &config::Log, generation: &Generation) -> a
     })
 }
 
-fn maip_options(config: &Config, admin_key: &Arc<AdminKey>) -> anyhow::Result<MaipOptions> {
+fn maip_options(
+    config: &Config,
+    admin_key: &Arc<AdminKey>,
+    stopping: &watch::Receiver<bool>,
+) -> anyhow::Result<MaipOptions> {
     let admin_key = Arc::clone(admin_key);
     let outbound = HttpOutgoing::new(&config.outbound, config.api.private_targets)?;
     Ok(MaipOptions {
@@ -290,6 +295,7 @@ fn maip_options(config: &Config, admin_key: &Arc<AdminKey>) -> anyhow::Result<Ma
         calls_a_minute: config.api.calls_a_minute,
         open_registration: config.api.open_registration,
         outbound: Arc::new(outbound),
+        stopping: stopping.clone(),
     })
 }
 

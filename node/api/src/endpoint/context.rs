@@ -309,7 +309,8 @@ impl Context {
     }
 }
 
-fn notes_place(object: Ulid) -> String {
+/// Where is kept what a caller said about an object.
+pub(crate) fn notes_place(object: Ulid) -> String {
     format!("notes/{object}")
 }
 

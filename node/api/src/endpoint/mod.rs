@@ -23,7 +23,7 @@ mod refusals;
 mod reply;
 mod routes;
 
-pub(crate) use context::{Context, Logged, write_receipt};
+pub(crate) use context::{Context, Logged, notes_place, write_receipt};
 pub(crate) use document::document;
 #[cfg(test)]
 pub(crate) use document::faults;

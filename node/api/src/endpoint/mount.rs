@@ -1,6 +1,9 @@
 //! The way of a request: who calls, may it, input, handler, answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -29,6 +32,8 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// How long a write waits for what `ack` asks, and a read for `min_index`.
 const WAIT: Duration = Duration::from_secs(10);
+/// The endpoint that agents wait for before they act; how long it takes is a figure of the tenant's.
+const GUARDRAIL_CHECK: &str = "/v1/guardrails/check";
 const LOG_INDEX: HeaderName = HeaderName::from_static("x-log-index");
 
 /// Mounts every endpoint.
@@ -75,6 +80,10 @@ async fn answer(endpoint: &Endpoint, shared: Shared, path: RawPathParams, reques
         .as_ref()
         .filter(|caller| !caller.is_admin())
         .map(|caller| shared.rates.take(&caller.name, shared.calls_a_minute, now_ms));
+    let timed = caller
+        .as_ref()
+        .filter(|_| operation.path == GUARDRAIL_CHECK)
+        .map(|caller| (shared.clone(), caller.tenant, Instant::now()));
     let outcome = match rate {
         Some(rate) if !rate.granted => Err(ApiError::rate_limited(rate.wait_s)),
         _ => {
@@ -85,6 +94,9 @@ async fn answer(endpoint: &Endpoint, shared: Shared, path: RawPathParams, reques
         }
     };
     let mut response = outcome.unwrap_or_else(ApiError::into_response);
+    if let Some((shared, tenant, begun)) = timed {
+        shared.timings.note(tenant, now_ms, begun.elapsed());
+    }
     if operation.older {
         response.headers_mut().insert("deprecation", HeaderValue::from_static("true"));
     }

@@ -30,6 +30,8 @@ mod webhooks;
 mod witness;
 mod workflows;
 
+pub(crate) use receipts::ReceiptNotes;
+
 use crate::endpoint::Routes;
 
 /// Declares every group, in the order of the document.

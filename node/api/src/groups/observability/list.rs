@@ -1,0 +1,90 @@
+//! The list of events.
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::{
+    ApiError,
+    endpoint::{Context, Paged, QueryInput, Reply},
+    events::{Event, Feed, Filter, is_pattern},
+    wire::{AgentRef, Text, TimeText},
+};
+
+/// Which events.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListEvents {
+    /// Only events of this word; with `.*` at its end, of all words that begin so.
+    #[serde(default)]
+    #[param(inline)]
+    event_type: Option<Text<1, 64>>,
+    /// Only events about this agent.
+    #[serde(default)]
+    #[param(inline)]
+    agent_id: Option<AgentRef>,
+    /// Only from this time of the log on.
+    #[serde(default)]
+    #[param(inline)]
+    from: Option<TimeText>,
+    /// Only before this time of the log.
+    #[serde(default)]
+    #[param(inline)]
+    to: Option<TimeText>,
+}
+
+impl QueryInput for ListEvents {}
+
+/// The events of the caller's tenant.
+pub(super) fn feed(context: &Context) -> Result<Feed, ApiError> {
+    let caller = context.caller()?;
+    // The admin key speaks for a tenant in either environment.
+    let environment = match context.log.name() {
+        "sandbox" => crate::account::Environment::Sandbox,
+        _ => crate::account::Environment::Production,
+    };
+    Ok(Feed::new(caller.tenant, environment, &context.log))
+}
+
+/// The filter that a query names.
+pub(super) fn filter(
+    context: &Context,
+    event_type: Option<Text<1, 64>>,
+    agent: Option<AgentRef>,
+) -> Result<Filter, ApiError> {
+    if let Some(agent) = agent {
+        context.own_agent(agent.0, "agent_id")?;
+    }
+    let patterns: Vec<String> = event_type.map(Text::into_string).into_iter().collect();
+    if !patterns.iter().all(|pattern| is_pattern(pattern)) {
+        return Err(ApiError::malformed("is neither a word of an event nor the beginning of words and .*")
+            .field("event_type")
+            .fix("write agent.registered, agent.* or *"));
+    }
+    Ok(Filter { patterns, agent: agent.map(|agent| agent.0) })
+}
+
+pub(super) async fn list(context: Context, query: ListEvents) -> Result<Reply<Paged<Event>>, ApiError> {
+    let feed = feed(&context)?;
+    let filter = filter(&context, query.event_type, query.agent_id)?;
+    if let (Some(from), Some(to)) = (query.from, query.to)
+        && from > to
+    {
+        return Err(ApiError::unprocessable("is before `from`").field("to"));
+    }
+    let page = context.page;
+    let size = context.reader.applied_size();
+    if !context.reader.wait_timeline(size, context.timeout).await {
+        return Err(ApiError::too_late("the lists of this node are not up to date yet"));
+    }
+    let everything = filter.patterns.is_empty() && query.from.is_none() && query.to.is_none();
+    let found = tokio::task::spawn_blocking(move || {
+        let from = query.from.map_or(Ok(0), |time| feed.index_at(time.0))?;
+        let to = query.to.map_or(Ok(size), |time| feed.index_at(time.0))?;
+        let below = page.cursor.map_or(to, |cursor| cursor.min(to));
+        let (items, next, counted) = feed.newest(&filter, (from, below), (page.offset, page.limit))?;
+        let total = if everything { feed.count(filter.agent)? } else { counted };
+        Ok::<_, ApiError>(Paged { items, total, page, next })
+    });
+    Ok(Reply::new(found.await.map_err(ApiError::internal)??))
+}

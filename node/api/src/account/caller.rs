@@ -231,6 +231,21 @@ pub(crate) async fn authenticate(
     }
 }
 
+/// Whether whoever was let in would still be, by what this node has applied now: for answers that go on for long. A call that was
+/// signed once is not signed again.
+pub(crate) fn still_holds(shared: &Shared, headers: &HeaderMap, caller: &Caller, now_ms: u64) -> bool {
+    match &caller.principal {
+        Principal::Admin => true,
+        Principal::Key { .. } => {
+            let text = credential(headers).ok().flatten();
+            text.is_some_and(|text| api_key(shared, &text, now_ms).is_ok())
+        }
+        Principal::Session { session, agent, .. } => {
+            session::is_live(shared, caller.environment, *session, *agent)
+        }
+    }
+}
+
 fn api_key(shared: &Shared, text: &str, now_ms: u64) -> Result<Caller, ApiError> {
     let unknown = || {
         ApiError::unauthenticated()

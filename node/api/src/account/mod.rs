@@ -10,7 +10,7 @@ pub(crate) mod session;
 mod store;
 mod tenant;
 
-pub(crate) use caller::{Caller, Environment, Principal, authenticate};
+pub(crate) use caller::{Caller, Environment, Principal, authenticate, still_holds};
 pub(crate) use idempotency::{KEY_CHARS_MAX, claim, finish};
 pub(crate) use keys::{
     ApiKey, KEYS_MAX, KeyState, find_key, issue_key, key_state_name, list_prefix, make as make_key,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::http::{header, request::Parts};
 use ledger_format::{
     http_signature::content_digest,
-    record::Scope,
+    record::{AgentId, Scope, SessionId},
     token::{Token, TokenClaims},
 };
 use ledger_log::{HostedLog, TokenCall, TokenCheck, TokenFault, TokenReason, TokenRefused};
@@ -73,6 +73,18 @@ pub(super) async fn caller(shared: &Shared, request: &Parts, text: &str) -> Resu
             digest,
         },
     })
+}
+
+/// Whether a session is still this agent's and both are live, by what this node has applied.
+pub(super) fn is_live(shared: &Shared, environment: Environment, id: SessionId, agent: AgentId) -> bool {
+    let Ok(log) = shared.logs.named(environment.log_name()) else { return false };
+    let live = log.reader().state(|view| {
+        let session = ledger_state::session(view, id)?;
+        let agent = ledger_state::agent(view, agent).filter(|_| session.agent == agent)?;
+        let tenant = ledger_state::tenant(view, agent.tenant)?;
+        Some(session.is_live(&agent, &tenant, ledger_state::status(view).log_ms))
+    });
+    live.is_ok_and(|live| live == Some(true))
 }
 
 /// What a good token says; of a token that is bound to a key, also the digest of the body that was signed with it.

@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 use super::list::{feed, filter};
 use crate::{
     ApiError,
-    account::authenticate,
+    account::{Caller, still_holds},
     endpoint::{Context, NoBody, QueryInput},
     events::{Event, Feed, Filter, StreamSlot, parse_id},
     maip::Shared,
@@ -56,6 +56,7 @@ struct Live {
     ready: VecDeque<Bytes>,
     shared: Shared,
     headers: HeaderMap,
+    caller: Caller,
     _slot: StreamSlot,
 }
 
@@ -84,6 +85,7 @@ pub(super) async fn stream(context: Context, query: StreamEvents, _: NoBody) -> 
         ready: VecDeque::from([Bytes::from_static(b": connected\n\n")]),
         shared: context.shared.clone(),
         headers: context.headers.clone(),
+        caller: context.caller()?.clone(),
         _slot: slot,
     };
     let parts = stream::unfold(live, |mut live| async move {
@@ -129,11 +131,7 @@ impl Live {
 
     /// Whether the credential still holds.
     fn may(&self) -> bool {
-        let caller = authenticate(&self.shared, &self.headers, (self.shared.now_ms)());
-        caller.is_ok_and(|caller| {
-            caller
-                .is_some_and(|caller| caller.tenant == self.feed.tenant && caller.may("events:read").is_ok())
-        })
+        still_holds(&self.shared, &self.headers, &self.caller, (self.shared.now_ms)())
     }
 
     async fn look(&mut self, size: u64) -> Result<(), String> {

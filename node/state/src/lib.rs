@@ -107,9 +107,10 @@ pub use severity::{TENANT_CAP_DAYS, tenant_cap_bp};
 pub use signature_job::SignatureJob;
 pub use signer::{Points, SignatureChecker, SignatureFault, check_signature, signer_key};
 pub use status::{
-    LogStatus, agent, agent_key, agreement, chain, children, claim, computed_score, decision, document,
-    erased, flags, genesis, grant, grant_fault, log_keys, open_sessions, receipt_mark, record_at,
-    record_index, run, session, status, tenant, trust_closing_score, trust_reading,
+    LogStatus, agent, agent_key, agreement, anomaly, chain, children, claim, compliance_check,
+    compliance_report, computed_score, dataset, decision, document, erased, flags, genesis, grant,
+    grant_fault, log_keys, model, open_sessions, receipt_mark, record_at, record_index, run, session, status,
+    tenant, trust_closing_score, trust_reading,
 };
 pub use subject::{Subject, public_status};
 pub use tokens::{

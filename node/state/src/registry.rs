@@ -176,11 +176,11 @@ fn check_datasets<V: View + ?Sized>(
     Ok(())
 }
 
-fn dataset_key(id: DatasetId) -> Vec<u8> {
+pub(crate) fn dataset_key(id: DatasetId) -> Vec<u8> {
     keys::kept(Kept::Dataset, &id.0.to_bytes(), &[])
 }
 
-fn model_key(id: ModelId) -> Vec<u8> {
+pub(crate) fn model_key(id: ModelId) -> Vec<u8> {
     keys::kept(Kept::Model, &id.0.to_bytes(), &[])
 }
 

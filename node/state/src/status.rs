@@ -4,18 +4,20 @@
 
 use ledger_format::Hash;
 use ledger_format::record::{
-    AgentId, ClaimId, DelegationId, Digest, DocumentId, Entry, Kid, OrchestrationId, ReceiptId, Record,
-    RecordHash, SessionId, Ulid, record_hash,
+    AgentId, AnomalyId, ClaimId, ComplianceCheckId, DatasetId, DelegationId, Digest, DocumentId, Entry, Kid,
+    ModelId, OrchestrationId, ReceiptId, Record, RecordHash, ReportId, SessionId, Ulid, record_hash,
 };
 
 use crate::applied::{Alarm, Published};
 use crate::authority::Grant;
 use crate::batch::Batch;
 use crate::claims::{Claim, Document};
+use crate::compliance::Anomaly;
 use crate::decisions::DecisionAt;
 use crate::federation::Agreement;
 use crate::keys::{self, Kept};
 use crate::receipts::{ReceiptMark, receipt_about};
+use crate::registry::{Lineage, dataset_key, model_key};
 use crate::scores::{ComputedScore, Number, computed_key};
 use crate::sessions::Session;
 use crate::trust::{AgentState, Reading};
@@ -132,6 +134,31 @@ pub fn computed_score(view: &(impl View + ?Sized), id: AgentId) -> Option<Comput
 /// A document.
 pub fn document(view: &(impl View + ?Sized), id: DocumentId) -> Option<Document> {
     find(view, &keys::kept(Kept::Document, &id.0.to_bytes(), &[]))
+}
+
+/// An anomaly.
+pub fn anomaly(view: &(impl View + ?Sized), id: AnomalyId) -> Option<Anomaly> {
+    find(view, &keys::kept(Kept::Anomaly, &id.0.to_bytes(), &[]))
+}
+
+/// Index of the record of a compliance check.
+pub fn compliance_check(view: &(impl View + ?Sized), id: ComplianceCheckId) -> Option<u64> {
+    find::<Number>(view, &keys::kept(Kept::Check, &id.0.to_bytes(), &[])).map(|number| number.value)
+}
+
+/// Index of the record of a compliance report.
+pub fn compliance_report(view: &(impl View + ?Sized), id: ReportId) -> Option<u64> {
+    find::<Number>(view, &keys::kept(Kept::Report, &id.0.to_bytes(), &[])).map(|number| number.value)
+}
+
+/// A data set in the lineage graph.
+pub fn dataset(view: &(impl View + ?Sized), id: DatasetId) -> Option<Lineage> {
+    find(view, &dataset_key(id))
+}
+
+/// A model in the lineage graph.
+pub fn model(view: &(impl View + ?Sized), id: ModelId) -> Option<Lineage> {
+    find(view, &model_key(id))
 }
 
 /// Index of the record that says that a subject was erased.

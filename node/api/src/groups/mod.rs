@@ -13,6 +13,8 @@ mod delegations;
 mod documents;
 mod federation;
 mod guardrails;
+mod lineage;
+mod logged_at;
 mod models;
 mod observability;
 mod orchestrations;

@@ -1,6 +1,8 @@
 //! The values that bodies, queries and answers are made of. Each says in the OpenAPI document what its reader enforces.
 
 mod base64;
+mod content_hash;
+mod csv;
 mod digest;
 mod email;
 mod id;
@@ -13,6 +15,8 @@ mod text;
 mod time;
 
 pub(crate) use base64::{Base64Text, PATTERN as BASE64_PATTERN};
+pub(crate) use content_hash::ContentHash;
+pub(crate) use csv::csv_cell;
 pub(crate) use digest::DigestText;
 pub(crate) use email::EmailText;
 #[allow(unused_imports, reason = "one for each kind of object; groups take what they need")]

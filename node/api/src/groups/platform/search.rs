@@ -17,7 +17,7 @@ use crate::{
     account::Changes,
     endpoint::{BodyInput, Context, NoBody, NoQuery, Page, Paged, Reply},
     groups::receipts::{ReceiptStatus, hex},
-    wire::{AgentRef, Text, TimeText, Whole, time_text},
+    wire::{AgentRef, Text, TimeText, Whole, csv_cell, time_text},
 };
 
 /// Most receipts of an export.
@@ -278,23 +278,13 @@ fn table(receipts: &[Value]) -> String {
     for receipt in receipts {
         let cell = |name: &&str| match &receipt[*name] {
             Value::Null => String::new(),
-            Value::String(cell) => quoted(cell),
+            Value::String(cell) => csv_cell(cell),
             other => other.to_string(),
         };
         text += &COLUMNS.iter().map(cell).collect::<Vec<_>>().join(",");
         text += "\r\n";
     }
     text
-}
-
-/// A cell that a spreadsheet takes as a text and not as a formula.
-fn quoted(cell: &str) -> String {
-    let guarded = if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell.to_owned() };
-    if guarded.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", guarded.replace('"', "\"\""))
-    } else {
-        guarded
-    }
 }
 
 #[cfg(test)]

@@ -64,6 +64,12 @@ impl Found {
         Ok(Some(Self { tenant, at, record, entry, flags, mark }))
     }
 
+    /// A tenant's record by its place in the log.
+    pub(crate) fn at_index(context: &Context, tenant: Ulid, index: u64) -> Result<Option<Self>, ApiError> {
+        let record = context.entry(index)?.filter(|(_, record)| record.tenant == tenant);
+        record.map_or(Ok(None), |(_, record)| Self::of(context, tenant, record.id))
+    }
+
     /// The caller's own record by the id in the path; any type.
     pub(crate) fn own(context: &Context, field: &str) -> Result<Self, ApiError> {
         let id: ReceiptId = context.id(field)?;

@@ -137,6 +137,14 @@ impl Operation {
         self
     }
 
+    /// It may also answer with this content type.
+    pub(crate) fn or_content(&mut self, content_type: &str) -> &mut Self {
+        if let Some(raw) = &mut self.raw {
+            raw.content.insert(content_type.to_owned(), utoipa::openapi::Content::default().into());
+        }
+        self
+    }
+
     /// An example of a good answer, where one made from the schema would not be telling enough.
     pub(crate) fn shows(&mut self, answer: serde_json::Value) -> &mut Self {
         self.answer_example = Some(answer);

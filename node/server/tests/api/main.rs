@@ -2,6 +2,7 @@
 
 mod accounts;
 mod agents;
+mod billing;
 mod claims;
 mod client;
 mod compliance;

@@ -12,6 +12,7 @@
 mod account;
 mod docs;
 mod endpoint;
+mod engine;
 mod error;
 mod events;
 mod groups;

@@ -110,7 +110,7 @@ pub use status::{
     LogStatus, agent, agent_key, agreement, anomaly, chain, children, claim, compliance_check,
     compliance_report, computed_score, dataset, decision, document, erased, flags, genesis, grant,
     grant_fault, log_keys, model, open_sessions, receipt_mark, record_at, record_index, run, session, status,
-    tenant, trust_closing_score, trust_reading,
+    tenant, trust_closing_score, trust_reading, workflow, workflow_version,
 };
 pub use subject::{Subject, public_status};
 pub use tokens::{
@@ -125,4 +125,4 @@ pub use values::{
     Service, SignerKey, Tenant, Tree, Value,
 };
 pub use view::View;
-pub use workflows::Run;
+pub use workflows::{Run, Workflow, WorkflowStep, WorkflowVersion};

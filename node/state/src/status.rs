@@ -5,7 +5,8 @@
 use ledger_format::Hash;
 use ledger_format::record::{
     AgentId, AnomalyId, ClaimId, ComplianceCheckId, DatasetId, DelegationId, Digest, DocumentId, Entry, Kid,
-    ModelId, OrchestrationId, ReceiptId, Record, RecordHash, ReportId, SessionId, Ulid, record_hash,
+    ModelId, OrchestrationId, ReceiptId, Record, RecordHash, ReportId, SessionId, Ulid, WorkflowId,
+    record_hash,
 };
 
 use crate::applied::{Alarm, Published};
@@ -23,7 +24,7 @@ use crate::sessions::Session;
 use crate::trust::{AgentState, Reading};
 use crate::values::{Agent, Chain, Flags, Genesis, KeySpan, LogKeys, RecordAt, Service, Tenant, Tree, Value};
 use crate::view::{View, load};
-use crate::workflows::Run;
+use crate::workflows::{Run, Workflow, WorkflowVersion, version_key, workflow_key};
 
 /// Where the log stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +120,20 @@ pub fn claim(view: &(impl View + ?Sized), id: ClaimId) -> Option<Claim> {
 /// What became of a receipt; `None`: it counts.
 pub fn receipt_mark(view: &(impl View + ?Sized), tenant: Ulid, id: ReceiptId) -> Option<ReceiptMark> {
     find(view, &keys::kept(Kept::ReceiptMark, &tenant.to_bytes(), &id.0.to_bytes()))
+}
+
+/// A workflow.
+pub fn workflow(view: &(impl View + ?Sized), id: WorkflowId) -> Option<Workflow> {
+    find(view, &workflow_key(id))
+}
+
+/// A version of a workflow.
+pub fn workflow_version(
+    view: &(impl View + ?Sized),
+    id: WorkflowId,
+    version: u64,
+) -> Option<WorkflowVersion> {
+    find(view, &version_key(id, version))
 }
 
 /// A run of a workflow.

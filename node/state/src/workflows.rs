@@ -17,7 +17,7 @@ word_parts!(StepStatus, RunResult);
 
 value! {
     /// A workflow.
-    Workflow {
+    pub Workflow {
         /// The tenant that it belongs to.
         tenant: Ulid,
         /// The newest version.
@@ -27,7 +27,7 @@ value! {
 
 value! { part
     /// A step of a version.
-    Step {
+    pub WorkflowStep {
         /// Its name.
         name: String,
         /// Places of the steps before it.
@@ -37,9 +37,9 @@ value! { part
 
 value! {
     /// A version of a workflow.
-    Version {
+    pub WorkflowVersion {
         /// Its steps.
-        steps: Vec<Step>,
+        steps: Vec<WorkflowStep>,
         /// Whether it may be run.
         published: bool,
     }
@@ -61,11 +61,11 @@ value! {
     }
 }
 
-fn workflow_key(id: WorkflowId) -> Vec<u8> {
+pub(crate) fn workflow_key(id: WorkflowId) -> Vec<u8> {
     keys::kept(Kept::Workflow, &id.0.to_bytes(), &[])
 }
 
-fn version_key(id: WorkflowId, version: u64) -> Vec<u8> {
+pub(crate) fn version_key(id: WorkflowId, version: u64) -> Vec<u8> {
     keys::kept(Kept::WorkflowVersion, &id.0.to_bytes(), &version.to_be_bytes())
 }
 
@@ -91,11 +91,11 @@ pub(crate) fn define<V: View + ?Sized>(
     }
     let place =
         |name: &String| body.steps.iter().position(|step| step.step == *name).unwrap_or_default() as u64;
-    let steps = body.steps.iter().map(|step| Step {
+    let steps = body.steps.iter().map(|step| WorkflowStep {
         name: step.step.clone(),
         after: step.after.iter().flatten().map(place).collect(),
     });
-    let version = Version { steps: steps.collect(), published: false };
+    let version = WorkflowVersion { steps: steps.collect(), published: false };
     batch.put(version_key(body.workflow, next), version);
     batch.put(workflow_key(body.workflow), Workflow { tenant: record.tenant, newest: next });
     Ok(())
@@ -107,7 +107,7 @@ fn version_of<V: View + ?Sized>(
     record: &Record,
     id: WorkflowId,
     version: u64,
-) -> Result<Rc<Version>, Stop> {
+) -> Result<Rc<WorkflowVersion>, Stop> {
     let known = batch.get::<Workflow>(workflow_key(id))?;
     if known.is_none_or(|workflow| workflow.tenant != record.tenant) {
         let message = format!("the tenant has no workflow {id}");
@@ -117,7 +117,7 @@ fn version_of<V: View + ?Sized>(
         let message = format!("workflow {id} has no version {version}");
         refuse(Code::WorkflowVersionWrong, "body.version", message, "name a version that was defined")
     };
-    batch.get::<Version>(version_key(id, version))?.ok_or_else(wrong)
+    batch.get::<WorkflowVersion>(version_key(id, version))?.ok_or_else(wrong)
 }
 
 pub(crate) fn publish<V: View + ?Sized>(
@@ -126,7 +126,7 @@ pub(crate) fn publish<V: View + ?Sized>(
     body: &WorkflowPublish,
 ) -> Result<(), Stop> {
     let version = version_of(batch, record, body.workflow, body.version)?;
-    let published = Version { published: true, ..Rc::unwrap_or_clone(version) };
+    let published = WorkflowVersion { published: true, ..Rc::unwrap_or_clone(version) };
     batch.put(version_key(body.workflow, body.version), published);
     Ok(())
 }

@@ -229,6 +229,11 @@ impl Context {
         Ok(())
     }
 
+    /// The private state of the log that the credential reaches.
+    pub(crate) fn store(&self) -> Store {
+        Store::new(self.log.clone())
+    }
+
     /// What was kept about an object.
     pub(crate) fn kept<T: DeserializeOwned>(&self, object: Ulid) -> Result<Option<T>, ApiError> {
         Ok(Store::new(self.log.clone()).get(&notes_place(object))?.map(|(notes, _)| notes))

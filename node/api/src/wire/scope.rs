@@ -28,6 +28,12 @@ impl ScopeText {
     }
 }
 
+impl std::fmt::Display for ScopeText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl<'de> Deserialize<'de> for ScopeText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let scope = Self(String::deserialize(deserializer)?);

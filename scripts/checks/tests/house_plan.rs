@@ -19,6 +19,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ledger-witness", &["ledger-format", "ledger-state"]),
     // Overseers. They know programs from outside.
     ("devnet", &["ledger-format", "ledger-proto"]),
+    // An overseer that runs the parts themselves.
+    ("ledger-simulations", &["ledger-format", "ledger-state"]),
     ("checks", &[]),
 ];
 

@@ -1,0 +1,10 @@
+//! Years of bad luck in minutes, from one seed.
+//!
+//! - [`population`]: a hundred thousand agents of stated kinds live through a year of the real state machine; how well does
+//!   the trust score tell the bad from the good?
+//!
+//! Everything here is a function of a seed: no clock, no randomness of the machine, no map without an order. The same seed
+//! gives the same story on every machine.
+
+pub mod dice;
+pub mod population;

@@ -109,12 +109,14 @@ struct DatasetSource {
 
 /// How a data set was made of another.
 #[derive(Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
 pub(super) enum SourceRelation {
     #[default]
-    DerivedFrom,
-    PreprocessedFrom,
-    MergedFrom,
+    #[serde(rename = "derived_from")]
+    Derived,
+    #[serde(rename = "preprocessed_from")]
+    Preprocessed,
+    #[serde(rename = "merged_from")]
+    Merged,
 }
 
 /// What the nodes keep of an attestation.

@@ -146,7 +146,7 @@ fn lineage_tells_what_it_was_made_of_and_what_was_made_of_it() {
         list.as_array().unwrap().iter().map(|node| id(node, "id")).collect()
     };
     assert_eq!(ids(&model["nodes"])[0], tuned);
-    assert_eq!(ids(&model["parent_models"]), [base.clone()]);
+    assert_eq!(ids(&model["parent_models"]), std::slice::from_ref(&base));
     assert_eq!(model["training_datasets"], json!([]));
     assert_eq!(model["datasets"].as_array().unwrap().len(), 3);
     assert_eq!(
@@ -155,7 +155,7 @@ fn lineage_tells_what_it_was_made_of_and_what_was_made_of_it() {
     );
     assert_eq!(
         ids(&live.get(&format!("/v1/models/{base}/lineage")).ok(200)["training_datasets"]),
-        [made.clone()]
+        std::slice::from_ref(&made)
     );
 
     // Which models have learnt from a poisoned source?

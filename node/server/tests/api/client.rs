@@ -56,6 +56,9 @@ impl Api {
 
     fn of(mut node: Node) -> Self {
         node.start();
+        node.wait("a sandbox that has begun", |node| {
+            node.get("/sandbox/checkpoint").is_some_and(|answer| answer.status == 200)
+        });
         let admin = fs::read_to_string(node.file("keys/admin.key")).unwrap().trim().to_owned();
         Self { node, admin }
     }

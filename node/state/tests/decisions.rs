@@ -501,6 +501,9 @@ fn anomalies_have_consequences_when_somebody_else_reports_them() {
         log.say(By::Tenant(2), Body::AnomalyResolve(Box::new(resolve))).err(),
         Some("anomaly_unknown")
     );
+    let anomaly = |number| ledger_state::anomaly(&log.state, ledger_format::record::AnomalyId(id(number)));
+    assert!(anomaly(92).is_some_and(|read| read.agent == agent(1) && read.resolved.is_some()));
+    assert!(anomaly(91).is_some_and(|read| read.resolved.is_none()) && anomaly(95).is_none());
     assert_eq!(ask(&mut log, &question(1, "invoice:pay")).0, "within_scope");
     index(&one(&mut log.state, &open(601, 1, 1, 60, "invoice:*")));
     let in_session = Question { session: Some(session(1)), ..question(1, "invoice:pay") };

@@ -289,7 +289,9 @@ fn documents_checks_and_reports() {
             on_behalf_of: None,
         }))
     };
-    log.must(By::Tenant(1), check(10, vec![0, 3]));
+    let said = log.must(By::Tenant(1), check(10, vec![0, 3]));
+    assert_eq!(ledger_state::compliance_check(&log.state, ComplianceCheckId(ulid(10))), Some(said.index));
+    assert_eq!(ledger_state::compliance_check(&log.state, ComplianceCheckId(ulid(11))), None);
     assert_eq!(log.say(By::Tenant(1), check(10, vec![])).err(), Some("check_exists"));
     assert_eq!(log.say(By::Tenant(1), check(11, vec![9_999])).err(), Some("evidence_unknown"));
     let report = Body::ComplianceReport(Box::new(ComplianceReport {
@@ -300,7 +302,8 @@ fn documents_checks_and_reports() {
         report: ReportId(ulid(12)),
         to: 2,
     }));
-    log.must(By::Tenant(1), report.clone());
+    let said = log.must(By::Tenant(1), report.clone());
+    assert_eq!(ledger_state::compliance_report(&log.state, ReportId(ulid(12))), Some(said.index));
     assert_eq!(log.say(By::Tenant(1), report).err(), Some("report_exists"));
     let erase =
         Body::Erasure(Box::new(Erasure { on_behalf_of: None, reason: "gdpr-17".into(), subject: digest() }));
@@ -345,6 +348,11 @@ fn lineage_has_no_holes() {
     log.must(By::Agent(1), model(1, None, &[1, 2]));
     log.must(By::Agent(1), model(2, Some(1), &[]));
     assert_eq!(log.say(By::Agent(1), model(2, None, &[])).err(), Some("model_exists"));
+    let read = ledger_state::dataset(&log.state, DatasetId(ulid(2))).unwrap();
+    assert_eq!((read.name.as_str(), read.datasets), ("orders", vec![DatasetId(ulid(1))]));
+    let read = ledger_state::model(&log.state, ModelId(ulid(2))).unwrap();
+    assert_eq!((read.tenant, read.base), (tenant(1).0, Some(ModelId(ulid(1)))));
+    assert!(ledger_state::model(&log.state, ModelId(ulid(3))).is_none());
 }
 
 #[test]

@@ -56,6 +56,7 @@ const GUIDES: &[(&str, &str)] = guides![
     "delegation",
     "orchestration",
     "events",
+    "compliance",
     "verification",
 ];
 

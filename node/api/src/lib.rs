@@ -10,6 +10,7 @@
 #![allow(dead_code, reason = "the groups that use the rest follow")]
 
 mod account;
+mod compliance;
 mod docs;
 mod endpoint;
 mod engine;

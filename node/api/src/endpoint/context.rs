@@ -150,16 +150,20 @@ impl Context {
         object: Ulid,
         notes: &impl Serialize,
     ) -> Result<Logged, ApiError> {
-        let notes = serde_json::to_vec(notes).map_err(ApiError::internal)?;
-        let note = Note::new(notes_place(object), notes).ok_or_else(|| {
-            ApiError::unprocessable(format!(
-                "what nodes are to keep of it is longer than {PRIVATE_VALUE_BYTES_MAX} bytes"
-            ))
-            .field("body")
-            .fix("send less, or digests instead of content")
-        })?;
-        let logged = self.submit_signed(self.tenant()?, vec![(id, body, Some(note))]).await?;
+        let logged = self.submit_signed(self.tenant()?, vec![(id, body, Some(note(object, notes)?))]).await?;
         logged.into_iter().next().ok_or_else(|| ApiError::internal("no answer for a record"))
+    }
+
+    /// As [`Context::records`]; with the first, and only with it, the nodes keep `notes` under its id.
+    pub(crate) async fn records_noted(
+        &mut self,
+        bodies: Vec<(Ulid, Body)>,
+        notes: &impl Serialize,
+    ) -> Result<Vec<Logged>, ApiError> {
+        let first = bodies.first().map_or(Ulid::NIL, |(id, _)| *id);
+        let mut first = Some(note(first, notes)?);
+        let bodies = bodies.into_iter().map(|(id, body)| (id, body, first.take())).collect();
+        self.submit_signed(self.tenant()?, bodies).await
     }
 
     /// Logs several records in order. The first refusal is the answer; those before it stand.
@@ -312,6 +316,18 @@ impl Context {
         };
         Ok(Paged { items, total, page, next })
     }
+}
+
+/// What nodes keep about an object, for the record that brings it.
+fn note(object: Ulid, notes: &impl Serialize) -> Result<Note, ApiError> {
+    let notes = serde_json::to_vec(notes).map_err(ApiError::internal)?;
+    Note::new(notes_place(object), notes).ok_or_else(|| {
+        ApiError::unprocessable(format!(
+            "what nodes are to keep of it is longer than {PRIVATE_VALUE_BYTES_MAX} bytes"
+        ))
+        .field("body")
+        .fix("send less, or digests instead of content")
+    })
 }
 
 /// Where is kept what a caller said about an object.

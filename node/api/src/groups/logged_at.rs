@@ -34,4 +34,23 @@ impl LoggedAt {
         self.ack = Some(logged.receipt.ack);
         self
     }
+
+    pub(crate) fn index(&self) -> u64 {
+        self.log_index
+    }
+
+    pub(crate) fn leaf(&self) -> &str {
+        &self.leaf_hash
+    }
+
+    /// Path of the record's proof file.
+    pub(crate) fn proof_url(&self) -> String {
+        format!("/v1/receipts/{}/proof", self.receipt_id)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(text: &str) -> Self {
+        let text = text.to_owned();
+        Self { receipt_id: text.clone(), log_index: 9, leaf_hash: text.clone(), ack: None, created_at: text }
+    }
 }

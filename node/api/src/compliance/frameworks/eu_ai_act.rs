@@ -1,0 +1,108 @@
+//! EU AI Act: Regulation (EU) 2024/1689.
+
+use ledger_format::record::Severity;
+
+use super::super::{Control, rules};
+
+/// EU AI Act: Regulation (EU) 2024/1689.
+pub(in crate::compliance) const EU_AI_ACT: &[Control] = &[
+    Control {
+        control: "Art. 9",
+        token: "art.9",
+        title: "Risk management system",
+        asks: "A guardrail is defined, whose breaker stops what goes wrong again and again.",
+        severity: Severity::Low,
+        remedy: "Define a guardrail for what must not go wrong repeatedly.",
+        rule: rules::breakers_are_set,
+    },
+    Control {
+        control: "Art. 10",
+        token: "art.10",
+        title: "Data and data governance",
+        asks: "Every attested model names the data or the model that it was made from.",
+        severity: Severity::High,
+        remedy: "Attest the training data and name it: POST /v1/models/attest.",
+        rule: rules::data_is_known,
+    },
+    Control {
+        control: "Art. 12",
+        token: "art.12",
+        title: "Record-keeping",
+        asks: "Actions and decisions are in the log, under a published checkpoint.",
+        severity: Severity::Critical,
+        remedy: "Let the log publish its checkpoints; look at the alarms of the nodes.",
+        rule: rules::actions_are_recorded,
+    },
+    Control {
+        control: "Art. 13",
+        token: "art.13",
+        title: "Transparency: decisions can be explained",
+        asks: "Actions go with recorded decisions.",
+        severity: Severity::Medium,
+        remedy: "Ask for a decision before acting: POST /v1/maip/policies/evaluate.",
+        rule: rules::decisions_are_recorded,
+    },
+    Control {
+        control: "Art. 14",
+        token: "art.14",
+        title: "Human oversight",
+        asks: "Agents are supervised, or a policy asks for approvals, or approvals are on record.",
+        severity: Severity::High,
+        remedy: "Make the agent supervised, or add a policy rule that asks for approvals.",
+        rule: rules::people_can_step_in,
+    },
+    Control {
+        control: "Art. 15",
+        token: "art.15",
+        title: "Accuracy, robustness and cybersecurity",
+        asks: "No recorded action went beyond the agent's scopes and grants.",
+        severity: Severity::High,
+        remedy: "Look at the cited actions; narrow what the agent's host lets it do.",
+        rule: rules::within_scope,
+    },
+    Control {
+        control: "Art. 17",
+        token: "art.17",
+        title: "Quality management: policies",
+        asks: "A policy is in force.",
+        severity: Severity::Medium,
+        remedy: "Create a policy: POST /v1/maip/policies.",
+        rule: rules::policies_are_in_force,
+    },
+    Control {
+        control: "Art. 19",
+        token: "art.19",
+        title: "Automatically generated logs are kept",
+        asks: "Independent witnesses have cosigned the log.",
+        severity: Severity::Medium,
+        remedy: "Name witnesses in the log's policy, so the operator cannot rewrite it.",
+        rule: rules::records_are_witnessed,
+    },
+    Control {
+        control: "Art. 26",
+        token: "art.26",
+        title: "Deployers: monitoring and suspension",
+        asks: "No action was recorded by an agent, in a session or under a grant that had ended.",
+        severity: Severity::High,
+        remedy: "Find out how the agent still acted; let tools check tokens against the log.",
+        rule: rules::no_action_after_the_end,
+    },
+    Control {
+        control: "Art. 72",
+        token: "art.72",
+        title: "Post-market monitoring",
+        asks: "Every anomaly is resolved within its time: 24 h, 4 h, 1 h or 15 min by severity.",
+        severity: Severity::Medium,
+        remedy: "Resolve the cited anomalies: POST /v1/anomalies/{anomaly_id}/resolve.",
+        rule: rules::answered_in_time,
+    },
+    Control {
+        control: "Art. 73",
+        token: "art.73",
+        title: "Serious incidents are reported within 15 days",
+        asks: "Every high or critical anomaly is closed within 360 hours.",
+        severity: Severity::High,
+        remedy: "Resolve the cited anomalies and notify whom the law names.",
+        rule: |summary| rules::closed_within(summary, 360),
+    },
+];

@@ -1,0 +1,108 @@
+//! HIPAA Security Rule: 45 CFR part 164, subpart C.
+
+use ledger_format::record::Severity;
+
+use super::super::{Control, rules};
+
+/// HIPAA Security Rule: 45 CFR part 164, subpart C.
+pub(in crate::compliance) const HIPAA: &[Control] = &[
+    Control {
+        control: "§164.308(a)(1)(ii)(D)",
+        token: "164.308-a-1-ii-d",
+        title: "Information system activity review",
+        asks: "Every anomaly is resolved within its time: 24 h, 4 h, 1 h or 15 min by severity.",
+        severity: Severity::Medium,
+        remedy: "Resolve the cited anomalies: POST /v1/anomalies/{anomaly_id}/resolve.",
+        rule: rules::answered_in_time,
+    },
+    Control {
+        control: "§164.308(a)(3)(ii)(C)",
+        token: "164.308-a-3-ii-c",
+        title: "Termination procedures",
+        asks: "After a suspension, revocation or kill the agent did nothing more.",
+        severity: Severity::High,
+        remedy: "Find out how the agent still acted; let tools check tokens against the log.",
+        rule: rules::access_ended,
+    },
+    Control {
+        control: "§164.308(a)(4)",
+        token: "164.308-a-4",
+        title: "Information access management",
+        asks: "No active agent has the scope *:*.",
+        severity: Severity::High,
+        remedy: "Give each agent only the scopes that it needs.",
+        rule: rules::least_privilege,
+    },
+    Control {
+        control: "§164.308(a)(6)(ii)",
+        token: "164.308-a-6-ii",
+        title: "Response and reporting",
+        asks: "Every high or critical anomaly is closed within 24 hours.",
+        severity: Severity::High,
+        remedy: "Resolve the cited anomalies and notify whom the law names.",
+        rule: |summary| rules::closed_within(summary, 24),
+    },
+    Control {
+        control: "§164.312(a)(1)",
+        token: "164.312-a-1",
+        title: "Access control",
+        asks: "No recorded action went beyond the agent's scopes and grants.",
+        severity: Severity::High,
+        remedy: "Look at the cited actions; narrow what the agent's host lets it do.",
+        rule: rules::within_scope,
+    },
+    Control {
+        control: "§164.312(a)(2)(i)",
+        token: "164.312-a-2-i",
+        title: "Unique user identification",
+        asks: "Each agent is registered with an id and a key of its own.",
+        severity: Severity::High,
+        remedy: "Register every agent; none may share another's key.",
+        rule: rules::registered,
+    },
+    Control {
+        control: "§164.312(a)(2)(iii)",
+        token: "164.312-a-2-iii",
+        title: "Automatic logoff",
+        asks: "No session may last longer than eight hours.",
+        severity: Severity::Low,
+        remedy: "Open sessions with a ttl_minutes of at most 480.",
+        rule: rules::sessions_are_short,
+    },
+    Control {
+        control: "§164.312(b)",
+        token: "164.312-b",
+        title: "Audit controls",
+        asks: "Actions and decisions are in the log, under a published checkpoint.",
+        severity: Severity::Critical,
+        remedy: "Let the log publish its checkpoints; look at the alarms of the nodes.",
+        rule: rules::actions_are_recorded,
+    },
+    Control {
+        control: "§164.312(c)(1)",
+        token: "164.312-c-1",
+        title: "Integrity",
+        asks: "Independent witnesses have cosigned the log.",
+        severity: Severity::Medium,
+        remedy: "Name witnesses in the log's policy, so the operator cannot rewrite it.",
+        rule: rules::records_are_witnessed,
+    },
+    Control {
+        control: "§164.312(d)",
+        token: "164.312-d",
+        title: "Person or entity authentication",
+        asks: "Every record is signed and follows the one that its agent made before.",
+        severity: Severity::High,
+        remedy: "Ask the agent's owner for the missing records; rotate its key if it leaked.",
+        rule: rules::records_are_signed,
+    },
+    Control {
+        control: "§164.316(b)(1)",
+        token: "164.316-b-1",
+        title: "Documentation of policies",
+        asks: "A policy is in force.",
+        severity: Severity::Medium,
+        remedy: "Create a policy: POST /v1/maip/policies.",
+        rule: rules::policies_are_in_force,
+    },
+];

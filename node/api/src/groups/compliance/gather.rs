@@ -1,0 +1,123 @@
+//! Reading what the log holds about an entity into a summary.
+
+use ledger_format::record::{AgentId, AnomalyReport, Body};
+use ledger_log::{TimelineQuery, TimelineRow};
+use ledger_state::{Agent, AgentStatus};
+
+use super::{super::receipts::Found, entity::Entity};
+use crate::{
+    ApiError,
+    compliance::{AgentFact, AnomalyFact, Published, Summary},
+    endpoint::Context,
+};
+
+/// Most records that one check or report looks at; the newest ones.
+const RECORDS_MAX: usize = 20_000;
+/// Rows that one question looks at.
+const ROWS_AT_ONCE: usize = 2_000;
+/// What is the tenant's and rules over its agents, too.
+const TENANT_TYPES: &[&str] = &["policy.put", "policy.status", "guardrail.define", "erasure"];
+
+/// The span of log time that is looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Period {
+    pub(super) from_ms: u64,
+    pub(super) to_ms: u64,
+}
+
+/// What the log holds about an entity in a period; rules of the tenant count whenever they were made before its end.
+pub(super) async fn gather(context: &Context, entity: &Entity, period: Period) -> Result<Summary, ApiError> {
+    let size = context.reader.applied_size();
+    if !context.reader.wait_timeline(size, context.timeout).await {
+        return Err(ApiError::too_late("the lists of this node are not up to date yet"));
+    }
+    let agent = entity.agent(context)?;
+    let mut summary = Summary::new(entity.only());
+    let (log_ms, published) = context.view(|view| {
+        let status = ledger_state::status(view);
+        (status.log_ms, status.published)
+    })?;
+    summary.now_ms = log_ms.min(period.to_ms);
+    summary.published = published.map(|of| Published { size: of.size, witnessed: of.witnessed });
+    let (mut rows, truncated) = rows(context, &[], agent, period)?;
+    summary.truncated = truncated;
+    if agent.is_some() {
+        let all_time = Period { from_ms: 0, ..period };
+        rows.extend(self::rows(context, TENANT_TYPES, None, all_time)?.0);
+    }
+    rows.sort_unstable_by_key(|row| row.index);
+    rows.dedup_by_key(|row| row.index);
+    for row in &rows {
+        let Some(found) = Found::of_row(context, row)? else { continue };
+        summary.add(row.index, &found.record, found.flags);
+        if let Body::AnomalyReport(body) = &found.record.body {
+            summary.anomalies.push(anomaly(context, row, body)?);
+        }
+    }
+    let agents = agent.map_or_else(|| registered_before(context, period), |agent| Ok(vec![agent]))?;
+    for id in agents {
+        if let Some(agent) = context.view(|view| ledger_state::agent(view, id))? {
+            summary.agents.push(fact(context, &agent)?);
+        }
+    }
+    Ok(summary)
+}
+
+/// The tenant's agents that were registered before the period ended, the newest.
+fn registered_before(context: &Context, period: Period) -> Result<Vec<AgentId>, ApiError> {
+    let (rows, _) = rows(context, &["agent.register"], None, Period { from_ms: 0, ..period })?;
+    Ok(rows.into_iter().filter_map(|row| row.agent).collect())
+}
+
+/// Rows of a period, newest first, and whether there are more.
+fn rows(
+    context: &Context,
+    types: &[&str],
+    agent: Option<AgentId>,
+    period: Period,
+) -> Result<(Vec<TimelineRow>, bool), ApiError> {
+    let tenant = context.tenant()?;
+    let (mut rows, mut before) = (Vec::new(), None);
+    loop {
+        let query =
+            TimelineQuery { tenant, types, agent, before, from: 0, limit: ROWS_AT_ONCE, ascending: false };
+        let found = context.reader.timeline(&query).map_err(ApiError::internal)?;
+        let past = found.rows.last().is_some_and(|row| row.log_ms < period.from_ms);
+        let within = |row: &TimelineRow| (period.from_ms..=period.to_ms).contains(&row.log_ms);
+        rows.extend(found.rows.into_iter().filter(within));
+        if rows.len() > RECORDS_MAX {
+            rows.truncate(RECORDS_MAX);
+            return Ok((rows, true));
+        }
+        before = found.next;
+        if before.is_none() || past {
+            return Ok((rows, false));
+        }
+    }
+}
+
+fn anomaly(context: &Context, row: &TimelineRow, body: &AnomalyReport) -> Result<AnomalyFact, ApiError> {
+    let known = context.view(|view| ledger_state::anomaly(view, body.anomaly))?;
+    let resolved = known.and_then(|known| known.resolved);
+    let resolved = resolved.map_or(Ok(None), |index| context.entry(index))?.map(|(ms, _)| ms).zip(resolved);
+    Ok(AnomalyFact {
+        index: row.index,
+        ms: row.log_ms,
+        severity: body.severity,
+        resolved: resolved.map(|(ms, index)| (index, ms)),
+    })
+}
+
+fn fact(context: &Context, agent: &Agent) -> Result<AgentFact, ApiError> {
+    // A key is valid from behind the record that set it; the first one from the registration on.
+    let key_index = agent.key.from.saturating_sub(1).max(agent.registered);
+    let key_ms = context.entry(key_index)?.map_or(0, |(ms, _)| ms);
+    Ok(AgentFact {
+        registered: agent.registered,
+        active: matches!(agent.status, AgentStatus::Active),
+        agent_type: agent.agent_type,
+        unbounded: agent.scopes.iter().any(|scope| scope.as_str() == "*:*"),
+        key_index,
+        key_ms,
+    })
+}

@@ -20,6 +20,8 @@ const ROLE: &str = "LEDGER_STORE_CHILD_ROLE";
 const DIR: &str = "LEDGER_STORE_CHILD_DIR";
 /// Acknowledgements after which the child is killed, one run each.
 const KILL_AFTER: [u64; 4] = [1, 17, 150, 700];
+/// Power cuts for each engine and for the Raft log: close together at first, when files are being made.
+const POWER_CUTS: u64 = 50;
 /// As [`KILL_AFTER`], in numbers of the bulk load: at 60 kB each, below and above the limits of fjall's journal.
 const KILL_BULK_AFTER: [u64; 2] = [6, 26];
 const BULK_PER_SYNC: u64 = 64;
@@ -247,11 +249,16 @@ fn roll_back(dir: &Path, durable: &Path) {
     }
 }
 
+/// Acknowledgements after which the power is cut.
+fn cuts() -> impl Iterator<Item = u64> {
+    (0..POWER_CUTS).map(|cut| 1 + cut * cut / 8)
+}
+
 fn engine_survives_power_cut(kind: EngineKind) {
     let shim = Shim::compile();
-    let syncs = KILL_AFTER.map(|after| (after, "sync", value as fn(u64) -> Vec<u8>));
+    let syncs = cuts().map(|after| (after, "sync", value as fn(u64) -> Vec<u8>));
     let bulk = KILL_BULK_AFTER.map(|after| (after, "bulk", bulk_value as fn(u64) -> Vec<u8>));
-    for (after, ack, value) in syncs.into_iter().chain(bulk) {
+    for (after, ack, value) in syncs.chain(bulk) {
         let dir = tempfile::tempdir().unwrap();
         let role = format!("{} {ack}", kind.name());
         let (acknowledged, _) = shim.run_and_cut_power(&role, dir.path(), after);
@@ -272,7 +279,7 @@ fn sled_survives_power_cut() {
 #[test]
 fn the_raft_log_survives_power_cut() {
     let shim = Shim::compile();
-    for after in KILL_AFTER {
+    for after in cuts() {
         let dir = tempfile::tempdir().unwrap();
         let (acknowledged, vote) = shim.run_and_cut_power("raft-log", dir.path(), after);
         check_raft_log(dir.path(), acknowledged, vote);

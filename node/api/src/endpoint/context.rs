@@ -243,6 +243,26 @@ impl Context {
         Ok(Store::new(self.log.clone()).get(&notes_place(object))?.map(|(notes, _)| notes))
     }
 
+    /// As [`Context::kept`], with the bytes for [`Context::keep_still`].
+    pub(crate) fn kept_bytes<T: DeserializeOwned>(
+        &self,
+        object: Ulid,
+    ) -> Result<Option<(T, Vec<u8>)>, ApiError> {
+        Store::new(self.log.clone()).get(&notes_place(object))
+    }
+
+    /// As [`Context::keep`], unless something else is kept by now than what was read: whether it did.
+    pub(crate) async fn keep_still(
+        &self,
+        object: Ulid,
+        before: &[u8],
+        notes: &impl Serialize,
+    ) -> Result<bool, ApiError> {
+        let place = notes_place(object);
+        let changes = Changes::default().still(&place, before).put(&place, notes, None)?;
+        Store::new(self.log.clone()).change(changes).await
+    }
+
     /// Keeps the whole reason of a record that holds a word of it.
     pub(crate) async fn keep_reason(&self, logged: &Logged, whole: Option<String>) -> Result<(), ApiError> {
         match whole {

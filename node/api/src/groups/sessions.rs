@@ -106,7 +106,7 @@ fn change(routes: &mut Routes) {
             )
             .public()
             .answers(200)
-            .example(json!({"refresh_token": "maip_refresh_…", "ttl_minutes": 15}));
+            .example(json!({"refresh_token": "maip_live_refresh_…", "ttl_minutes": 15}));
     }
     for (path, id) in [
         ("/v1/sessions/{session_id}/handoff", "hand_off_session"),

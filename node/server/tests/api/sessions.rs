@@ -210,7 +210,7 @@ fn a_refresh_token_that_is_shown_twice_ends_the_session() {
     let mut forged = made["refresh_token"].as_str().unwrap().to_owned();
     let last = if forged.ends_with('A') { "Q" } else { "A" };
     forged.replace_range(forged.len() - 1.., last);
-    for token in [forged.as_str(), other["refresh_token"].as_str().unwrap(), "maip_refresh_", "x"] {
+    for token in [forged.as_str(), other["refresh_token"].as_str().unwrap(), "maip_live_refresh_", "x"] {
         let refused = api.nobody().post(&at(&made, "/refresh"), &json!({"refresh_token": token}));
         refused.refused(401, "UNAUTHORIZED", "refresh_token");
     }

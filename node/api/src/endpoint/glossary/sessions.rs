@@ -23,7 +23,7 @@ pub(super) const WORDS: &[Word] = &[
     ("access_token", "The access token: a JWT.", r#""eyJhbGciOiJFZERTQSIsImtpZCI6…""#),
     ("token_type", "How the access token is shown.", r#""Bearer""#),
     ("token_expires_at", "When the access token ends, RFC 3339 in UTC.", r#""2026-11-26T18:15:00.000Z""#),
-    ("refresh_token", "The refresh token: good once.", r#""maip_refresh_…""#),
+    ("refresh_token", "The refresh token: good once.", r#""maip_live_refresh_…""#),
     ("refreshed_at", "When it was last refreshed, RFC 3339 in UTC; null when it was not.", "null"),
     ("terminated_at", "When it ended, RFC 3339 in UTC; null while it lives.", "null"),
     ("handed_off_from", "Who had it before it was handed on; null when it was not.", "null"),

@@ -1,11 +1,11 @@
 //! Opening a session, as each of the published clients asks for it.
 
-use ledger_format::record::{AgentId, Body, PublicKey, Scope, SessionId, SessionOpen, TenantId};
+use ledger_format::record::{AgentId, Body, PublicKey, Scope, SessionId, SessionOpen};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::{
-    tokens::{RefreshToken, SessionTokens, replace, tokens},
+    tokens::{RefreshToken, SessionTokens, tokens},
     view::{SessionNotes, session_view},
 };
 use crate::{
@@ -142,12 +142,14 @@ pub(super) async fn open(
     _: NoQuery,
     body: OpenSession,
 ) -> Result<Reply<SessionTokens>, ApiError> {
-    let Wanted { agent, scopes, minutes, audience, proof_key, notes } = Wanted::of(body)?;
+    let Wanted { agent, scopes, minutes, audience, proof_key, mut notes } = Wanted::of(body)?;
     let registered = context.acting_agent(agent, "agent_id")?;
     let scopes = allowed(&context, scopes, &registered.scopes)?;
     quota::sessions(&context)?;
     let id = context.new_id()?;
     let session = SessionId(id);
+    let refresh = RefreshToken::draw(&mut context, session, id)?;
+    notes.refresh = Some(refresh.hash(&context.shared.secrets));
     let record = SessionOpen {
         agent,
         audience,
@@ -157,15 +159,7 @@ pub(super) async fn open(
         session,
         ttl_min: minutes,
     };
-    let logged = context.record_as(id, Body::SessionOpen(Box::new(record))).await?;
-    context.keep(id, &notes).await?;
-    let state = context.view(|view| ledger_state::session(view, session))?;
-    let state = state.ok_or_else(|| ApiError::internal("an opened session is not there"))?;
-    let refresh = RefreshToken::draw(&mut context, session, &state)?;
-    let environment = context.caller()?.environment;
-    let kept = refresh.kept(&context.shared.secrets, TenantId(state.tenant).to_string(), environment);
-    // One that is there already was drawn from the same idempotency key.
-    replace(&context, session, None, &kept, state.expires_at).await?;
+    let logged = context.record_noted(id, Body::SessionOpen(Box::new(record)), id, &notes).await?;
     let view = session_view(&context, session)?;
     let view = view.ok_or_else(|| ApiError::internal("an opened session is not there"))?;
     let view = view.logged(&logged.receipt);

@@ -1,19 +1,18 @@
 //! Refreshing a session: the refresh token is the credential, and good once.
 
-use ledger_format::record::{Body, SessionClose, SessionEnd, SessionId, SessionRefresh, TenantId};
-use ledger_state::Session;
+use ledger_format::record::{Body, SessionClose, SessionEnd, SessionId, SessionRefresh};
+use ledger_state::{Agent, Session, Tenant};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    change::ended,
     open::{Minutes, Seconds, minutes},
-    tokens::{Kept, RefreshToken, SessionTokens, kept, replace, tokens},
+    tokens::{RefreshToken, SessionTokens, tokens},
     view::{SessionNotes, session_view},
 };
 use crate::{
     ApiError,
-    account::{Caller, Principal},
+    account::{Caller, Environment, Principal},
     endpoint::{BodyInput, Context, NoQuery, Reply},
     wire::Text,
 };
@@ -48,29 +47,27 @@ pub(super) async fn refresh(
         super::own(&context)?;
     }
     let ttl_min = minutes(body.ttl_minutes, body.ttl_seconds)?;
-    let shown =
-        RefreshToken::read(&context.shared.secrets, id, body.refresh_token.as_str()).ok_or_else(unknown)?;
-    let session = enter(&mut context, id).await?;
-    if shown.since != session.since {
+    let shown = RefreshToken::read(&context.shared.secrets, id, body.refresh_token.as_str());
+    let (environment, shown) = shown.ok_or_else(unknown)?;
+    let session = enter(&mut context, environment, id).await?;
+    let given = context.entry(session.since)?.map(|(_, record)| record.id);
+    if given != Some(shown.given) {
         return Err(unknown().because("the session is another agent's by now"));
     }
-    let next = RefreshToken::draw(&mut context, id, &session)?;
+    let next = RefreshToken::draw(&mut context, id, shown.given)?;
     let before = in_force(&mut context, id, &session, &shown, &next).await?;
     let record =
         SessionRefresh { agent: session.agent, on_behalf_of: context.on_behalf_of()?, session: id, ttl_min };
-    let logged = context.record(Body::SessionRefresh(record)).await?;
-    let session = state(&context, id)?;
-    if let Some(before) = before {
-        let environment = context.caller()?.environment;
-        let kept = next.kept(&context.shared.secrets, TenantId(session.tenant).to_string(), environment);
-        if !replace(&context, id, Some(&before), &kept, session.expires_at).await? {
+    let place = context.new_id()?;
+    let logged = context.record_as(place, Body::SessionRefresh(record)).await?;
+    if let Some((mut notes, bytes)) = before {
+        let hash = next.hash(&context.shared.secrets);
+        (notes.refresh, notes.refreshed) = (Some(hash), Some(place.to_string()));
+        if !context.keep_still(id.0, &bytes, &notes).await? {
             // Somebody else was faster with the same token. Unless it was this same call, on another node.
             in_force(&mut context, id, &session, &shown, &next).await?;
         }
     }
-    let mut notes: SessionNotes = context.kept(id.0)?.unwrap_or_default();
-    notes.refreshed_ms = Some(logged.log_ms);
-    context.keep(id.0, &notes).await?;
     let view = session_view(&context, id)?.ok_or_else(unknown)?.logged(&logged.receipt);
     let tokens = tokens(&mut context, id, next)?;
     Ok(Reply::new(SessionTokens { session: view.clone(), view, tokens: Some(tokens) }).at(logged.index))
@@ -83,39 +80,39 @@ fn unknown() -> ApiError {
         .fix("open a new session")
 }
 
-fn state(context: &Context, id: SessionId) -> Result<Session, ApiError> {
-    context.view(|view| ledger_state::session(view, id))?.ok_or_else(unknown)
-}
-
-/// The refresh token in force, as this node has it; a node that has none may be behind.
-async fn latest(context: &Context, id: SessionId) -> Result<(Kept, Vec<u8>), ApiError> {
-    if let Some(kept) = kept(context, id)? {
-        return Ok(kept);
-    }
-    catch_up(context).await?;
-    kept(context, id)?.ok_or_else(unknown)
-}
-
 async fn catch_up(context: &Context) -> Result<(), ApiError> {
-    if context.shared.logs.main().reader().is_latest(context.timeout).await {
+    if context.reader.is_latest(context.timeout).await {
         return Ok(());
     }
     Err(ApiError::not_yet("NOT_CONFIRMED", "no leader has confirmed in time that this node is up to date", 1))
 }
 
-/// Goes into the log that the session is in, as the session: the token says who calls.
-async fn enter(context: &mut Context, id: SessionId) -> Result<Session, ApiError> {
-    let (kept, _) = latest(context, id).await?;
-    let tenant = TenantId::parse(&kept.tenant).ok_or_else(|| ApiError::internal("a session of no tenant"))?;
-    if context.caller.as_ref().is_some_and(|caller| !caller.is_admin() && caller.tenant != tenant.0) {
-        return Err(ApiError::missing("session", "session_id"));
-    }
-    context.log = context.shared.logs.named(kept.environment.log_name())?;
+/// The session with those whose end would end it.
+fn state(context: &Context, id: SessionId) -> Result<Option<(Session, Agent, Tenant)>, ApiError> {
+    context.view(|view| {
+        let session = ledger_state::session(view, id)?;
+        let agent = ledger_state::agent(view, session.agent)?;
+        let tenant = ledger_state::tenant(view, session.tenant)?;
+        Some((session, agent, tenant))
+    })
+}
+
+/// Goes into the log that the session is in, as the session: the token says who calls. A node that does not know the session may be
+/// behind.
+async fn enter(context: &mut Context, environment: Environment, id: SessionId) -> Result<Session, ApiError> {
+    context.log = context.shared.logs.named(environment.log_name())?;
     context.reader = context.log.reader();
-    let session = state(context, id)?;
+    if state(context, id)?.is_none() {
+        catch_up(context).await?;
+    }
+    let (session, agent, tenant) = state(context, id)?.ok_or_else(unknown)?;
+    let log_ms = context.view(|view| ledger_state::status(view).log_ms)?;
+    if !session.is_live(&agent, &tenant, log_ms.max(context.now_ms)) {
+        return Err(unknown());
+    }
     context.caller = Some(Caller {
-        tenant: tenant.0,
-        environment: kept.environment,
+        tenant: session.tenant,
+        environment,
         principal: Principal::Session { session: id, agent: session.agent, denies: Vec::new(), digest: None },
         name: format!("session:{}", id.0),
         scopes: Vec::new(),
@@ -123,21 +120,22 @@ async fn enter(context: &mut Context, id: SessionId) -> Result<Session, ApiError
     Ok(session)
 }
 
-/// The bytes under which the shown token is in force; none if this very call, which is repeated under an idempotency key, has replaced
-/// it already. One that was in force before ends the session.
+/// What is kept of the session while the shown token is in force; nothing if this very call, which is repeated under an idempotency key,
+/// has replaced the token already. One that was in force before ends the session.
 async fn in_force(
     context: &mut Context,
     id: SessionId,
     session: &Session,
     shown: &RefreshToken,
     next: &RefreshToken,
-) -> Result<Option<Vec<u8>>, ApiError> {
+) -> Result<Option<(SessionNotes, Vec<u8>)>, ApiError> {
     for is_latest in [false, true] {
-        let (kept, bytes) = latest(context, id).await?;
-        if shown.is(&context.shared.secrets, &kept) {
-            return Ok(Some(bytes));
+        let kept: Option<(SessionNotes, Vec<u8>)> = context.kept_bytes(id.0)?;
+        let hash = kept.as_ref().and_then(|(notes, _)| notes.refresh);
+        if hash.is_some_and(|hash| shown.is(&context.shared.secrets, &hash)) {
+            return Ok(kept);
         }
-        if next.is(&context.shared.secrets, &kept) {
+        if hash.is_some_and(|hash| next.is(&context.shared.secrets, &hash)) {
             return Ok(None);
         }
         if !is_latest {
@@ -152,7 +150,10 @@ async fn in_force(
         reason: Some(REUSED.into()),
         session: id,
     };
-    let logged = context.record(Body::SessionClose(record)).await?;
-    ended(context, id, logged.log_ms, Some(REUSED.into())).await?;
+    let place = context.new_id()?;
+    let mut notes: SessionNotes = context.kept(id.0)?.unwrap_or_default();
+    (notes.terminated, notes.reason) = (Some(place.to_string()), Some(REUSED.into()));
+    notes.refresh = None;
+    context.record_noted(place, Body::SessionClose(record), id.0, &notes).await?;
     Err(unknown().because("the refresh token was used before: the session has ended"))
 }

@@ -2,29 +2,29 @@
 //!
 //! An access token follows from the session and the log's token key; nothing of it is stored. A refresh token is 32 bytes and a MAC over
 //! them under a key that follows from the operator's, so a made-up one costs a hash and nothing else. The nodes keep a keyed hash of the
-//! one that is in force; every other one with a good MAC was in force before.
+//! one that is in force with what else they keep of the session; every other one with a good MAC was in force before.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ledger_format::record::SessionId;
+use ledger_format::record::{SessionId, Ulid};
 use ledger_log::TokenFault;
-use ledger_state::Session;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::view::SessionView;
 use crate::{
     ApiError,
-    account::{Changes, Environment, Secrets, session::fault},
+    account::{Environment, Secrets, session::fault},
     endpoint::Context,
     wire::time_text,
 };
 
-/// How a refresh token begins.
-const START: &str = "maip_refresh_";
+/// How a refresh token goes on behind the prefix of its environment's credentials.
+const START: &str = "refresh_";
 const HASH_CONTEXT: &str = "maip-ledger 2026-11 hash of a refresh token";
 const MAC_CONTEXT: &str = "maip-ledger 2026-11 MAC of a refresh token";
-/// Before the MAC: where the session's agent got it, and what was drawn.
-const DRAWN_BYTES: usize = 8 + 24;
+/// Before the MAC: the record that gave the session to its agent, and what was drawn.
+const GIVEN_BYTES: usize = 16;
+const DRAWN_BYTES: usize = 16;
 
 /// A session with its tokens.
 #[derive(Serialize, ToSchema)]
@@ -52,83 +52,47 @@ pub(super) struct Tokens {
     refresh_token: String,
 }
 
-/// A session's refresh token that is in force, as the nodes keep it.
-#[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Kept {
-    pub(super) tenant: String,
-    pub(super) environment: Environment,
-    hash: [u8; 32],
-}
-
 /// A refresh token.
 pub(super) struct RefreshToken {
     text: String,
-    /// Index since when the session was its agent's that got it.
-    pub(super) since: u64,
+    /// The record that gave the session to the agent that got it: a hand-off is followed by other tokens.
+    pub(super) given: Ulid,
 }
 
 impl RefreshToken {
     /// A new one.
-    pub(super) fn draw(context: &mut Context, session: SessionId, state: &Session) -> Result<Self, ApiError> {
+    pub(super) fn draw(context: &mut Context, session: SessionId, given: Ulid) -> Result<Self, ApiError> {
         let random = context.draw("refresh token")?;
-        let mut bytes = state.since.to_be_bytes().to_vec();
-        bytes.extend_from_slice(&random[..DRAWN_BYTES - 8]);
-        bytes.extend_from_slice(&mac(&context.shared.secrets, session, &bytes));
-        Ok(Self { text: format!("{START}{}", URL_SAFE_NO_PAD.encode(bytes)), since: state.since })
+        let drawn = [&given.to_bytes()[..], &random[..DRAWN_BYTES]].concat();
+        let mac = context.shared.secrets.keyed(MAC_CONTEXT, &authenticated(session, &drawn));
+        let prefix = context.caller()?.environment.key_prefix();
+        let text = format!("{prefix}{START}{}", URL_SAFE_NO_PAD.encode([drawn, mac.into()].concat()));
+        Ok(Self { text, given })
     }
 
-    /// Reads one that was made for this session.
-    pub(super) fn read(secrets: &Secrets, session: SessionId, text: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(START)?).ok()?;
-        let (drawn, mac) = bytes.split_at_checked(DRAWN_BYTES)?;
-        let mac: [u8; 32] = mac.try_into().ok()?;
-        let good = secrets.matches(MAC_CONTEXT, &authenticated(session, drawn), &mac);
-        let since = u64::from_be_bytes(drawn.first_chunk().copied()?);
-        good.then(|| Self { text: text.to_owned(), since })
-    }
-
-    pub(super) fn is(&self, secrets: &Secrets, kept: &Kept) -> bool {
-        secrets.matches(HASH_CONTEXT, self.text.as_bytes(), &kept.hash)
+    /// Reads one that was made for this session, and of which environment it says it is.
+    pub(super) fn read(secrets: &Secrets, session: SessionId, text: &str) -> Option<(Environment, Self)> {
+        let (environment, rest) = Environment::of_key(text)?;
+        let bytes = URL_SAFE_NO_PAD.decode(rest.strip_prefix(START)?).ok()?;
+        let (drawn, mac) = bytes.split_at_checked(GIVEN_BYTES + DRAWN_BYTES)?;
+        let good = secrets.matches(MAC_CONTEXT, &authenticated(session, drawn), &mac.try_into().ok()?);
+        let given = Ulid::from_bytes(*drawn.first_chunk()?);
+        good.then(|| (environment, Self { text: text.to_owned(), given }))
     }
 
     /// How it is kept.
-    pub(super) fn kept(&self, secrets: &Secrets, tenant: String, environment: Environment) -> Kept {
-        Kept { tenant, environment, hash: secrets.keyed(HASH_CONTEXT, self.text.as_bytes()) }
+    pub(super) fn hash(&self, secrets: &Secrets) -> [u8; 32] {
+        secrets.keyed(HASH_CONTEXT, self.text.as_bytes())
+    }
+
+    /// Whether it is the one that is kept so.
+    pub(super) fn is(&self, secrets: &Secrets, hash: &[u8; 32]) -> bool {
+        secrets.matches(HASH_CONTEXT, self.text.as_bytes(), hash)
     }
 }
 
 fn authenticated(session: SessionId, drawn: &[u8]) -> Vec<u8> {
     [&session.0.to_bytes(), drawn].concat()
-}
-
-fn mac(secrets: &Secrets, session: SessionId, drawn: &[u8]) -> [u8; 32] {
-    secrets.keyed(MAC_CONTEXT, &authenticated(session, drawn))
-}
-
-/// Where a session's refresh token is kept.
-pub(super) fn place(session: SessionId) -> String {
-    format!("session-refresh/{}", session.0)
-}
-
-/// The refresh token in force, with its bytes for [`Changes::still`].
-pub(super) fn kept(context: &Context, session: SessionId) -> Result<Option<(Kept, Vec<u8>)>, ApiError> {
-    context.shared.store.get(&place(session))
-}
-
-/// Keeps another refresh token than the one that was read, until the session ends at the latest: whether it was still that one.
-pub(super) async fn replace(
-    context: &Context,
-    session: SessionId,
-    before: Option<&[u8]>,
-    next: &Kept,
-    expires_at: u64,
-) -> Result<bool, ApiError> {
-    let place = place(session);
-    let changes = match before {
-        Some(bytes) => Changes::default().still(&place, bytes),
-        None => Changes::default().absent(&place),
-    };
-    context.shared.store.change(changes.put(&place, next, Some(expires_at))?).await
 }
 
 /// The tokens of an answer: an access token that is made now, and the refresh token.

@@ -1,7 +1,7 @@
 //! A session as callers see it: every key style that a published client reads.
 
 use ledger_format::{
-    record::{Body, SessionId, TenantId},
+    record::{Body, SessionId, TenantId, Ulid},
     token::Thumbprint,
 };
 use ledger_state::{Agent, AgentStatus, Session, SessionStanding, Tenant};
@@ -25,7 +25,7 @@ pub(crate) enum SessionStatusWord {
     HandedOff,
 }
 
-/// What a caller said of a session that the log does not hold, and when this API changed it: kept in the nodes' private state.
+/// What a caller said of a session that the log does not hold, and which records of this API changed it: kept in the nodes' private state.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct SessionNotes {
     #[serde(default)]
@@ -33,10 +33,15 @@ pub(super) struct SessionNotes {
     /// The scope object of the older SDKs, as it was sent.
     #[serde(default)]
     pub(super) scope: Option<serde_json::Value>,
+    /// Keyed hash of the refresh token in force.
     #[serde(default)]
-    pub(super) refreshed_ms: Option<u64>,
+    pub(super) refresh: Option<[u8; 32]>,
+    /// The record of the last refresh.
     #[serde(default)]
-    pub(super) terminated_ms: Option<u64>,
+    pub(super) refreshed: Option<String>,
+    /// The record of its end.
+    #[serde(default)]
+    pub(super) terminated: Option<String>,
     /// Why it was ended.
     #[serde(default)]
     pub(super) reason: Option<String>,
@@ -137,7 +142,7 @@ pub(crate) fn session_view(context: &Context, id: SessionId) -> Result<Option<Se
     let ended = ended(context, status, &session, &agent, &tenant, &notes)?;
     let handed = handed_off(context, &session)?;
     let created = context.log_time(session.opened)?;
-    let refreshed = notes.refreshed_ms.map(time_text);
+    let refreshed = record_time(context, &session, notes.refreshed.as_deref())?;
     let changes = [ended.clone(), refreshed.clone(), handed.as_ref().map(|(_, at)| at.clone())];
     // RFC 3339 in UTC with as many digits each: the latest is the largest.
     let updated = changes.into_iter().flatten().max().unwrap_or_else(|| created.clone());
@@ -199,7 +204,7 @@ fn ended(
         _ => return Ok(None),
     }
     if matches!(session.standing, SessionStanding::Closed | SessionStanding::Aborted) {
-        return Ok(notes.terminated_ms.map(time_text));
+        return record_time(context, session, notes.terminated.as_deref());
     }
     match agent.status {
         AgentStatus::Suspended { at, .. } | AgentStatus::Revoked { at, .. } => Ok(Some(time_text(at))),
@@ -212,6 +217,13 @@ fn ended(
             Ok(Some(context.log_time(index)?))
         }
     }
+}
+
+/// The log's time of a record of the session's tenant.
+fn record_time(context: &Context, session: &Session, id: Option<&str>) -> Result<Option<String>, ApiError> {
+    let Some(id) = id.and_then(Ulid::parse) else { return Ok(None) };
+    let index = context.reader.find(session.tenant, id).map_err(ApiError::internal)?;
+    index.map(|index| context.log_time(index)).transpose()
 }
 
 /// Who had it before, and when it was handed on.

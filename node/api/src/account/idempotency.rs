@@ -7,13 +7,18 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use serde::{Deserialize, Serialize};
 
-use super::store::{Changes, Store};
+use super::{
+    Secrets,
+    store::{Changes, Store},
+};
 use crate::ApiError;
 
 /// How long a key is remembered.
 const REMEMBERED_MS: u64 = 24 * 3_600_000;
 /// Largest answer that is kept; a larger one is made again from the same seed.
 const ANSWER_BYTES_MAX: usize = 32 * 1024;
+/// What answers are masked for.
+const ANSWERS: &str = "maip-ledger 2026-11 answers that are kept under an idempotency key";
 /// Longest key.
 pub(crate) const KEY_CHARS_MAX: usize = 255;
 
@@ -53,6 +58,7 @@ fn place(owner: &str, key: &str) -> String {
 /// 409 when the key was used for another request, 400 for a key that is too long.
 pub(crate) async fn claim(
     store: &Store,
+    secrets: &Secrets,
     owner: &str,
     key: &str,
     request: &str,
@@ -87,7 +93,8 @@ pub(crate) async fn claim(
             .fix("use a new key for a new request"));
     }
     let answer = kept.answer.and_then(|answer| {
-        Some((answer.status, answer.log_index, STANDARD_NO_PAD.decode(answer.body).ok()?))
+        let masked = STANDARD_NO_PAD.decode(answer.body).ok()?;
+        Some((answer.status, answer.log_index, secrets.masked(ANSWERS, &kept.seed, &masked)))
     });
     Ok(Claim { place, bytes, seed: kept.seed, at_ms: kept.at_ms, answer })
 }
@@ -95,6 +102,7 @@ pub(crate) async fn claim(
 /// Keeps the answer of a claimed call. That it could not be kept changes nothing: a repetition makes it again.
 pub(crate) async fn finish(
     store: &Store,
+    secrets: &Secrets,
     claim: &Claim,
     request: &str,
     status: u16,
@@ -104,7 +112,9 @@ pub(crate) async fn finish(
     if body.len() > ANSWER_BYTES_MAX {
         return;
     }
-    let answer = Some(KeptAnswer { status, log_index, body: STANDARD_NO_PAD.encode(body) });
+    // An answer may hold what is shown once. A claim is finished once, so nothing else is masked with its seed.
+    let body = STANDARD_NO_PAD.encode(secrets.masked(ANSWERS, &claim.seed, body));
+    let answer = Some(KeptAnswer { status, log_index, body });
     let kept = Kept { request: request.to_owned(), seed: claim.seed, at_ms: claim.at_ms, answer };
     let expires = Some(claim.at_ms + REMEMBERED_MS);
     let changes = Changes::default().still(&claim.place, &claim.bytes).put(&claim.place, &kept, expires);

@@ -180,7 +180,7 @@ impl Call<'_> {
         }
         let request = request.finalize().to_hex().to_string();
         let store = self.shared.store.clone();
-        let claimed = claim(&store, &owner, &key, &request, self.now_ms).await?;
+        let claimed = claim(&store, &self.shared.secrets, &owner, &key, &request, self.now_ms).await?;
         if let Some((status, log_index, body)) = claimed.answer {
             return Ok(replayed(status, log_index, body));
         }
@@ -189,7 +189,8 @@ impl Call<'_> {
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.map_err(ApiError::internal)?;
         let log_index = parts.headers.get(LOG_INDEX).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        finish(&store, &claimed, &request, parts.status.as_u16(), log_index, &body).await;
+        finish(&store, &self.shared.secrets, &claimed, &request, parts.status.as_u16(), log_index, &body)
+            .await;
         Ok(Response::from_parts(parts, Body::from(body)))
     }
 

@@ -16,6 +16,7 @@ mod observability;
 mod platform;
 mod policies;
 mod receipts;
+mod secrets;
 mod sessions;
 mod tools;
 mod trust;

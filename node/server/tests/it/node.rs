@@ -6,6 +6,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -20,6 +21,8 @@ pub(crate) struct Node {
     pub(crate) peer: SocketAddr,
     pub(crate) http: SocketAddr,
     process: Option<Child>,
+    /// What it has said so far.
+    said: Arc<Mutex<String>>,
 }
 
 /// The program under test.
@@ -63,7 +66,7 @@ impl Node {
         ]
         .concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let node = Self { dir, client, peer, http, process: None };
+        let node = Self { dir, client, peer, http, process: None, said: Arc::default() };
         let config = fs::read_to_string(node.config()).unwrap();
         fs::write(node.config(), format!("{config}\n{extra}")).unwrap();
         node
@@ -74,10 +77,12 @@ impl Node {
         let mut child = program().arg("--config").arg(self.config()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         // Kept drained, so that the node never waits for a reader of its log; shown when the test fails.
+        let said = Arc::clone(&self.said);
         std::thread::spawn(move || {
             let mut line = String::new();
             while lines.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
                 eprint!("{line}");
+                said.lock().unwrap().push_str(&line);
                 line.clear();
             }
         });
@@ -95,6 +100,12 @@ impl Node {
             assert!(start.elapsed() < PATIENCE, "waited too long for {what}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Its log so far.
+    #[allow(dead_code, reason = "the tests of the API read it")]
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     /// Asks the node to stop and returns its exit code.

@@ -9,6 +9,7 @@ mod compliance;
 mod data;
 mod delegations;
 mod docs;
+mod isolation;
 #[path = "../it/node.rs"]
 #[allow(dead_code, reason = "shared with the other tests of this crate, which use the rest")]
 mod node;

@@ -1,4 +1,4 @@
-//! One plain HTTP GET on loopback: enough for health, metrics and checkpoints, and no dependency.
+//! Plain HTTP on loopback: enough for health, metrics, checkpoints and the API, and no dependency.
 
 use std::{
     io::{Read as _, Write as _},
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 /// Largest answer that is read: a metrics page or a checkpoint fits many times over.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
 
-/// An answer to a GET.
+/// An answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// HTTP status code.
@@ -29,6 +29,17 @@ impl Answer {
 
 /// Asks `http://host:port/path` and waits at most `limit` for each step.
 pub fn get(url: &str, limit: Duration) -> Result<Answer> {
+    send("GET", url, &[], b"", limit)
+}
+
+/// As [`get`], with a method, header fields and a body.
+pub fn send(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    limit: Duration,
+) -> Result<Answer> {
     let Some((host, path)) =
         url.strip_prefix("http://").map(|rest| rest.split_once('/').unwrap_or((rest, "")))
     else {
@@ -40,7 +51,15 @@ pub fn get(url: &str, limit: Duration) -> Result<Answer> {
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
     // HTTP/1.0, so that the answer ends with the connection and is never chunked.
-    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    let mut head = format!("{method} /{path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    if !body.is_empty() {
+        head += &format!("Content-Length: {}\r\n", body.len());
+    }
+    stream.write_all(format!("{head}\r\n").as_bytes())?;
+    stream.write_all(body)?;
     let mut bytes = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes).with_context(|| format!("{url}: no answer"))?;
     parse(&bytes).with_context(|| format!("{url}: not an HTTP answer"))

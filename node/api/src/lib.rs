@@ -32,6 +32,7 @@ pub mod trace;
 mod transparency;
 mod wire;
 
+pub use account::ClientUris;
 pub use error::{ApiError, Quota, blocking};
 pub use health::{LogHealth, is_ready, named_health};
 pub use logs::{Logs, is_log_name};

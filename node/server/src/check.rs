@@ -45,7 +45,10 @@ pub fn findings(config: &Config) -> Vec<(String, anyhow::Result<()>)> {
     let mut findings = vec![
         ("data_dir".to_owned(), writable(&config.data_dir)),
         ("admin_key_file".to_owned(), AdminKey::load(&config.admin_key_file).map(|_| ()).map_err(Into::into)),
-        ("tls".to_owned(), ServerTls::clients(&config.tls).map(|_| ()).map_err(Into::into)),
+        (
+            "tls".to_owned(),
+            ServerTls::clients(&config.tls, config.api.client_ca.as_deref()).map(|_| ()).map_err(Into::into),
+        ),
         ("peer_tls".to_owned(), ServerTls::peers(&config.peer_tls).map(|_| ()).map_err(Into::into)),
         ("outbound".to_owned(), HttpWitnesses::new(&config.outbound).map(|_| ())),
         ("peer_tls name and authority".to_owned(), named_by_authority(config)),

@@ -8,6 +8,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
+use ledger_api::ClientUris;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -18,7 +19,12 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use crate::{config::Limits, counters::Counters, idle::IdleIo, tls::ServerTls};
+use crate::{
+    config::Limits,
+    counters::Counters,
+    idle::IdleIo,
+    tls::{self, ServerTls},
+};
 
 /// Pause after the system refused to accept (no more files): the loop must not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -114,7 +120,7 @@ impl Shared {
         stream.set_nodelay(true)?;
         let stream = IdleIo::new(stream, Duration::from_millis(self.limits.idle_ms));
         let Some(tls) = &self.tls else {
-            return self.serve(self.builder().http1_only(), stream, stop).await;
+            return self.serve(self.builder().http1_only(), stream, None, stop).await;
         };
         let acceptor = TlsAcceptor::from(tls.current());
         let handshake = timeout(Duration::from_millis(self.limits.handshake_ms), acceptor.accept(stream));
@@ -134,7 +140,9 @@ impl Shared {
             Some(b"h2") => self.builder().http2_only(),
             _ => self.builder().http1_only(),
         };
-        self.serve(builder, stream, stop).await
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let uris = certificate.map(|certificate| ClientUris(tls::uris(certificate).into()));
+        self.serve(builder, stream, uris, stop).await
     }
 
     fn builder(&self) -> Builder<TokioExecutor> {
@@ -162,14 +170,18 @@ impl Shared {
         &self,
         builder: Builder<TokioExecutor>,
         io: I,
+        uris: Option<ClientUris>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), BoxError>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let app = self.app.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let app = app.clone();
+            if let Some(uris) = &uris {
+                request.extensions_mut().insert(uris.clone());
+            }
             async move {
                 Ok::<_, Infallible>(
                     app.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}),

@@ -70,7 +70,7 @@ impl Node {
     pub async fn start(config: &Config, sockets: Sockets) -> anyhow::Result<Self> {
         let counters = Arc::new(Counters::default());
         let limits = Arc::new(config.limits.clone());
-        let client_tls = ServerTls::clients(&config.tls)?;
+        let client_tls = ServerTls::clients(&config.tls, config.api.client_ca.as_deref())?;
         let peer_tls = ServerTls::peers(&config.peer_tls)?;
         let admin_key = Arc::new(AdminKey::load(&config.admin_key_file)?);
         let peers = Arc::new(GrpcPeers::new(&config.peer_tls, Arc::clone(&counters))?);

@@ -13,6 +13,7 @@ use rustls::{
     server::WebPkiClientVerifier,
 };
 use thiserror::Error;
+use webpki::EndEntityCert;
 
 use crate::{
     config::{PeerTlsFiles, TlsFiles},
@@ -66,10 +67,10 @@ pub struct ServerTls {
 }
 
 impl ServerTls {
-    /// For clients: they see our certificate and show none.
-    pub fn clients(files: &TlsFiles) -> Result<Arc<Self>, TlsError> {
-        let files = files.clone();
-        Self::new(Box::new(move || client_listener(&files)))
+    /// For clients: they see our certificate, and may show one of the authority in `ca`; without an authority, nobody is asked for one.
+    pub fn clients(files: &TlsFiles, ca: Option<&Path>) -> Result<Arc<Self>, TlsError> {
+        let (files, ca) = (files.clone(), ca.map(Path::to_owned));
+        Self::new(Box::new(move || client_listener(&files, ca.as_deref())))
     }
 
     /// For nodes: whoever shows no certificate of the cluster's authority is turned away in the handshake.
@@ -96,11 +97,21 @@ impl ServerTls {
     }
 }
 
-fn client_listener(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+fn client_listener(files: &TlsFiles, ca: Option<&Path>) -> Result<ServerConfig, TlsError> {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(|error| pair(&files.cert, &error))?
-        .with_no_client_auth();
+        .map_err(|error| pair(&files.cert, &error))?;
+    let builder = match ca {
+        None => builder.with_no_client_auth(),
+        Some(ca) => {
+            let roots = Arc::new(read_roots(ca)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider())
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| TlsError::Certificate { path: ca.to_owned(), problem: error.to_string() })?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
     let config = builder
         .with_single_cert(read_certificates(&files.cert)?, read_key(&files.key)?)
         .map_err(|error| pair(&files.cert, &error))?;
@@ -125,6 +136,12 @@ fn peer_listener(files: &PeerTlsFiles) -> Result<ServerConfig, TlsError> {
 fn with_protocols(mut config: ServerConfig) -> ServerConfig {
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     config
+}
+
+/// The URIs that a certificate names, which was verified in the handshake.
+pub fn uris(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let parsed = EndEntityCert::try_from(certificate);
+    parsed.map(|parsed| parsed.valid_uri_names().map(str::to_owned).collect()).unwrap_or_default()
 }
 
 /// The certificates of a PEM file, at least one.

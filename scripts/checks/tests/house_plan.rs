@@ -46,6 +46,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     // In ledger-state for the errors of the trait through which jmt reads.
     ("anyhow", &["ledger-node", "ledger-client", "ledger-witness", "devnet", "ledger-state"]),
     ("rcgen", &["ledger-node"]),
+    // The names in client certificates.
+    ("rustls-webpki", &["ledger-node"]),
     // The guides under /docs.
     ("pulldown-cmark", &["ledger-api"]),
     ("protox", &["ledger-proto"]),

@@ -7,7 +7,11 @@ use ledger_format::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{KeyState, find_key, session};
+use super::{
+    KeyState,
+    certificate::{self, ClientUris},
+    find_key, session,
+};
 use crate::{ApiError, maip::Shared};
 
 /// Header of the credential that most clients send.
@@ -52,6 +56,17 @@ impl Environment {
         }
     }
 
+    /// The environment that `X-Environment` names.
+    pub(crate) fn of_header(headers: &HeaderMap) -> Result<Self, ApiError> {
+        match headers.get("x-environment").map(|value| value.to_str().unwrap_or("")) {
+            None | Some("production") => Ok(Environment::Production),
+            Some("sandbox") => Ok(Environment::Sandbox),
+            Some(_) => Err(ApiError::malformed("no such environment")
+                .field("X-Environment")
+                .fix("write production or sandbox")),
+        }
+    }
+
     pub(crate) fn word(self) -> &'static str {
         match self {
             Environment::Production => "production",
@@ -80,6 +95,13 @@ pub(crate) enum Principal {
         denies: Vec<Scope>,
         /// Of a token that is bound to a key: the digest of the body that the agent has signed.
         digest: Option<String>,
+    },
+    /// A client certificate, of a tenant or of an agent of it.
+    Certificate {
+        /// The agent, which speaks for itself alone.
+        agent: Option<AgentId>,
+        /// What the agent must not do.
+        denies: Vec<Scope>,
     },
 }
 
@@ -113,13 +135,14 @@ impl Caller {
     pub(crate) fn agent(&self) -> Option<AgentId> {
         match &self.principal {
             Principal::Session { agent, .. } => Some(*agent),
+            Principal::Certificate { agent, .. } => *agent,
             _ => None,
         }
     }
 
     fn denies(&self) -> &[Scope] {
         match &self.principal {
-            Principal::Session { denies, .. } => denies,
+            Principal::Session { denies, .. } | Principal::Certificate { denies, .. } => denies,
             _ => &[],
         }
     }
@@ -141,9 +164,9 @@ impl Caller {
     pub(crate) fn may_act_as(&self, named: AgentId) -> Result<(), ApiError> {
         match self.agent() {
             Some(own) if own != named => {
-                Err(ApiError::forbidden(format!("a session of {own} does not act as {named}"))
+                Err(ApiError::forbidden(format!("agent {own} does not act as {named}"))
                     .field("agent_id")
-                    .fix("name the session's own agent, or use an API key of the tenant"))
+                    .fix("name the agent that calls, or use an API key of the tenant"))
             }
             _ => Ok(()),
         }
@@ -157,9 +180,9 @@ impl Caller {
         match body.agent() {
             Some(named) => self.may_act_as(named),
             None if matches!(body, Body::DelegationOffer(_)) => {
-                Err(ApiError::forbidden("a session grants what its agent has, not what the tenant has")
+                Err(ApiError::forbidden("an agent grants what it has, not what the tenant has")
                     .field("from_agent_id")
-                    .fix("name the session's own agent, or use an API key of the tenant"))
+                    .fix("name the agent that calls, or use an API key of the tenant"))
             }
             None => Ok(()),
         }
@@ -201,26 +224,26 @@ pub(crate) async fn authenticate(
     now_ms: u64,
 ) -> Result<Option<Caller>, ApiError> {
     let headers = &request.headers;
-    let Some(text) = credential(headers)? else { return Ok(None) };
+    let text = credential(headers)?;
+    let uris = request.extensions.get::<ClientUris>();
+    let certified = uris.map(|uris| certificate::caller(shared, headers, uris));
     let named = headers.get(TENANT).map(|value| value.to_str().ok().and_then(TenantId::parse_any));
     if let Some(None) = named {
         return Err(ApiError::malformed("X-Tenant-ID is not the id of a tenant").field("X-Tenant-ID"));
     }
     let named = named.flatten().map(|tenant| tenant.0);
-    if (shared.is_admin_key)(&text) {
-        return Ok(Some(Caller {
-            tenant: named.unwrap_or(Ulid::NIL),
-            environment: Environment::Production,
-            principal: Principal::Admin,
-            name: "admin-key".into(),
-            scopes: Scope::parse("*:*").into_iter().collect(),
-        }));
-    }
-    let caller = if session::is_token(&text) {
-        session::caller(shared, request, &text).await?
-    } else {
-        api_key(shared, &text, now_ms)?
+    let caller = match (text, &certified) {
+        (Some(text), _) if (shared.is_admin_key)(&text) => return Ok(Some(admin(named))),
+        (Some(text), _) if session::is_token(&text) => session::caller(shared, request, &text).await?,
+        (Some(text), _) => api_key(shared, &text, now_ms)?,
+        (None, Some(certified)) => certified.clone()?,
+        (None, None) => return Ok(None),
     };
+    if certified.is_some_and(|certified| certified.is_ok_and(|other| other.tenant != caller.tenant)) {
+        return Err(ApiError::forbidden("the client certificate is another tenant's")
+            .field("authorization")
+            .fix("use a credential of the certificate's tenant"));
+    }
     match named {
         Some(tenant) if tenant != caller.tenant => {
             Err(ApiError::forbidden("the credential is another tenant's")
@@ -243,6 +266,20 @@ pub(crate) fn still_holds(shared: &Shared, headers: &HeaderMap, caller: &Caller,
         Principal::Session { session, agent, .. } => {
             session::is_live(shared, caller.environment, *session, *agent)
         }
+        Principal::Certificate { agent, .. } => {
+            certificate::is_live(shared, caller.environment, caller.tenant, *agent)
+        }
+    }
+}
+
+/// The operator, for a tenant or for nobody.
+fn admin(tenant: Option<Ulid>) -> Caller {
+    Caller {
+        tenant: tenant.unwrap_or(Ulid::NIL),
+        environment: Environment::Production,
+        principal: Principal::Admin,
+        name: "admin-key".into(),
+        scopes: Scope::parse("*:*").into_iter().collect(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Accounts: who calls, with which key, how often. All of it is private state of the main log: replicated, never in a log.
 
 mod caller;
+mod certificate;
 mod idempotency;
 mod keys;
 pub(crate) mod quota;
@@ -11,6 +12,7 @@ mod store;
 mod tenant;
 
 pub(crate) use caller::{Caller, Environment, Principal, authenticate, still_holds};
+pub use certificate::ClientUris;
 pub(crate) use idempotency::{KEY_CHARS_MAX, claim, finish};
 pub(crate) use keys::{
     ApiKey, KEYS_MAX, KeyState, find_key, issue_key, key_state_name, list_prefix, make as make_key,

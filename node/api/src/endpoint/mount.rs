@@ -218,15 +218,7 @@ impl Call<'_> {
 
     /// The credential decides; the operator and the public may say it in a header.
     fn environment(&self, headers: &HeaderMap) -> Result<Environment, ApiError> {
-        let named = match headers.get("x-environment").map(|value| value.to_str().unwrap_or("")) {
-            None | Some("production") => Environment::Production,
-            Some("sandbox") => Environment::Sandbox,
-            Some(_) => {
-                return Err(ApiError::malformed("no such environment")
-                    .field("X-Environment")
-                    .fix("write production or sandbox"));
-            }
-        };
+        let named = Environment::of_header(headers)?;
         Ok(self
             .caller
             .as_ref()

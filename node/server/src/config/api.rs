@@ -1,5 +1,7 @@
 //! The MAIP API over HTTP.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 /// The MAIP API on the client listener, which is TLS, and if asked on the plain one.
@@ -17,6 +19,8 @@ pub struct Api {
     /// Let webhooks and steps of workflows reach addresses that are not of the public internet: a tenant could look around in this
     /// network.
     pub private_targets: bool,
+    /// PEM file of an authority: whoever shows a certificate of it, whose URI is the id of a tenant or of an agent, calls as that one.
+    pub client_ca: Option<PathBuf>,
 }
 
 impl Default for Api {
@@ -27,6 +31,7 @@ impl Default for Api {
             open_registration: false,
             calls_a_minute: ledger_api::CALLS_A_MINUTE,
             private_targets: false,
+            client_ca: None,
         }
     }
 }

@@ -256,6 +256,7 @@ impl Config {
     fn resolve(&mut self, base: &Path) {
         let join = |path: &mut PathBuf| *path = base.join(&path);
         join(&mut self.data_dir);
+        self.api.client_ca.iter_mut().for_each(join);
         join(&mut self.admin_key_file);
         join(&mut self.tls.cert);
         join(&mut self.tls.key);

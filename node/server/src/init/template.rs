@@ -135,6 +135,7 @@ fn defaults() -> String {
 #open_registration = {}
 #calls_a_minute = {}
 #private_targets = {}
+#client_ca = "tls/tenants.pem"   # none
 #[limits]
 #connections = {}
 #streams_per_connection = {}

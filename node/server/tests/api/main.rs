@@ -3,6 +3,7 @@
 mod accounts;
 mod agents;
 mod billing;
+mod certificates;
 mod claims;
 mod client;
 mod compliance;

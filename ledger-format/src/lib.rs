@@ -29,6 +29,7 @@ pub mod cose;
 pub mod cosignature;
 pub mod evidence;
 pub mod generation;
+mod hmac;
 pub mod http_signature;
 pub mod merkle;
 pub mod multiproof;
@@ -51,6 +52,7 @@ pub use checkpoint::{Checkpoint, CheckpointError, ORIGIN_BYTES_MAX};
 pub use cose::{CoseError, CoseProof, CoseReceipt};
 pub use evidence::{Evidence, EvidenceError, EvidenceKind, NotEvidence, PrefixProof, Verdict};
 pub use generation::{GENERATIONS_MAX, SANDBOX_ORIGIN_BYTES_MAX, generation_of, generation_origin};
+pub use hmac::hmac_sha256;
 pub use merkle::{
     Frontier, Hash, HashReader, PROOF_HASHES_MAX, ProofError, empty_root, leaf_hash, node_hash,
     prove_consistency, prove_inclusion, prove_subtree, tree_root, verify_consistency, verify_inclusion,

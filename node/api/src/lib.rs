@@ -30,6 +30,7 @@ mod router;
 mod status;
 pub mod trace;
 mod transparency;
+mod webhooks;
 mod wire;
 
 pub use account::ClientUris;
@@ -40,3 +41,4 @@ pub use maip::{CALLS_A_MINUTE, MaipOptions, maip, openapi};
 pub use outbound::{Outbound, OutboundAnswer, OutboundCall, OutboundFault, SharedOutbound};
 pub use router::{Options, router};
 pub use status::{staple, subject};
+pub use webhooks::deliver_webhooks;

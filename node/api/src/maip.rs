@@ -9,6 +9,7 @@ use crate::{
     endpoint::{Routes, document, mount},
     events::{Streams, Timings},
     groups, plain,
+    webhooks::Targets,
 };
 use axum::Router;
 use tokio::sync::watch;
@@ -46,6 +47,7 @@ pub(crate) struct Parts {
     pub(crate) outbound: SharedOutbound,
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) streams: Streams,
+    pub(crate) targets: Targets,
     pub(crate) timings: Timings,
     /// The OpenAPI document, as JSON.
     pub(crate) document: String,
@@ -69,6 +71,7 @@ pub fn maip(logs: Logs, options: MaipOptions) -> Router {
         outbound: options.outbound,
         stopping: options.stopping,
         streams: Streams::default(),
+        targets: Targets::default(),
         timings: Timings::default(),
         document: openapi(),
     });

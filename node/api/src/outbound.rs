@@ -7,6 +7,12 @@ use futures::future::BoxFuture;
 
 /// How the API reaches other hosts. The node brings it, with its proxy, its authorities and its rule which addresses may be reached.
 pub trait Outbound: Send + Sync {
+    /// Whether a URL may be called at all, as far as it shows without asking anybody.
+    ///
+    /// # Errors
+    /// [`OutboundFault::Forbidden`].
+    fn check(&self, url: &str) -> Result<(), OutboundFault>;
+
     /// Sends one request and reads the whole answer, no more than [`OutboundCall::answer_bytes_max`] of it. Follows no redirects.
     fn send(&self, call: OutboundCall) -> BoxFuture<'static, Result<OutboundAnswer, OutboundFault>>;
 }

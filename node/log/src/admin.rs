@@ -105,6 +105,12 @@ impl HostedLog {
         }
     }
 
+    /// Whether this node leads the log, as far as it knows: another may have taken over a moment ago.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.core.is_leader()
+    }
+
     /// Whether this node can serve writes now, directly or through a leader, and reads.
     ///
     /// # Errors

@@ -63,6 +63,7 @@ pub struct Node {
     client_listeners: Vec<JoinHandle<()>>,
     peer_listener: JoinHandle<()>,
     sandboxes: Vec<JoinHandle<()>>,
+    webhooks: Option<JoinHandle<()>>,
 }
 
 impl Node {
@@ -95,6 +96,7 @@ impl Node {
             node_id: config.node_id,
             stop: clients_stopping.clone(),
         };
+        let webhooks = maip.as_ref().map(|maip| ledger_api::deliver_webhooks(&logs, maip));
         let plain_maip = maip.clone().filter(|_| config.api.plain);
         let public = ledger_api::router(
             logs.clone(),
@@ -136,6 +138,7 @@ impl Node {
             client_listeners,
             peer_listener,
             sandboxes,
+            webhooks,
         })
     }
 
@@ -164,6 +167,11 @@ impl Node {
             if let Err(error) = sandbox.await {
                 tracing::error!(%error, "a sandbox failed");
             }
+        }
+        if let Some(webhooks) = self.webhooks
+            && let Err(error) = webhooks.await
+        {
+            tracing::error!(%error, "the deliveries of webhooks failed");
         }
         // Requests that are still open go on at the new leader; nobody waits for an election.
         for log in self.logs.iter() {

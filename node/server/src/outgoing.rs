@@ -50,6 +50,10 @@ impl HttpOutgoing {
 }
 
 impl Outgoing for HttpOutgoing {
+    fn check(&self, url: &str) -> Result<(), OutboundFault> {
+        self.target(url).map(drop)
+    }
+
     fn send(&self, call: OutboundCall) -> BoxFuture<'static, Result<OutboundAnswer, OutboundFault>> {
         let url = match self.target(&call.url) {
             Ok(url) => url,
@@ -177,6 +181,10 @@ mod tests {
             "http://localhost:1/",
             "nonsense",
         ] {
+            assert!(
+                matches!(outgoing.check(url), Err(OutboundFault::Forbidden(_))) || url.contains("localhost"),
+                "{url}"
+            );
             let call = OutboundCall {
                 method: "POST",
                 url: url.into(),

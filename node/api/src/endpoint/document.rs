@@ -171,6 +171,7 @@ const PATH_IDS: &[(&str, &str, &str)] = &[
     ("orchestration_id", record::OrchestrationId::WHAT, record::OrchestrationId::PREFIX),
     ("policy_id", record::PolicyId::WHAT, record::PolicyId::PREFIX),
     ("tool_id", record::ToolId::WHAT, record::ToolId::PREFIX),
+    ("webhook_id", "webhook", "maip-hook:"),
 ];
 
 fn parameters(operation: &Operation) -> Vec<Parameter> {

@@ -14,4 +14,4 @@ pub(crate) use event::Event;
 pub(crate) use feed::{Feed, Filter, parse_id};
 pub(crate) use streams::{StreamSlot, Streams};
 pub(crate) use timings::{Timings, percentiles};
-pub(crate) use types::{EMITTED, TYPES, is_pattern, is_reserved, is_word, words};
+pub(crate) use types::{EMITTED, TYPES, USAGE_THRESHOLD, is_pattern, is_reserved, is_word, word_fits, words};

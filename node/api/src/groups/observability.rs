@@ -8,6 +8,8 @@ mod stream;
 use axum::http::Method;
 use serde_json::json;
 
+pub(super) use list::environment;
+
 use crate::endpoint::Routes;
 
 pub(super) fn declare(routes: &mut Routes) {

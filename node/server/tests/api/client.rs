@@ -48,6 +48,11 @@ impl Api {
         Self::of(Node::init(&format!("{EXTRA}{extra}")))
     }
 
+    /// As an operator on the internet starts it: nodes reach public addresses only.
+    pub(crate) fn start_guarded() -> Self {
+        Self::of(Node::init(&EXTRA.replace("private_targets = true", "private_targets = false")))
+    }
+
     /// With a production log and a sandbox.
     pub(crate) fn start_in_both_environments() -> Self {
         let logs = ["--origin", "main=maip.localhost/main", "--origin", "sandbox=maip.localhost/sandbox"];

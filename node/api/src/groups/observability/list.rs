@@ -5,6 +5,7 @@ use utoipa::IntoParams;
 
 use crate::{
     ApiError,
+    account::Environment,
     endpoint::{Context, Paged, QueryInput, Reply},
     events::{Event, Feed, Filter, is_pattern},
     wire::{AgentRef, Text, TimeText},
@@ -38,12 +39,16 @@ impl QueryInput for ListEvents {}
 /// The events of the caller's tenant.
 pub(super) fn feed(context: &Context) -> Result<Feed, ApiError> {
     let caller = context.caller()?;
-    // The admin key speaks for a tenant in either environment.
-    let environment = match context.log.name() {
-        "sandbox" => crate::account::Environment::Sandbox,
-        _ => crate::account::Environment::Production,
-    };
-    Ok(Feed::new(caller.tenant, environment, &context.log))
+    Ok(Feed::new(caller.tenant, environment(context), &context.log))
+}
+
+/// The environment of a call. The admin key speaks for a tenant in either.
+pub(in crate::groups) fn environment(context: &Context) -> Environment {
+    if context.log.name() == Environment::Sandbox.log_name() {
+        Environment::Sandbox
+    } else {
+        Environment::Production
+    }
 }
 
 /// The filter that a query names.

@@ -28,6 +28,7 @@ mod plain;
 mod proofs;
 mod router;
 mod status;
+mod tail;
 pub mod trace;
 mod transparency;
 mod webhooks;

@@ -18,7 +18,7 @@ use crate::{
     endpoint::{Access, Operation, reference},
     health, keys, proofs,
     router::Api,
-    status, transparency,
+    status, tail, transparency,
 };
 
 /// What these endpoints are about.
@@ -35,6 +35,7 @@ const HEALTH: &str = "Health";
 const TEXT: &str = "text/plain";
 const JWKS: &str = "application/jwk-set+json";
 const OCTETS: &str = "application/octet-stream";
+const EVENTS: &str = "text/event-stream";
 
 /// An endpoint without credential.
 pub(crate) struct Plain {
@@ -153,6 +154,14 @@ fn log_endpoints() -> Vec<Plain> {
             .query::<proofs::ConsistencyQuery>()
             .json::<proofs::Consistency>()
             .contradicts(),
+        Plain::new("/v1/log/tail", "tail_log", get(tail::tail))
+            .says(
+                "Published entries as they come",
+                "Server-sent events: `entry` with the index as `id` and the bytes of the leaf in base64, `checkpoint` after the entries that it \
+                 covers. Reconnect with `Last-Event-ID`, at any node. At most 128 at once on a node.",
+            )
+            .query::<tail::TailQuery>()
+            .raw(EVENTS, Some("id: 4711\nevent: entry\ndata: {\"index\": 4711, \"entry\": \"eyJhdCI6…\"}\n\n")),
         Plain::new("/v1/log/status/{subject}", "get_staple", get(status::named))
             .says("Provable state of a subject", staple)
             .query::<proofs::LogQuery>()

@@ -10,6 +10,7 @@ use axum::{
     response::Response,
 };
 
+use tokio::sync::watch;
 use tower::{ServiceExt as _, util::MapRequest};
 
 use crate::{ApiError, Logs, MaipOptions, maip, older, plain};
@@ -22,6 +23,8 @@ pub struct Options {
     pub unpublished: bool,
     /// The node's own metrics in Prometheus text.
     pub node_metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Becomes true when the node stops: what is streamed ends.
+    pub stopping: watch::Receiver<bool>,
     /// Serve the MAIP API.
     pub maip: Option<MaipOptions>,
 }
@@ -31,6 +34,7 @@ pub struct Options {
 pub(crate) struct Api {
     pub(crate) logs: Logs,
     pub(crate) node_metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 /// Every endpoint of this crate, for one listener. The caller adds [`crate::trace::middleware`] around the whole
@@ -44,7 +48,8 @@ pub fn router(logs: Logs, options: Options) -> Router {
         }
     }
     let maip = options.maip.map(|maip| maip::maip(logs.clone(), maip));
-    let router = router.with_state(Api { logs, node_metrics: options.node_metrics });
+    let router =
+        router.with_state(Api { logs, node_metrics: options.node_metrics, stopping: options.stopping });
     let router = router.layer(middleware::map_response(readable_anywhere));
     let router = maip
         .into_iter()

@@ -100,12 +100,24 @@ impl Node {
         let plain_maip = maip.clone().filter(|_| config.api.plain);
         let public = ledger_api::router(
             logs.clone(),
-            Options { unpublished: false, node_metrics: Arc::clone(&node_metrics), maip },
+            Options {
+                unpublished: false,
+                node_metrics: Arc::clone(&node_metrics),
+                stopping: clients_stopping.clone(),
+                maip,
+            },
         );
         let unpublished = config.serve_unpublished;
-        let plain = Options { unpublished, node_metrics: Arc::clone(&node_metrics), maip: plain_maip };
+        let plain = Options {
+            unpublished,
+            node_metrics: Arc::clone(&node_metrics),
+            stopping: clients_stopping.clone(),
+            maip: plain_maip,
+        };
         let plain = ledger_api::router(logs.clone(), plain);
-        let inner = ledger_api::router(logs.clone(), Options { unpublished, node_metrics, maip: None });
+        let stopping = clients_stopping.clone();
+        let inner =
+            ledger_api::router(logs.clone(), Options { unpublished, node_metrics, stopping, maip: None });
         let client_app = guarded(by_protocol(grpc::router(services)?, public), &limits, &counters);
         let http_app = guarded(plain, &limits, &counters);
         // Nodes are not held back by the guard: a refused vote or append would cost the cluster its leader.

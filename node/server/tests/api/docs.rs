@@ -64,6 +64,10 @@ fn every_answer_without_a_credential_is_documented() {
     let document = document(&api.nobody());
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
+            if operation["operationId"] == "tail_log" {
+                // Has no end.
+                continue;
+            }
             let body = operation["requestBody"]["content"]["application/json"]["example"].clone();
             let body = (!body.is_null()).then(|| body.to_string());
             let reply = api.nobody().call(&method.to_uppercase(), &filled(path, operation), body);

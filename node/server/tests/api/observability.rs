@@ -26,10 +26,13 @@ struct Told {
 
 impl Live {
     fn open(api: &Api, key: &str, query: &str, last: Option<&str>) -> Self {
+        Self::at(api, key, &format!("/v1/observability/events/stream{query}"), last)
+    }
+
+    fn at(api: &Api, key: &str, path: &str, last: Option<&str>) -> Self {
         let mut socket = TcpStream::connect(api.node.http).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let last = last.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
-        let path = format!("/v1/observability/events/stream{query}");
         let request = format!("GET {path} HTTP/1.1\r\nhost: node\r\nx-api-key: {key}\r\n{last}\r\n");
         socket.write_all(request.as_bytes()).unwrap();
         let mut live = Self(BufReader::new(socket));
@@ -279,4 +282,45 @@ fn figures_are_counted_from_the_log() {
     get("to=2030-01-01").refused(400, "MALFORMED", "from");
     get("from=2026-01-02&to=2026-01-02").refused(422, "INVALID_INPUT", "to");
     get("from=2026-01-01&to=2026-01-02&granularity=year").refused(400, "MALFORMED", "granularity");
+}
+
+#[test]
+fn the_public_log_is_followed() {
+    let mut api = Api::start();
+    let (index, entry) = {
+        let acme = api.tenant("Acme", "business");
+        let made = acme.live.post("/v1/agents?ack=published", &json!({"display_name": "Bot"})).ok(201);
+        let index = made["log_index"].as_u64().unwrap();
+        let record = acme.live.get(&format!("/v1/records/{index}")).ok(200);
+        (index, record["entry_base64"].clone())
+    };
+    let mut live = Live::at(&api, "", "/v1/log/tail?from=0", None);
+    for place in 0..=index {
+        let told = live.next().unwrap();
+        let id = place.to_string();
+        assert_eq!(
+            (told.event.as_str(), told.id.as_str(), &told.data["index"]),
+            ("entry", id.as_str(), &json!(place))
+        );
+        if place == index {
+            assert_eq!(told.data["entry"], entry);
+        }
+    }
+    // Behind the last one that a client has; a checkpoint covers what was sent.
+    let mut live = Live::at(&api, "", "/v1/log/tail", Some(&index.saturating_sub(1).to_string()));
+    assert_eq!(live.next().unwrap().id, index.to_string());
+    let checkpoint = loop {
+        let told = live.next().unwrap();
+        if told.event == "checkpoint" {
+            break told.data;
+        }
+    };
+    assert!(checkpoint["size"].as_u64().unwrap() > index);
+    let size = checkpoint["size"].to_string();
+    assert_eq!(checkpoint["checkpoint"].as_str().unwrap().lines().nth(1), Some(size.as_str()));
+    api.nobody().get("/v1/log/tail?log=other").refused(404, "NOT_FOUND", "log");
+    api.nobody().get("/v1/log/tail?from=x").refused(400, "MALFORMED", "query");
+    api.nobody().with("last-event-id", "x").get("/v1/log/tail").refused(400, "MALFORMED", "Last-Event-ID");
+    assert_eq!(api.node.stop(), Some(0));
+    while live.next().is_some() {}
 }

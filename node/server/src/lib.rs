@@ -22,6 +22,7 @@ pub mod init;
 pub mod keys;
 pub mod listener;
 pub mod node;
+mod otlp;
 mod outbound;
 mod outgoing;
 pub mod peer;

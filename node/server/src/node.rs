@@ -18,6 +18,7 @@ use crate::{
     guard::{self, Guard},
     keys::{AdminKey, load_log_keys},
     listener::{self, Listener},
+    otlp::{self, Exporter},
     outbound::HttpWitnesses,
     outgoing::HttpOutgoing,
     peer::{self, GrpcPeers},
@@ -64,6 +65,7 @@ pub struct Node {
     peer_listener: JoinHandle<()>,
     sandboxes: Vec<JoinHandle<()>>,
     webhooks: Option<JoinHandle<()>>,
+    exporting: Option<JoinHandle<()>>,
 }
 
 impl Node {
@@ -87,6 +89,9 @@ impl Node {
         let sandboxes =
             sandboxes.into_iter().map(|one| one.follow(logs.clone(), clients_stopping.clone())).collect();
         let node_metrics = metrics_of(&counters);
+        let (exporter, exporting) =
+            Exporter::start(config, &logs, &node_metrics, clients_stopping.clone())?.unzip();
+        let node_metrics = with_exporter(node_metrics, exporter.as_ref());
         let maip =
             config.api.enabled.then(|| maip_options(config, &admin_key, &clients_stopping)).transpose()?;
         let services = Services {
@@ -118,8 +123,9 @@ impl Node {
         let stopping = clients_stopping.clone();
         let inner =
             ledger_api::router(logs.clone(), Options { unpublished, node_metrics, stopping, maip: None });
-        let client_app = guarded(by_protocol(grpc::router(services)?, public), &limits, &counters);
-        let http_app = guarded(plain, &limits, &counters);
+        let client_app =
+            guarded(by_protocol(grpc::router(services)?, public), &limits, &counters, exporter.as_ref());
+        let http_app = guarded(plain, &limits, &counters, exporter.as_ref());
         // Nodes are not held back by the guard: a refused vote or append would cost the cluster its leader.
         let peer_app =
             by_protocol(peer::router(logs.clone()), inner).layer(middleware::from_fn(trace::middleware));
@@ -151,6 +157,7 @@ impl Node {
             peer_listener,
             sandboxes,
             webhooks,
+            exporting,
         })
     }
 
@@ -193,6 +200,11 @@ impl Node {
             if let Err(error) = listener.await {
                 tracing::error!(%error, "a listener failed");
             }
+        }
+        if let Some(exporting) = self.exporting
+            && let Err(error) = exporting.await
+        {
+            tracing::error!(%error, "the export of measurements failed");
         }
         // Peers keep their connections open for ever, so there is nothing to drain.
         let _ = self.stop_peers.send(true);
@@ -327,10 +339,26 @@ fn by_protocol(grpc: Router, http: Router) -> Router {
     })
 }
 
-fn guarded(app: Router, limits: &Limits, counters: &Arc<Counters>) -> Router {
+fn guarded(
+    app: Router,
+    limits: &Limits,
+    counters: &Arc<Counters>,
+    exporter: Option<&Arc<Exporter>>,
+) -> Router {
     let guard = Guard::new(limits, Arc::clone(counters));
-    app.layer(middleware::from_fn_with_state(guard, guard::middleware))
-        .layer(middleware::from_fn(trace::middleware))
+    let mut app = app.layer(middleware::from_fn_with_state(guard, guard::middleware));
+    if let Some(exporter) = exporter {
+        app = app.layer(middleware::from_fn_with_state(Arc::clone(exporter), otlp::middleware));
+    }
+    app.layer(middleware::from_fn(trace::middleware))
+}
+
+type NodeMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// The node's metrics, with those of the exporter if there is one.
+fn with_exporter(metrics: NodeMetrics, exporter: Option<&Arc<Exporter>>) -> NodeMetrics {
+    let Some(exporter) = exporter.cloned() else { return metrics };
+    Arc::new(move || metrics() + &exporter.text())
 }
 
 fn metrics_of(counters: &Arc<Counters>) -> Arc<dyn Fn() -> String + Send + Sync> {

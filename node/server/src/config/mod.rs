@@ -198,11 +198,20 @@ pub struct Telemetry {
     pub log: String,
     /// For people or for machines.
     pub format: LogFormat,
+    /// URL of a collector that takes OTLP over HTTP, without the path: spans of requests and the metrics go there. None by default.
+    pub otlp: Option<String>,
+    /// Pause between two posts of the metrics to it.
+    pub otlp_metrics_ms: u64,
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { log: "info,openraft=error".to_owned(), format: LogFormat::Text }
+        Self {
+            log: "info,openraft=error".to_owned(),
+            format: LogFormat::Text,
+            otlp: None,
+            otlp_metrics_ms: 10_000,
+        }
     }
 }
 

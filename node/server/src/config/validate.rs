@@ -35,6 +35,16 @@ impl Config {
                 "leave the field out for its default",
             ));
         }
+        if let Some(otlp) = &self.telemetry.otlp
+            && !otlp.starts_with("http://")
+            && !otlp.starts_with("https://")
+        {
+            return Err(ConfigError::field(
+                "telemetry.otlp",
+                format!("{otlp:?} is not an http or https URL"),
+                "write http://host:4318, without a path",
+            ));
+        }
         self.validate_raft()?;
         self.validate_cluster()?;
         self.validate_logs()

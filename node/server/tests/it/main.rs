@@ -6,6 +6,7 @@ mod doors;
 mod export;
 mod ledger;
 mod node;
+mod otlp;
 mod sandbox;
 mod static_log;
 mod tokens;

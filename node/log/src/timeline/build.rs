@@ -1,8 +1,12 @@
 //! Building the timeline behind the log.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use ledger_format::record::{Body, Entry, Record, Ulid};
+use ledger_format::record::{AgentId, Body, Entry, Record, Ulid};
 use ledger_store::{Batch, Space};
 
 use super::rows::{self, ANY, Place, Scope};
@@ -101,9 +105,41 @@ fn add(batch: &mut Batch, counts: &mut BTreeMap<(Scope, u8), u64>, index: u64, l
             *counts.entry((scope, code)).or_default() += 1;
         }
     }
+    for (tenant, agents) in parties(record) {
+        let about = agents.iter().map(|agent| Some(*agent));
+        for agent in [None].into_iter().chain(about) {
+            let scope = Scope::of_party(tenant, agent);
+            let row = rows::row_value(code, agent, record.id, log_ms);
+            batch.put(Space::Index, Place::Newest(scope, code, index).key(), row.clone());
+            batch.put(Space::Index, Place::Newest(scope, ANY, index).key(), row);
+            *counts.entry((scope, code)).or_default() += 1;
+        }
+    }
     if let Some(object) = made(record) {
         batch.put(Space::Index, Place::Object(object).key(), rows::object_value(index, record.tenant));
     }
+}
+
+/// The tenants between which a record makes something, with those of their agents that it is about: their lists of grants and of
+/// agreements begin here. A tenant of another log may be among them, whom nobody asks for.
+fn parties(record: &Record) -> BTreeMap<Ulid, BTreeSet<AgentId>> {
+    let mut parties: BTreeMap<Ulid, BTreeSet<AgentId>> = BTreeMap::new();
+    match &record.body {
+        Body::DelegationOffer(offer) => {
+            parties.entry(record.tenant).or_default().extend(offer.from);
+            parties.entry(offer.to.tenant.0).or_default().insert(offer.to.agent);
+        }
+        // A grant of another log begins here with its acceptance.
+        Body::DelegationAccept(accept) if accept.foreign.is_some() => {
+            parties.entry(record.tenant).or_default().insert(accept.agent);
+        }
+        Body::FederationAgree(agreement) => {
+            parties.entry(record.tenant).or_default();
+            parties.entry(agreement.peer.0).or_default();
+        }
+        _ => {}
+    }
+    parties
 }
 
 /// The object that a record makes. A later record that makes it anew, such as another version, takes its place. A claim is its own object:

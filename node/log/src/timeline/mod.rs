@@ -113,6 +113,27 @@ impl Reader {
         Ok(rows::page(&self.core.ledger, query)?)
     }
 
+    /// What a tenant is a party to, whoever's records it is: grants that it, or the agent, gives or gets, and agreements. Newest first.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn timeline_of_party(&self, query: &TimelineQuery<'_>) -> Result<TimelinePage, ReadError> {
+        Ok(rows::page_of_party(&self.core.ledger, query)?)
+    }
+
+    /// As [`Reader::timeline_count`], of what a tenant is a party to.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn timeline_count_of_party(
+        &self,
+        tenant: Ulid,
+        type_name: &str,
+        agent: Option<AgentId>,
+    ) -> Result<u64, ReadError> {
+        self.count(Scope::of_party(tenant, agent), type_name)
+    }
+
     /// How many records of a tenant are of a type, and about an agent if one is given.
     ///
     /// # Errors
@@ -123,7 +144,10 @@ impl Reader {
         type_name: &str,
         agent: Option<AgentId>,
     ) -> Result<u64, ReadError> {
-        let scope = Scope::of(tenant, agent);
+        self.count(Scope::of(tenant, agent), type_name)
+    }
+
+    fn count(&self, scope: Scope, type_name: &str) -> Result<u64, ReadError> {
         let Some(code) = rows::code(type_name) else { return Ok(0) };
         let key = Place::Count(scope, code).key();
         let value = self.core.ledger.engine().get(Space::Index, &key).map_err(LedgerError::from)?;

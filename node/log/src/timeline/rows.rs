@@ -12,7 +12,7 @@ use crate::ledger::{Ledger, LedgerError};
 pub(crate) const PREFIX: u8 = 1;
 /// Raised when rows change their form; rows of another version are built anew. The table of types is part of it: codes
 /// of types are places in it.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// Code of "any type".
 pub(super) const ANY: u8 = u8::MAX;
 
@@ -36,6 +36,10 @@ pub(super) enum Scope {
     Tenant(Ulid),
     /// What a tenant says about an agent.
     Agent(Ulid, AgentId),
+    /// What a tenant is a party to, whoever's record it is.
+    Party(Ulid),
+    /// What an agent of a tenant is a party to.
+    PartyAgent(Ulid, AgentId),
 }
 
 impl Scope {
@@ -43,17 +47,26 @@ impl Scope {
         agent.map_or(Scope::Tenant(tenant), |agent| Scope::Agent(tenant, agent))
     }
 
+    pub(super) fn of_party(tenant: Ulid, agent: Option<AgentId>) -> Self {
+        agent.map_or(Scope::Party(tenant), |agent| Scope::PartyAgent(tenant, agent))
+    }
+
+    /// Whether the row is in the list itself: the record may be another tenant's.
+    fn holds_rows(self) -> bool {
+        matches!(self, Scope::Party(_) | Scope::PartyAgent(..))
+    }
+
     fn write(self, key: &mut Vec<u8>) {
-        match self {
-            Scope::Tenant(id) => {
-                key.push(b't');
-                key.extend_from_slice(&id.to_bytes());
-            }
-            Scope::Agent(tenant, agent) => {
-                key.push(b'a');
-                key.extend_from_slice(&tenant.to_bytes());
-                key.extend_from_slice(&agent.0.to_bytes());
-            }
+        let (mark, tenant, agent) = match self {
+            Scope::Tenant(tenant) => (b't', tenant, None),
+            Scope::Agent(tenant, agent) => (b'a', tenant, Some(agent)),
+            Scope::Party(tenant) => (b'p', tenant, None),
+            Scope::PartyAgent(tenant, agent) => (b'q', tenant, Some(agent)),
+        };
+        key.push(mark);
+        key.extend_from_slice(&tenant.to_bytes());
+        if let Some(agent) = agent {
+            key.extend_from_slice(&agent.0.to_bytes());
         }
     }
 }
@@ -153,7 +166,17 @@ pub(super) fn page(ledger: &Ledger, query: &TimelineQuery<'_>) -> Result<Timelin
     if query.limit == 0 || !query.types.is_empty() && codes.is_empty() {
         return Ok(TimelinePage::default());
     }
-    if query.ascending { ascending(ledger, query, &codes) } else { newest(ledger, query, &codes) }
+    let scope = Scope::of(query.tenant, query.agent);
+    if query.ascending { ascending(ledger, query, &codes) } else { newest(ledger, query, scope, &codes) }
+}
+
+/// The rows of what the tenant, or the agent of it, is a party to; newest first.
+pub(super) fn page_of_party(ledger: &Ledger, query: &TimelineQuery<'_>) -> Result<TimelinePage, LedgerError> {
+    let codes: Vec<u8> = query.types.iter().filter_map(|name| code(name)).collect();
+    if query.limit == 0 || codes.is_empty() {
+        return Ok(TimelinePage::default());
+    }
+    newest(ledger, query, Scope::of_party(query.tenant, query.agent), &codes)
 }
 
 fn matches(row: &TimelineRow, query: &TimelineQuery<'_>) -> bool {
@@ -189,8 +212,12 @@ fn ascending(ledger: &Ledger, query: &TimelineQuery<'_>, _codes: &[u8]) -> Resul
     Ok(page)
 }
 
-fn newest(ledger: &Ledger, query: &TimelineQuery<'_>, codes: &[u8]) -> Result<TimelinePage, LedgerError> {
-    let scope = Scope::of(query.tenant, query.agent);
+fn newest(
+    ledger: &Ledger,
+    query: &TimelineQuery<'_>,
+    scope: Scope,
+    codes: &[u8],
+) -> Result<TimelinePage, LedgerError> {
     // One type has a list of its own; several are picked from the list of all.
     let list = if let [code] = codes { *code } else { ANY };
     let mut page = TimelinePage::default();
@@ -211,10 +238,13 @@ fn newest(ledger: &Ledger, query: &TimelineQuery<'_>, codes: &[u8]) -> Result<Ti
         };
         from = [last.as_slice(), &[0]].concat();
         looked += pairs.len();
-        for (key, _) in &pairs {
-            let Some(index) = index_at_end(key).map(|inverted| u64::MAX - inverted) else { continue };
+        for (key, own) in pairs {
+            let Some(index) = index_at_end(&key).map(|inverted| u64::MAX - inverted) else { continue };
             page.next = Some(index);
-            let value = ledger.engine().get(Space::Index, &Place::Row(query.tenant, index).key())?;
+            let value = match scope.holds_rows() {
+                true => Some(own),
+                false => ledger.engine().get(Space::Index, &Place::Row(query.tenant, index).key())?,
+            };
             let Some(found) = value.and_then(|value| row(index, &value)) else { continue };
             if matches(&found, query) {
                 page.rows.push(found);

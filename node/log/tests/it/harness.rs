@@ -15,8 +15,9 @@ use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use ledger_format::{
     NoteSigner, Policy, SignatureType, TlogProof,
     record::{
-        Actor, AgentId, AgentKill, AgentRegister, AgentType, Body, Digest, Draft, Erasure, ReceiptAction,
-        Scope, SessionId, SessionOpen, SigningKey, TenantRegister, Ulid,
+        Actor, AgentId, AgentKill, AgentRegister, AgentType, Body, DelegationId, DelegationOffer, Digest,
+        Draft, Erasure, FederationAgree, GrantLimits, GrantTo, PeerSignature, ReceiptAction, Scope,
+        SessionId, SessionOpen, SigningKey, TenantId, TenantRegister, Ulid,
     },
     verify,
 };
@@ -474,6 +475,41 @@ impl Tenant {
             ttl_min: 60,
         };
         (session, self.record(Body::SessionOpen(Box::new(body))))
+    }
+
+    /// A grant from one of its agents to another, who has that key.
+    pub(crate) fn grant(&mut self, from: AgentId, to: AgentId, key: &SigningKey, until: u64) -> Bytes {
+        let tenant = TenantId(self.id);
+        self.record(Body::DelegationOffer(Box::new(DelegationOffer {
+            agreement: None,
+            deny: Vec::new(),
+            from: Some(from),
+            grant: DelegationId(Ulid::from_parts(5, u128::from(self.next))),
+            hops: 0,
+            limits: GrantLimits::until(until),
+            on_behalf_of: None,
+            parent: None,
+            scopes: vec![Scope::parse("invoice:read").unwrap()],
+            to: GrantTo { agent: to, kid: key.public().kid(), origin: None, tenant },
+        })))
+    }
+
+    /// An agreement with another tenant.
+    pub(crate) fn agree(&mut self, peer: &Tenant, until: u64) -> Bytes {
+        let key = peer.key.public();
+        let mut body = FederationAgree {
+            expires_at: until,
+            hops: 0,
+            on_behalf_of: None,
+            origin: None,
+            peer: TenantId(peer.id),
+            peer_key: key,
+            peer_sig: PeerSignature { kid: key.kid(), value: [0; 64] },
+            scopes: vec![Scope::parse("invoice:read").unwrap()],
+            ttl_min: 60,
+        };
+        body.sign_as_peer(self.id, &peer.key);
+        self.record(Body::FederationAgree(Box::new(body)))
     }
 
     /// Any number of distinct valid records: agents of this tenant.

@@ -124,3 +124,52 @@ async fn it_is_what_the_entries_say() {
     assert!(log.reader().wait_timeline(index + 1, LIMIT).await);
     same_everywhere(&log.reader(), &ids, &agents);
 }
+
+/// Indices of what a tenant, or an agent of it, is a party to, newest first.
+fn party(reader: &Reader, tenant: Ulid, types: &[&str], agent: Option<AgentId>) -> Vec<u64> {
+    let query = TimelineQuery { tenant, types, agent, before: None, from: 0, limit: 1, ascending: false };
+    let (mut indices, mut next) = (Vec::new(), query);
+    loop {
+        let page = reader.timeline_of_party(&next).unwrap();
+        indices.extend(page.rows.iter().map(|row| row.index));
+        let Some(last) = page.next else { break };
+        next.before = Some(last);
+    }
+    let count = |name: &&str| reader.timeline_count_of_party(tenant, name, agent).unwrap();
+    assert_eq!(types.iter().map(count).sum::<u64>(), indices.len() as u64, "{types:?}");
+    indices
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_party_finds_what_it_is_a_party_to() {
+    let cluster = Cluster::start(1).await;
+    let log = cluster.node(1);
+    let (mut own, mut peer) = (Tenant::new(7), Tenant::new(9));
+    for record in [own.register(), peer.register()] {
+        submit(&log, record, Ack::Sequenced).await;
+    }
+    let (_, giver) = own.agent_with_key();
+    let (key, getter) = own.agent_with_key();
+    let (from, to) = (agent_of(&giver), agent_of(&getter));
+    submit(&log, giver, Ack::Sequenced).await;
+    let now = submit(&log, getter, Ack::Sequenced).await.log_ms;
+    let grants = [own.grant(from, to, &key, now + 3_600_000), own.grant(from, to, &key, now + 3_600_000)];
+    let mut offered = Vec::new();
+    for grant in grants {
+        offered.insert(0, submit(&log, grant, Ack::Sequenced).await.index);
+    }
+    let agreed = submit(&log, own.agree(&peer, now + 3_600_000), Ack::Sequenced).await.index;
+    let reader = log.reader();
+    assert!(reader.wait_timeline(agreed + 1, LIMIT).await);
+    let (grants, agreements): (&[&str], &[&str]) =
+        (&["delegation.offer", "delegation.accept"], &["federation.agree"]);
+    for agent in [None, Some(from), Some(to)] {
+        assert_eq!(party(&reader, own.id, grants, agent), offered, "{agent:?}");
+        assert_eq!(party(&reader, peer.id, grants, agent), [0; 0]);
+    }
+    for tenant in [own.id, peer.id] {
+        assert_eq!(party(&reader, tenant, agreements, None), [agreed]);
+    }
+    // What a tenant is a party to is not its record.
+    assert_eq!(reader.timeline_count(peer.id, "federation.agree", None).unwrap(), 0);
+}

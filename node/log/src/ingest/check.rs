@@ -130,7 +130,16 @@ pub(super) fn refused(rejection: &Rejection) -> Refused {
         | Code::AgentRevoked
         | Code::AgentSuspended
         | Code::SessionOfOtherAgent
+        | Code::NotYoursToRevoke
         | Code::TenantWithoutKey => RefusedKind::Forbidden,
+        Code::GrantExists
+        | Code::GrantEnded
+        | Code::GrantAccepted
+        | Code::OfferLapsed
+        | Code::OfferMismatch
+        | Code::AgreementEnded
+        | Code::PreviousKeyWrong => RefusedKind::Conflict,
+        Code::GrantUnknown | Code::AgreementUnknown => RefusedKind::NotFound,
         _ => RefusedKind::Invalid,
     };
     Refused {

@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use ledger_format::ChainReason;
 use ledger_format::record::{
     AgentId, DelegationId, GRANT_DEPTH_MAX, GrantLimits, Kid, RecordHash, Scope, TenantId, Ulid,
 };
@@ -136,6 +137,18 @@ impl Grant {
     }
 }
 
+/// Why a chain of grants does not hold, and which of its links does not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("grant {grant} {detail}")]
+pub struct GrantFault {
+    /// The link.
+    pub grant: DelegationId,
+    /// For programs: the same words as for a chain file.
+    pub reason: ChainReason,
+    /// For people.
+    pub detail: String,
+}
+
 /// A grant and those above it, the grant first.
 pub(crate) type Chain = Vec<(DelegationId, Rc<Grant>)>;
 
@@ -164,35 +177,47 @@ impl<V: View + ?Sized> Batch<'_, V> {
     /// Why the chain does not hold at the entry at hand; `None`: it does. What its leaf's acceptance is worth is asked with
     /// `is_used`: a grant that is only being accepted need not be accepted yet.
     pub(crate) fn chain_fault(&mut self, chain: &Chain, is_used: bool) -> Result<Option<String>, Alarm> {
+        Ok(self.first_fault(chain, is_used)?.map(|fault| fault.to_string()))
+    }
+
+    /// As [`Self::chain_fault`], with its place and its word.
+    pub(crate) fn first_fault(&mut self, chain: &Chain, is_used: bool) -> Result<Option<GrantFault>, Alarm> {
         for (place, (id, grant)) in chain.iter().enumerate() {
-            if let Some(fault) = self.link_fault(grant, is_used || place > 0)? {
-                return Ok(Some(format!("grant {id} {fault}")));
+            if let Some((reason, detail)) = self.link_fault(grant, is_used || place > 0)? {
+                return Ok(Some(GrantFault { grant: *id, reason, detail }));
             }
         }
         Ok(None)
     }
 
-    fn link_fault(&mut self, grant: &Grant, is_used: bool) -> Result<Option<String>, Alarm> {
+    fn link_fault(&mut self, grant: &Grant, is_used: bool) -> Result<Option<(ChainReason, String)>, Alarm> {
         let now = self.service.log_ms;
         let standing = grant.standing;
+        let fault = |reason, detail: String| Ok(Some((reason, detail)));
         if !matches!(standing, GrantStanding::Offered | GrantStanding::Accepted) {
-            return Ok(Some(format!("is {} since index {}", standing.as_str(), grant.since)));
+            return fault(
+                ChainReason::NotLive,
+                format!("is {} since index {}", standing.as_str(), grant.since),
+            );
         }
         // A grant that goes to another log is accepted there.
         let must_be_accepted = is_used && grant.crosses() && grant.to_origin.is_none();
         if must_be_accepted && standing != GrantStanding::Accepted {
-            return Ok(Some("is not accepted".into()));
+            return fault(ChainReason::NotAccepted, "is not accepted".into());
         }
         if now >= grant.limits.expires_at {
-            return Ok(Some(format!("ended at {}", grant.limits.expires_at)));
+            return fault(ChainReason::OutOfTime, format!("ended at {}", grant.limits.expires_at));
         }
         if is_used && grant.limits.not_before.is_some_and(|from| now < from) {
-            return Ok(Some("has not begun".into()));
+            return fault(ChainReason::OutOfTime, "has not begun".into());
         }
         if let Some(hash) = grant.agreement
             && !self.agreement(hash)?.is_some_and(|agreement| agreement.is_live(now))
         {
-            return Ok(Some(format!("passed under agreement {hash}, which has ended")));
+            return fault(
+                ChainReason::AgreementEnded,
+                format!("passed under agreement {hash}, which has ended"),
+            );
         }
         let here = [
             (grant.foreign.is_none(), grant.tenant, grant.from),
@@ -200,7 +225,7 @@ impl<V: View + ?Sized> Batch<'_, V> {
         ];
         for (is_here, tenant, agent) in here {
             if is_here && !self.may_act(tenant, agent)? {
-                return Ok(Some("passes through somebody who may not act".into()));
+                return fault(ChainReason::NotLive, "passes through somebody who may not act".into());
             }
         }
         Ok(None)

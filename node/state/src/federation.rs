@@ -12,7 +12,7 @@ use crate::rejection::{Code, Rejection};
 use crate::scores::{Number, tenant_name};
 use crate::subject::Subject;
 use crate::trust::{DAY_MS, What};
-use crate::view::View;
+use crate::view::{View, load};
 
 /// Full weight, of a federation seed.
 const SEED_WEIGHT_Q12: u64 = 4_096;
@@ -153,6 +153,13 @@ pub(crate) fn end<V: View + ?Sized>(
         batch.refresh_weight(peer)?;
     }
     Ok(())
+}
+
+/// The newest agreement of two tenants of this log, in force or not, with the hash of its record.
+pub fn newest_agreement(view: &(impl View + ?Sized), a: Ulid, b: Ulid) -> Option<(RecordHash, Agreement)> {
+    let newest: Newest = load(view, &keys::agreement_between(a, b)).ok().flatten()?;
+    let agreement = load(view, &keys::agreement(newest.hash)).ok().flatten()?;
+    Some((newest.hash, agreement))
 }
 
 value! {

@@ -38,6 +38,7 @@ mod genesis;
 mod grant_answers;
 mod grants;
 mod guardrails;
+mod judgement;
 pub mod keys;
 mod log_keys;
 mod log_rules;
@@ -73,7 +74,7 @@ mod workflows;
 pub use actions::receipt_meaning;
 pub use applied::{Alarm, Applied, Ignored, NewEntry, Outcome, Published, Write};
 pub use apply::apply;
-pub use authority::{Grant, GrantStanding};
+pub use authority::{Grant, GrantFault, GrantStanding};
 pub use calendar::Month;
 pub use claims::{Claim, Document};
 pub use codec::DecodeError;
@@ -82,8 +83,9 @@ pub use compliance::Anomaly;
 pub use decide::{Answer, Question, evaluate};
 pub use decisions::{ApprovalAt, DecisionAt};
 pub use ended::{ENDED_LOOKS_MAX, EndedPage, ended_by};
-pub use federation::Agreement;
+pub use federation::{Agreement, newest_agreement};
 pub use guardrails::GUARDRAILS_MAX;
+pub use judgement::{GrantJudgement, judge_grant};
 pub use keys::RECORD_KEY_PREFIX;
 pub use map::{
     MAP_KEPT_MS, MAP_VERSIONS_KEPT, MAP_VERSIONS_MAX, MapStatus, MapVersion, StapleParts, map_status,

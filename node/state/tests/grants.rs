@@ -57,6 +57,33 @@ fn an_action_under_a_grant_is_judged_by_the_grant() {
     assert_eq!(log.act(2, "order:read", Some(1)), ["grant_ended"], "its time is over");
 }
 
+/// Judged before anything is done: the same words as for a chain file, and the link at fault.
+#[test]
+fn a_grant_is_judged_link_by_link() {
+    use ledger_format::ChainReason;
+    let mut log = Log::new();
+    chain_of_two(&mut log, |child| child.deny = scopes(&["invoice:void"])).unwrap();
+    let judge = |log: &Log, action: Option<&str>, ms: u64| {
+        let action = action.map(|action| scopes(&[action]).remove(0));
+        ledger_state::judge_grant(&log.state, deleg(2), action.as_ref(), ms).unwrap().expect("a grant")
+    };
+    let found = judge(&log, Some("invoice:pay"), 0);
+    assert_eq!(found.chain.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [deleg(1), deleg(2)]);
+    assert_eq!((found.fault, found.scopes), (None, scopes(&["invoice:pay"])));
+    let fault = |log: &Log, action, ms| judge(log, action, ms).fault.map(|fault| (fault.grant, fault.reason));
+    assert_eq!(fault(&log, Some("invoice:read"), 0), Some((deleg(2), ChainReason::OutOfScope)));
+    assert_eq!(fault(&log, Some("order:read"), 0), Some((deleg(1), ChainReason::OutOfScope)));
+    assert_eq!(fault(&log, Some("invoice:void"), 0), Some((deleg(2), ChainReason::Denied)));
+    // Nobody writes to the log, and its time is over all the same.
+    let end = grant(&log, 2).limits.expires_at;
+    assert_eq!(fault(&log, None, end), Some((deleg(2), ChainReason::OutOfTime)));
+    log.must(By::Tenant(1), take_back(1));
+    let found = judge(&log, None, 0);
+    assert_eq!(found.fault.map(|fault| (fault.grant, fault.reason)), Some((deleg(1), ChainReason::NotLive)));
+    assert_eq!(found.scopes, scopes(&[]));
+    assert_eq!(ledger_state::judge_grant(&log.state, deleg(9), None, 0).unwrap(), None);
+}
+
 #[test]
 fn a_chain_is_worth_what_all_its_links_are() {
     let mut log = Log::new();

@@ -45,8 +45,8 @@ pub mod token;
 pub mod witness_wire;
 
 pub use chain::{
-    Chain, ChainEnd, ChainError, ChainFault, ChainFreshness, ChainMoment, ChainQuestion, ChainReason,
-    ChainVerdict, TenantRoot, verify_chain,
+    Chain, ChainEnd, ChainError, ChainFault, ChainFreshness, ChainLink, ChainMoment, ChainQuestion,
+    ChainReason, ChainVerdict, TenantRoot, verify_chain,
 };
 pub use checkpoint::{Checkpoint, CheckpointError, ORIGIN_BYTES_MAX};
 pub use cose::{CoseError, CoseProof, CoseReceipt};

@@ -22,6 +22,15 @@ use crate::{
 /// What the log says to a record of a tenant that it does not know.
 const TENANT_UNKNOWN: &str = "TENANT_UNKNOWN";
 
+/// Which rows of the timeline a list is made of.
+#[derive(Clone, Copy)]
+enum Rows {
+    /// The tenant's own records.
+    Own,
+    /// What the tenant is a party to.
+    Party,
+}
+
 /// One call.
 pub(crate) struct Context {
     pub(crate) shared: Shared,
@@ -300,6 +309,28 @@ impl Context {
         filtered: bool,
         show: impl Fn(&Context, &TimelineRow) -> Result<Option<T>, ApiError>,
     ) -> Result<Paged<T>, ApiError> {
+        self.list_of(Rows::Own, types, agent, filtered, show).await
+    }
+
+    /// As [`Context::list`], of what the caller's tenant, or the agent of it, is a party to, whoever's records they are.
+    pub(crate) async fn list_of_party<T>(
+        &self,
+        types: &[&str],
+        agent: Option<AgentId>,
+        filtered: bool,
+        show: impl Fn(&Context, &TimelineRow) -> Result<Option<T>, ApiError>,
+    ) -> Result<Paged<T>, ApiError> {
+        self.list_of(Rows::Party, types, agent, filtered, show).await
+    }
+
+    async fn list_of<T>(
+        &self,
+        rows: Rows,
+        types: &[&str],
+        agent: Option<AgentId>,
+        filtered: bool,
+        show: impl Fn(&Context, &TimelineRow) -> Result<Option<T>, ApiError>,
+    ) -> Result<Paged<T>, ApiError> {
         let tenant = self.tenant()?;
         if !self.reader.wait_timeline(self.reader.applied_size(), self.timeout).await {
             return Err(ApiError::too_late("the lists of this node are not up to date yet"));
@@ -310,7 +341,11 @@ impl Context {
         let next = 'pages: loop {
             let query =
                 TimelineQuery { tenant, types, agent, before, from: 0, limit: page.limit, ascending: false };
-            let found = self.reader.timeline(&query).map_err(ApiError::internal)?;
+            let found = match rows {
+                Rows::Own => self.reader.timeline(&query),
+                Rows::Party => self.reader.timeline_of_party(&query),
+            };
+            let found = found.map_err(ApiError::internal)?;
             for row in &found.rows {
                 let Some(item) = show(self, row)? else { continue };
                 passed += 1;
@@ -331,7 +366,11 @@ impl Context {
             true => passed as u64,
             false => types
                 .iter()
-                .map(|name| self.reader.timeline_count(tenant, name, agent).map_err(ApiError::internal))
+                .map(|name| match rows {
+                    Rows::Own => self.reader.timeline_count(tenant, name, agent),
+                    Rows::Party => self.reader.timeline_count_of_party(tenant, name, agent),
+                })
+                .map(|count| count.map_err(ApiError::internal))
                 .sum::<Result<u64, ApiError>>()?,
         };
         Ok(Paged { items, total, page, next })

@@ -5,6 +5,7 @@ mod content_hash;
 mod csv;
 mod digest;
 mod email;
+mod hash;
 mod id;
 mod key;
 mod metadata;
@@ -13,12 +14,14 @@ mod receipt;
 mod scope;
 mod text;
 mod time;
+mod word;
 
 pub(crate) use base64::{Base64Text, PATTERN as BASE64_PATTERN};
 pub(crate) use content_hash::ContentHash;
 pub(crate) use csv::csv_cell;
 pub(crate) use digest::DigestText;
 pub(crate) use email::EmailText;
+pub(crate) use hash::RecordHashText;
 #[allow(unused_imports, reason = "one for each kind of object; groups take what they need")]
 pub(crate) use id::{
     AgentRef, ClaimRef, DatasetRef, DelegationRef, DocumentRef, Id, IdKind, ModelRef, OrchestrationRef,
@@ -32,3 +35,4 @@ pub(crate) use scope::{ScopeObject, ScopeText};
 #[allow(unused_imports, reason = "one for each kind of value; groups take what they need")]
 pub(crate) use text::{DescriptionText, NameText, ReasonText, Text, Whole};
 pub(crate) use time::{TimeText, time_text};
+pub(crate) use word::{CurrencyText, KeyIdText, OriginText};

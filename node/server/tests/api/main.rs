@@ -10,6 +10,7 @@ mod compliance;
 mod data;
 mod delegations;
 mod docs;
+mod federation;
 mod isolation;
 #[path = "../it/node.rs"]
 #[allow(dead_code, reason = "shared with the other tests of this crate, which use the rest")]

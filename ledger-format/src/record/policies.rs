@@ -48,6 +48,8 @@ numbers! {
     MinuteTo: 1, 1_440, "a minute of the UTC day, 1 to 1440";
     /// Links above.
     DepthMax: 0, super::GRANT_DEPTH_MAX, "0 to 8";
+    /// Links above, at least: without a bound there is nothing to say.
+    DepthMin: 1, super::GRANT_DEPTH_MAX, "1 to 8";
 }
 
 lists! {
@@ -110,6 +112,8 @@ object! {
         optional days: Vec<u64> as Weekdays,
         /// the grant it acts under has at most this many links above, or there is no grant
         optional depth_max: u64 as DepthMax,
+        /// the grant it acts under has at least this many links above
+        optional depth_min: u64 as DepthMin,
         /// the time of day is within
         optional minutes: MinutesOfDay as MinutesOfDay,
         /// the agent spends at most this in the window
@@ -127,6 +131,7 @@ impl PolicyCondition {
             self.calls.is_some(),
             self.days.is_some(),
             self.depth_max.is_some(),
+            self.depth_min.is_some(),
             self.minutes.is_some(),
             self.spend.is_some(),
             self.trust_max_bp.is_some(),

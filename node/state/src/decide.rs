@@ -215,7 +215,7 @@ impl<V: View + ?Sized> Batch<'_, V> {
             return Ok(false);
         }
         let depth = case.chain.as_ref().map_or(0, |chain| chain[0].1.depth);
-        if when.depth_max.is_some_and(|max| depth > max) {
+        if when.depth_max.is_some_and(|max| depth > max) || when.depth_min.is_some_and(|min| depth < min) {
             return Ok(false);
         }
         if when.trust_max_bp.is_some() || when.trust_min_bp.is_some() {
@@ -277,6 +277,7 @@ mod tests {
             calls: None,
             days: Some(days.to_vec()),
             depth_max: None,
+            depth_min: None,
             minutes,
             spend: None,
             trust_max_bp: None,

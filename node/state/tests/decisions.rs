@@ -63,6 +63,7 @@ fn nothing() -> PolicyCondition {
         calls: None,
         days: None,
         depth_max: None,
+        depth_min: None,
         minutes: None,
         spend: None,
         trust_max_bp: None,
@@ -190,6 +191,7 @@ fn conditions() {
     let both = PolicyCondition { days: Some(vec![3]), ..evening.clone() };
     let scored = PolicyCondition { trust_min_bp: Some(0), ..nothing() };
     let flat = PolicyCondition { depth_max: Some(0), ..nothing() };
+    let deep = PolicyCondition { depth_min: Some(1), ..nothing() };
     let cases = [
         (wednesday, "policy"),
         (lunch, "policy"),
@@ -197,6 +199,7 @@ fn conditions() {
         (both, "within_scope"),
         (scored, "within_scope"),
         (flat, "policy"),
+        (deep, "within_scope"),
     ];
     for (when, want) in cases {
         let mut log = Log::new();

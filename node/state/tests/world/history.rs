@@ -207,6 +207,7 @@ impl Attempt {
                     calls,
                     days: None,
                     depth_max: None,
+                    depth_min: None,
                     minutes: None,
                     spend: None,
                     trust_max_bp: None,

@@ -1,5 +1,6 @@
 //! What a token says.
 
+use super::jwt::Claims;
 use super::{Thumbprint, TokenError};
 use crate::checkpoint::ORIGIN_BYTES_MAX;
 use crate::record::json::{JsonError, Reader, Reason, Writer};
@@ -33,9 +34,10 @@ pub struct TokenClaims {
     pub tenant: TenantId,
 }
 
-impl TokenClaims {
-    /// Canonical JSON.
-    pub fn to_bytes(&self) -> Vec<u8> {
+impl Claims for TokenClaims {
+    const TYPE: &'static str = "JWT";
+
+    fn to_bytes(&self) -> Vec<u8> {
         let mut w = Writer::with_capacity(512);
         w.open_object();
         if let Some(audience) = &self.audience {
@@ -60,11 +62,7 @@ impl TokenClaims {
         w.finish()
     }
 
-    /// Reads the one spelling.
-    ///
-    /// # Errors
-    /// Anything else: a claim is missing, unknown or has another form, or the token would end before it begins.
-    pub fn parse(bytes: &[u8]) -> Result<TokenClaims, TokenError> {
+    fn parse(bytes: &[u8]) -> Result<TokenClaims, TokenError> {
         let claims = read(bytes).map_err(TokenError::Claims)?;
         if claims.expires_at_s <= claims.issued_at_s {
             return Err(TokenError::Times);
@@ -137,7 +135,7 @@ fn name(text: &str) -> Option<String> {
     good.then(|| text.to_owned())
 }
 
-fn issuer(text: &str) -> Option<String> {
+pub(super) fn issuer(text: &str) -> Option<String> {
     let good = (1..=ISSUER_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
     good.then(|| text.to_owned())
 }

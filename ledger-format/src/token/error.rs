@@ -42,10 +42,10 @@ pub enum TokenError {
     #[error("the {0} is not base64url without padding, in its one spelling")]
     Base64(TokenPart),
     /// The header is not the one that tokens have: another algorithm, type, key id or spelling.
-    #[error("the header is not {{\"alg\":\"EdDSA\",\"kid\":…,\"typ\":\"JWT\"}} in canonical JSON: {0}")]
+    #[error("the header is not that of such a token, in canonical JSON: {0}")]
     Header(JsonError),
     /// The claims are not those that tokens have.
-    #[error("the claims are not those of a session token: {0}")]
+    #[error("the claims are not those of such a token: {0}")]
     Claims(JsonError),
     /// The token does not end after it begins.
     #[error("exp is not after iat")]

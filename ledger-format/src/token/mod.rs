@@ -18,6 +18,8 @@
 //! | `scope` | what may be done with it: exact or `resource:*`, ascending, one space between two (RFC 8693 section 4.2) |
 //! | `sid`, `sub`, `tid` | session, agent, tenant |
 //!
+//! A call token is the same with the type `maip-call+jwt` and other claims, [`CallClaims`]: it stands for one call of one tool.
+//!
 //! Header and claims are [canonical JSON](crate::record::json), so a token has one spelling; [`Token::parse`] takes that one and says
 //! of any other what is wrong with it. No other algorithm, type or claim exists, so nothing about a token is negotiable.
 //!
@@ -25,16 +27,18 @@
 //! verifier without a node trusts a token until `exp` at the latest. The token key follows from the log's operator key ([`signing_key`]);
 //! [`jwks`] prints its public half for verifiers of any make.
 
+mod call;
 mod claims;
 mod error;
 mod jwk;
 mod jwt;
 mod request;
 
+pub use call::CallClaims;
 pub use claims::TokenClaims;
 pub use error::{TokenError, TokenPart};
 pub use jwk::{Thumbprint, jwks};
-pub use jwt::Token;
+pub use jwt::{CallToken, Claims, Jwt, Token};
 pub use request::{TOKEN_NONCE_CHARS, TokenRequest, is_nonce};
 
 use crate::record::SigningKey;

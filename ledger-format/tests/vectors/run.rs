@@ -6,7 +6,7 @@ use std::fmt::Debug;
 
 use ledger_format::http_signature::{Call, CallProof, CallProofError};
 use ledger_format::record::PublicKey;
-use ledger_format::token::{Thumbprint, TokenError};
+use ledger_format::token::{Claims as _, Thumbprint, TokenError};
 use ledger_format::*;
 use serde_json::Value;
 

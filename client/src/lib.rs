@@ -19,7 +19,6 @@ pub mod key_agent;
 pub mod keys;
 pub mod monitor;
 pub mod offline;
-pub mod question;
 pub mod replay;
 pub mod source;
 pub mod transport;

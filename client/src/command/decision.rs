@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use clap::{Args, Subcommand};
-use ledger_client::{question, transport::Evaluated};
+use ledger_client::transport::Evaluated;
 use ledger_format::record::{
     self, AgentId, Amount, Approval, ApprovalVerdict, Body, DecisionKind, DecisionResult, DelegationId,
     ReceiptId, Scope, SessionId, ToolId,
@@ -143,7 +143,7 @@ fn body(question: &Question, evaluated: &Evaluated) -> record::Decision {
         amount: asked.amount,
         approval: asked.approval,
         grant: asked.grant,
-        inputs: question::digest(question),
+        inputs: question.digest(),
         kind: asked.kind,
         on_behalf_of: None,
         policies: answer.policies,

@@ -43,7 +43,7 @@ impl Explain {
 
     fn question(&self, explained: &Explained) -> Value {
         let question = Question::from_record(self.tenant, &explained.logged);
-        serde_json::from_slice(&ledger_client::question::canonical(&question)).unwrap_or_default()
+        serde_json::from_slice(&question.canonical()).unwrap_or_default()
     }
 
     fn json(&self, explained: &Explained) -> Value {

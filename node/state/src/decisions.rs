@@ -13,10 +13,10 @@ use crate::decide::{Answer, Question};
 use crate::fields::{value, word_parts};
 use crate::keys::{self, Kept};
 use crate::rejection::{Code, Rejection};
-use crate::scores::agent_name;
+use crate::scores::{Number, agent_name};
 use crate::trust::What;
 use crate::values::Flags;
-use crate::view::View;
+use crate::view::{View, load};
 
 word_parts!(DecisionResult, DecisionReason);
 
@@ -49,6 +49,24 @@ value! {
         expires_at: u64,
         /// How often it is still good.
         left: u64,
+    }
+}
+
+value! {
+    /// A decision that asked for an approval.
+    AskedAt {
+        /// Its id.
+        decision: ReceiptId,
+    }
+}
+
+value! {
+    /// What was said to a decision that waited.
+    pub VerdictAt {
+        /// The `approval` record, newest.
+        approval: ReceiptId,
+        /// Its index.
+        index: u64,
     }
 }
 
@@ -86,7 +104,7 @@ pub(crate) fn decision<V: View + ?Sized>(
                 flags = flags.with(batch.observe_harm(body.agent, harm)?);
             }
         }
-        DecisionResult::NeedsApproval => {}
+        DecisionResult::NeedsApproval => note_asked(batch, record, index)?,
     }
     Ok(flags)
 }
@@ -147,6 +165,10 @@ pub(crate) fn approval<V: View + ?Sized>(
         );
     }
     let key = keys::kept(Kept::Approval, &record.tenant.to_bytes(), &record.id.to_bytes());
+    if let Some(id) = body.decision {
+        let said = VerdictAt { approval: ReceiptId(record.id), index: batch.next_index() };
+        batch.put(verdict_key(record.tenant, id), said);
+    }
     batch.put(
         key,
         ApprovalAt {
@@ -158,6 +180,50 @@ pub(crate) fn approval<V: View + ?Sized>(
         },
     );
     Ok(())
+}
+
+/// Puts a decision on the list of those that asked for an approval.
+fn note_asked<V: View + ?Sized>(batch: &mut Batch<'_, V>, record: &Record, index: u64) -> Result<(), Alarm> {
+    let count_key = keys::kept(Kept::Asked, &record.tenant.to_bytes(), &[]);
+    let count = batch.get::<Number>(count_key.clone())?.map_or(0, |number| number.value);
+    batch.put(count_key, Number { value: count + 1 });
+    batch.put(asked_key(record.tenant, index), AskedAt { decision: ReceiptId(record.id) });
+    Ok(())
+}
+
+/// The newest comes first.
+fn asked_key(tenant: Ulid, index: u64) -> Vec<u8> {
+    keys::kept(Kept::Asked, &tenant.to_bytes(), &(u64::MAX - index).to_be_bytes())
+}
+
+/// How many decisions of a tenant have asked for an approval.
+pub fn asked_count(view: &(impl View + ?Sized), tenant: Ulid) -> u64 {
+    let count: Option<Number> = load(view, &keys::kept(Kept::Asked, &tenant.to_bytes(), &[])).ok().flatten();
+    count.map_or(0, |number| number.value)
+}
+
+/// The newest decision of a tenant before `index` that asked for an approval: its index and its id.
+pub fn asked_before(view: &(impl View + ?Sized), tenant: Ulid, index: u64) -> Option<(u64, ReceiptId)> {
+    let from = asked_key(tenant, index.checked_sub(1)?);
+    let key = view.next_key(&from, &keys::kept(Kept::Asked, &tenant.to_bytes(), &[255; 9]))?;
+    let at = u64::MAX - u64::from_be_bytes(*key.last_chunk::<8>()?);
+    let asked: AskedAt = load(view, &key).ok().flatten()?;
+    Some((at, asked.decision))
+}
+
+fn verdict_key(tenant: Ulid, decision: ReceiptId) -> Vec<u8> {
+    keys::kept(Kept::Verdict, &tenant.to_bytes(), &decision.0.to_bytes())
+}
+
+/// An approval on record.
+pub fn approval_of(view: &(impl View + ?Sized), tenant: Ulid, id: ReceiptId) -> Option<ApprovalAt> {
+    let key = keys::kept(Kept::Approval, &tenant.to_bytes(), &id.0.to_bytes());
+    load(view, &key).ok().flatten()
+}
+
+/// What was said to a decision, last.
+pub fn verdict(view: &(impl View + ?Sized), tenant: Ulid, decision: ReceiptId) -> Option<VerdictAt> {
+    load(view, &verdict_key(tenant, decision)).ok().flatten()
 }
 
 impl Question {

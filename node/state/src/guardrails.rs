@@ -41,7 +41,70 @@ value! {
         window: u64,
         /// Denials in it.
         denials: u64,
+        /// Index of the `guardrail.define` record in force.
+        defined: u64,
+        /// Index of the newest record about it.
+        changed: u64,
     }
+}
+
+/// A guardrail as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardrailAt {
+    /// Its name.
+    pub name: String,
+    /// The actions.
+    pub action: Scope,
+    /// The agent; `None`: all of the tenant together.
+    pub agent: Option<AgentId>,
+    /// How long the breaker stays open, in seconds.
+    pub cooldown_s: u64,
+    /// Denials that open it.
+    pub threshold: u64,
+    /// Within how long, in seconds.
+    pub window_s: u64,
+    /// How its breaker stands now.
+    pub state: BreakerState,
+    /// Log time since when it stands so, ms since 1970.
+    pub since_ms: u64,
+    /// Denials that count now.
+    pub denials: u64,
+    /// Index of the `guardrail.define` record in force.
+    pub defined: u64,
+    /// Index of the newest record about it.
+    pub changed: u64,
+}
+
+/// A tenant's guardrails by name, as they stand at log time `ms`, or the log's own if that is later; those that are switched off, too.
+///
+/// # Errors
+/// The state is damaged.
+pub fn guardrails(view: &(impl View + ?Sized), tenant: Ulid, ms: u64) -> Result<Vec<GuardrailAt>, Alarm> {
+    let mut batch = Batch::new(view)?;
+    let now = batch.service.log_ms.max(ms);
+    let start = guardrail_key(tenant, "").len();
+    let seen = |(key, at): Keyed| {
+        let state = at.state_at(now);
+        let since_ms = match (at.state, state) {
+            (BreakerState::Open, BreakerState::HalfOpen) => at.since_ms + at.cooldown_s * 1_000,
+            _ => at.since_ms,
+        };
+        let counts = state == BreakerState::Closed && at.window == now / (at.window_s * 1_000);
+        GuardrailAt {
+            name: String::from_utf8_lossy(&key[start..]).into_owned(),
+            action: at.action.clone(),
+            agent: at.agent,
+            cooldown_s: at.cooldown_s,
+            threshold: at.threshold,
+            window_s: at.window_s,
+            state,
+            since_ms,
+            denials: if counts { at.denials } else { 0 },
+            defined: at.defined,
+            changed: at.changed,
+        }
+    };
+    Ok(batch.guardrails(tenant)?.into_iter().map(seen).collect())
 }
 
 impl Guardrail {
@@ -105,6 +168,8 @@ pub(crate) fn define<V: View + ?Sized>(
         since_ms: batch.service.log_ms,
         window: 0,
         denials: 0,
+        defined: batch.next_index(),
+        changed: batch.next_index(),
     };
     batch.put(key, guardrail);
     Ok(())
@@ -121,8 +186,9 @@ pub(crate) fn set_status<V: View + ?Sized>(
         Rejection::new(Code::GuardrailUnknown, "body.guardrail", message, "log guardrail.define first")
     };
     let guardrail = batch.get::<Guardrail>(key.clone())?.ok_or_else(unknown)?;
-    let since_ms = batch.service.log_ms;
-    batch.put(key, Guardrail { state: body.state, since_ms, denials: 0, ..Rc::unwrap_or_clone(guardrail) });
+    let (since_ms, changed) = (batch.service.log_ms, batch.next_index());
+    let guardrail = Rc::unwrap_or_clone(guardrail);
+    batch.put(key, Guardrail { state: body.state, since_ms, changed, denials: 0, ..guardrail });
     Ok(())
 }
 

@@ -235,6 +235,12 @@ pub(crate) enum Kept {
     Erased,
     /// Agent: the newest score that its tenant asked for.
     Computed,
+    /// Tenant, decision: what was said to it.
+    Verdict,
+    /// Tenant, name: the tool that is called so.
+    ToolName,
+    /// Tenant, index counted down: the decision there, which asked for an approval. Tenant alone: how many there are.
+    Asked,
 }
 
 /// Key of something that a family of records keeps.

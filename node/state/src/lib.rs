@@ -50,6 +50,7 @@ mod overlay;
 mod policies;
 mod private;
 mod publish;
+mod question;
 mod receipts;
 mod registry;
 mod rejection;
@@ -81,10 +82,10 @@ pub use codec::DecodeError;
 pub use command::{COMMAND_VERSION, Command, Private, RECORDS_PER_COMMAND_MAX};
 pub use compliance::Anomaly;
 pub use decide::{Answer, Question, evaluate};
-pub use decisions::{ApprovalAt, DecisionAt};
+pub use decisions::{ApprovalAt, DecisionAt, VerdictAt, approval_of, asked_before, asked_count, verdict};
 pub use ended::{ENDED_LOOKS_MAX, EndedPage, ended_by};
 pub use federation::{Agreement, newest_agreement};
-pub use guardrails::GUARDRAILS_MAX;
+pub use guardrails::{GUARDRAILS_MAX, GuardrailAt, guardrails};
 pub use judgement::{GrantJudgement, judge_grant};
 pub use keys::RECORD_KEY_PREFIX;
 pub use map::{
@@ -93,14 +94,14 @@ pub use map::{
 };
 pub use memory::MemoryState;
 pub use metering::{Counters, Metric, QuotaExceeded, Usage, quotas_bind, usage};
-pub use policies::POLICIES_MAX;
+pub use policies::{POLICIES_MAX, PolicyAt, policies, policy};
 pub use private::{
     Expect, Note, PRIVATE_BYTES_MAX, PRIVATE_EXPECTS_MAX, PRIVATE_KEY_BYTES_MAX, PRIVATE_SWEEP_MAX,
     PRIVATE_VALUE_BYTES_MAX, PRIVATE_WAIT_MAX_MS, PRIVATE_WRITES_MAX, PrivateWrite, Transacted, Transaction,
     TransactionFault, ValueDigest, private, private_due, private_pair,
 };
 pub use receipts::{ReceiptMark, receipt_about};
-pub use registry::{Lineage, SCOPE_DEFINITIONS_MAX, Tool};
+pub use registry::{Lineage, SCOPE_DEFINITIONS_MAX, ScopeAt, Tool, scope_defined, tool, tool_named};
 pub use rejection::{Code, Rejection};
 pub use replay::{ReplayError, ReplayFault, ReplayState, Replayer, Step, StepError};
 pub use scores::ComputedScore;

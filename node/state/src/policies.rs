@@ -28,6 +28,8 @@ value! { part
         days: Option<Vec<u64>>,
         /// Most links above.
         depth_max: Option<u64>,
+        /// Fewest links above.
+        depth_min: Option<u64>,
         /// Part of the day, in minutes.
         minutes: Option<(u64, u64)>,
         /// Currency, most to spend, window in seconds.
@@ -64,8 +66,12 @@ value! {
         priority: u64,
         /// Index of its first version.
         created: u64,
+        /// Index of the newest record about it.
+        changed: u64,
         /// Hash of the `policy.put` record that is in force.
         put: RecordHash,
+        /// Index of that record.
+        put_at: u64,
         /// Whether it is looked at.
         state: PolicyState,
         /// Its rules.
@@ -107,7 +113,9 @@ pub(crate) fn put<V: View + ?Sized>(
         name: body.name.clone(),
         priority: body.priority,
         created: known.map_or(batch.next_index(), |known| known.created),
+        changed: batch.next_index(),
         put: hash,
+        put_at: batch.next_index(),
         state: PolicyState::Active,
         rules: body.rules.iter().map(Rule::from).collect(),
     };
@@ -126,8 +134,57 @@ pub(crate) fn set_status<V: View + ?Sized>(
     };
     let key = keys::policy(record.tenant, body.policy);
     let policy = batch.get::<Policy>(key.clone())?.ok_or_else(unknown)?;
-    batch.put(key, Policy { state: body.status, ..Rc::unwrap_or_clone(policy) });
+    let changed = batch.next_index();
+    batch.put(key, Policy { state: body.status, changed, ..Rc::unwrap_or_clone(policy) });
     Ok(())
+}
+
+/// A policy as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyAt {
+    /// Its id.
+    pub policy: PolicyId,
+    /// What people call it.
+    pub name: String,
+    /// Smaller comes first.
+    pub priority: u64,
+    /// Whether it is looked at.
+    pub state: PolicyState,
+    /// Index of its first version.
+    pub created: u64,
+    /// Index of the newest record about it.
+    pub changed: u64,
+    /// Hash of the `policy.put` record that is in force.
+    pub put: RecordHash,
+    /// Index of that record.
+    pub put_at: u64,
+}
+
+impl PolicyAt {
+    fn new((policy, at): (PolicyId, Rc<Policy>)) -> Self {
+        let Policy { name, priority, created, changed, put, put_at, state, rules: _ } =
+            Rc::unwrap_or_clone(at);
+        Self { policy, name, priority, state, created, changed, put, put_at }
+    }
+}
+
+/// A tenant's policies, in the order in which decisions look at them; those that are switched off, too.
+///
+/// # Errors
+/// The state is damaged.
+pub fn policies(view: &(impl View + ?Sized), tenant: Ulid) -> Result<Vec<PolicyAt>, Alarm> {
+    let mut policies = Batch::new(view)?.policies(tenant)?;
+    policies.sort_by_key(|(id, policy)| (policy.priority, policy.created, *id));
+    Ok(policies.into_iter().map(PolicyAt::new).collect())
+}
+
+/// One of a tenant's policies.
+///
+/// # Errors
+/// The state is damaged.
+pub fn policy(view: &(impl View + ?Sized), tenant: Ulid, id: PolicyId) -> Result<Option<PolicyAt>, Alarm> {
+    let policy = Batch::new(view)?.get::<Policy>(keys::policy(tenant, id))?;
+    Ok(policy.map(|policy| PolicyAt::new((id, policy))))
 }
 
 impl From<&PolicyRule> for Rule {
@@ -148,6 +205,7 @@ impl From<&PolicyCondition> for Condition {
             calls: when.calls.as_ref().map(|rate| (rate.max, rate.window_s)),
             days: when.days.clone(),
             depth_max: when.depth_max,
+            depth_min: when.depth_min,
             minutes: when.minutes.as_ref().map(|part| (part.from, part.to)),
             spend: when.spend.as_ref().map(|s| (s.currency.clone(), (s.max_minor, s.window_s))),
             trust_max_bp: when.trust_max_bp,

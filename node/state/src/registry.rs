@@ -15,14 +15,14 @@ use crate::overlay::Raw;
 use crate::rejection::{Code, Rejection};
 use crate::scores::Number;
 use crate::values::Agent;
-use crate::view::View;
+use crate::view::{View, load};
 
 /// Most definitions of scopes of one tenant.
 pub const SCOPE_DEFINITIONS_MAX: u64 = 1_024;
 
 value! {
     /// What a scope means in a tenant.
-    ScopeAt {
+    pub ScopeAt {
         /// Whether a supervised agent needs an approval.
         critical: bool,
         /// Index of the definition.
@@ -102,6 +102,7 @@ pub(crate) fn register_tool<V: View + ?Sized>(
             Rejection::new(Code::OwnedByOtherTenant, "body.tool", message, "make a new tool id").into()
         );
     }
+    name_tool(batch, record.tenant, body)?;
     let tool = Tool {
         tenant: record.tenant,
         name: body.name.clone(),
@@ -112,6 +113,61 @@ pub(crate) fn register_tool<V: View + ?Sized>(
     };
     batch.put(keys::kept(Kept::Tool, &body.tool.0.to_bytes(), &[]), tool);
     Ok(())
+}
+
+value! {
+    /// The tool that a name means.
+    ToolNamed {
+        /// The tool.
+        tool: ToolId,
+    }
+}
+
+fn tool_name_key(tenant: Ulid, name: &str) -> Vec<u8> {
+    keys::kept(Kept::ToolName, &tenant.to_bytes(), name.as_bytes())
+}
+
+/// A name means the first tool that has it, until that one has another name or no scopes any more.
+fn name_tool<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    tenant: Ulid,
+    body: &ToolRegister,
+) -> Result<(), Alarm> {
+    if let Some(known) = batch.tool(body.tool)?
+        && known.name != body.name
+    {
+        let old = tool_name_key(tenant, &known.name);
+        if batch.get::<ToolNamed>(old.clone())?.is_some_and(|named| named.tool == body.tool) {
+            batch.delete(old);
+        }
+    }
+    let key = tool_name_key(tenant, &body.name);
+    let holder = batch.get::<ToolNamed>(key.clone())?.map(|named| named.tool);
+    let is_free = match holder {
+        Some(tool) if tool != body.tool => batch.tool(tool)?.is_none_or(|tool| tool.scopes.is_empty()),
+        Some(_) => false,
+        None => true,
+    };
+    if is_free {
+        batch.put(key, ToolNamed { tool: body.tool });
+    }
+    Ok(())
+}
+
+/// A tool.
+pub fn tool(view: &(impl View + ?Sized), id: ToolId) -> Option<Tool> {
+    load(view, &keys::kept(Kept::Tool, &id.0.to_bytes(), &[])).ok().flatten()
+}
+
+/// The tool that a name means in a tenant.
+pub fn tool_named(view: &(impl View + ?Sized), tenant: Ulid, name: &str) -> Option<ToolId> {
+    let named: Option<ToolNamed> = load(view, &tool_name_key(tenant, name)).ok().flatten();
+    named.map(|named| named.tool)
+}
+
+/// What a scope means in a tenant.
+pub fn scope_defined(view: &(impl View + ?Sized), tenant: Ulid, scope: &Scope) -> Option<ScopeAt> {
+    load(view, &scope_key(tenant, scope.as_str())).ok().flatten()
 }
 
 pub(crate) fn dataset<V: View + ?Sized>(

@@ -175,6 +175,16 @@ impl Context {
         self.submit_signed(self.tenant()?, bodies).await
     }
 
+    /// As [`Context::records_noted`]; with each record the nodes keep notes of its own.
+    pub(crate) async fn records_each_noted(
+        &mut self,
+        bodies: Vec<(Ulid, Body, serde_json::Value)>,
+    ) -> Result<Vec<Logged>, ApiError> {
+        let noted = |(id, body, notes)| Ok((id, body, Some(note(id, &notes)?)));
+        let noted = bodies.into_iter().map(noted).collect::<Result<_, ApiError>>()?;
+        self.submit_signed(self.tenant()?, noted).await
+    }
+
     /// Logs several records in order. The first refusal is the answer; those before it stand.
     pub(crate) async fn records(&mut self, bodies: Vec<(Ulid, Body)>) -> Result<Vec<Logged>, ApiError> {
         self.records_of(self.tenant()?, bodies).await

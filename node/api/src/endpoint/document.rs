@@ -156,6 +156,7 @@ const PATH_IDS: &[(&str, &str, &str)] = &[
     ("agent_id", record::AgentId::WHAT, record::AgentId::PREFIX),
     ("session_id", record::SessionId::WHAT, record::SessionId::PREFIX),
     ("receipt_id", record::ReceiptId::WHAT, record::ReceiptId::PREFIX),
+    ("approval_id", record::ReceiptId::WHAT, record::ReceiptId::PREFIX),
     ("attestation_id", record::ReceiptId::WHAT, record::ReceiptId::PREFIX),
     ("issuer_id", record::AgentId::WHAT, record::AgentId::PREFIX),
     ("delegation_id", record::DelegationId::WHAT, record::DelegationId::PREFIX),

@@ -141,8 +141,8 @@ const PATH_MARK: char = '\u{1}';
 fn field(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let path = error.path().to_string();
     let inner = error.inner().to_string();
-    if let Some((path, _)) = inner.strip_prefix(PATH_MARK).and_then(|rest| rest.split_once(PATH_MARK)) {
-        return path.to_owned();
+    if let Some((inner, _)) = inner.strip_prefix(PATH_MARK).and_then(|rest| rest.split_once(PATH_MARK)) {
+        return if path == "." || path == "?" { inner.to_owned() } else { format!("{path}.{inner}") };
     }
     // An unknown or missing field is named in the message, its place in the path.
     let named = ["unknown field `", "missing field `"]

@@ -104,6 +104,17 @@ pub(crate) struct Paged<T> {
     pub(crate) next: Option<u64>,
 }
 
+impl<T> Paged<T> {
+    /// A page of a list that is short enough to be at hand as a whole. Its positions count from its beginning.
+    pub(crate) fn of_all(all: Vec<T>, page: Page) -> Self {
+        let total = all.len();
+        let start = usize::try_from(page.cursor.unwrap_or(0)).unwrap_or(total).saturating_add(page.offset);
+        let end = start.saturating_add(page.limit);
+        let items = all.into_iter().skip(start).take(page.limit).collect();
+        Self { items, total: total as u64, page, next: (end < total).then_some(end as u64) }
+    }
+}
+
 impl<T: Listed + Serialize> Serialize for Paged<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -151,6 +162,19 @@ impl<T: Listed + ToSchema> ToSchema for Paged<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_list_comes_in_pages_too() {
+        let page = |limit, offset, cursor| {
+            let paged = Paged::of_all((0..5).collect(), Page { limit, offset, cursor });
+            (paged.items, paged.total, paged.next)
+        };
+        assert_eq!(page(2, 0, None), (vec![0, 1], 5, Some(2)));
+        assert_eq!(page(2, 0, Some(2)), (vec![2, 3], 5, Some(4)));
+        assert_eq!(page(2, 1, Some(2)), (vec![3, 4], 5, None));
+        assert_eq!(page(9, 3, None), (vec![3, 4], 5, None));
+        assert_eq!(page(9, 9, Some(u64::MAX)), (vec![], 5, None));
+    }
 
     #[test]
     fn pages_are_read_and_refused() {

@@ -361,7 +361,10 @@ def maip_guardrails(world):
     with world.maip() as client:
         request = maip.CheckGuardrailsRequest(agent["id"], "invoices:read", "invoice-1", {"region": "eu"})
         result = client.check_guardrails(request)
-        assert isinstance(result["allowed"], bool) and result["checkedAt"], result
+        assert result["allowed"] is True and result["checkedAt"] and result["violations"] == [], result
+        client.suspend_agent(agent["id"])
+        result = client.check_guardrails(request)
+        assert result["allowed"] is False and result["violations"], result
         assert all({"rule", "severity", "message"} <= set(violation) for violation in result["violations"]), result
 
 

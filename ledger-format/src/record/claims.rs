@@ -64,19 +64,37 @@ body! {
 }
 
 body! {
-    /// Body of `claim.resolve`: the votes are counted.
+    /// Body of `claim.resolve`: the votes are counted, or somebody competent says whether the claim holds.
     ///
-    /// Effect: the claim is closed. `confirmed` needs the quorum, more votes for than against, and, unless the claim is internal, at least half
-    /// of the quorum from other tenants; `rejected` the quorum and more votes against; anything else is `inconclusive`. Refused:
-    /// `claim_unknown`, `claim_resolved`, `result_differs` (the message has the result of the votes).
-    ClaimResolve = "claim.resolve" by [Tenant, Operator], info RESOLVE {
+    /// Effect: the claim is closed. Votes: `confirmed` needs the quorum, more votes for than against, and, unless the claim is internal, at least
+    /// half of the quorum from other tenants; `rejected` the quorum and more votes against; anything else is `inconclusive`. Where votes were asked
+    /// for, they decide. Refused: `claim_unknown`, `claim_resolved`, `tool_unknown`, `result_differs` (the message has the result of the votes).
+    ClaimResolve = "claim.resolve" by [Tenant, Operator], info RESOLVE, check tool_of_external {
         /// the claim
         required claim: ClaimId as Id<ClaimId>,
+        /// how it was judged; by votes when left out
+        optional method: VerdictMethod as Word<VerdictMethod>,
         /// see the envelope
         optional on_behalf_of: String as OnBehalfOf,
-        /// what the votes say
+        /// what the votes say, or what was found
         required result: ClaimResult as Word<ClaimResult>,
+        /// the verifier, with `external` and only then
+        optional tool: ToolId as Id<ToolId>,
     }
+}
+
+impl ClaimResolve {
+    fn tool_of_external(&self, r: &Reader<'_>) -> Result<(), JsonError> {
+        tool_of_external(self.tool, self.method.unwrap_or(VerdictMethod::Witness), r)
+    }
+}
+
+fn tool_of_external(tool: Option<ToolId>, method: VerdictMethod, r: &Reader<'_>) -> Result<(), JsonError> {
+    if tool.is_some() == (method == VerdictMethod::External) {
+        return Ok(());
+    }
+    let rule = "there with the method external, and only then";
+    Err(r.field_error("tool", Reason::Invalid { rule }))
 }
 
 body! {
@@ -117,10 +135,6 @@ body! {
 
 impl DocumentVerdict {
     fn tool_of_external(&self, r: &Reader<'_>) -> Result<(), JsonError> {
-        if self.tool.is_some() == (self.method == VerdictMethod::External) {
-            return Ok(());
-        }
-        let rule = "there with the method external, and only then";
-        Err(r.field_error("tool", Reason::Invalid { rule }))
+        tool_of_external(self.tool, self.method, r)
     }
 }

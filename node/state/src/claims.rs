@@ -4,18 +4,17 @@ use std::rc::Rc;
 
 use ledger_format::record::{
     AgentId, ClaimCreate, ClaimId, ClaimResolve, ClaimResult, ClaimVote, DocumentAttest, DocumentResult,
-    DocumentVerdict, Record, Ulid, WitnessAttest, WitnessRequest,
+    DocumentVerdict, Record, ToolId, Ulid, VerdictMethod, WitnessAttest, WitnessRequest,
 };
 
 use crate::applied::Alarm;
 use crate::batch::{Batch, Stop, refuse};
 use crate::fields::{value, word_parts};
 use crate::keys::{self, Kept};
-use crate::overlay::Raw;
 use crate::rejection::Code;
-use crate::view::View;
+use crate::view::{View, load};
 
-word_parts!(ClaimResult, DocumentResult);
+word_parts!(ClaimResult, ClaimVote, DocumentResult);
 
 value! {
     /// A claim and its votes.
@@ -38,6 +37,24 @@ value! {
         foreign: u64,
         /// What became of it.
         result: Option<ClaimResult>,
+        /// Index of the record that made it.
+        created: u64,
+        /// Index of the newest request for votes.
+        request: Option<u64>,
+        /// Index of the record that says what became of it.
+        resolved: Option<u64>,
+    }
+}
+
+value! {
+    /// An agent's vote on a claim.
+    pub ClaimVoteAt {
+        /// The agent's tenant.
+        tenant: Ulid,
+        /// The vote.
+        vote: ClaimVote,
+        /// Index of its record.
+        index: u64,
     }
 }
 
@@ -97,6 +114,9 @@ pub(crate) fn create<V: View + ?Sized>(
         abstain: 0,
         foreign: 0,
         result: None,
+        created: batch.next_index(),
+        request: None,
+        resolved: None,
     };
     batch.put(claim_key(body.claim), claim);
     Ok(())
@@ -137,7 +157,8 @@ pub(crate) fn request<V: View + ?Sized>(
         return Err(refuse(Code::ExpiresTooSoon, "body.deadline", message, "name a later time"));
     }
     let asked = Some((body.deadline, body.quorum));
-    batch.put(claim_key(body.claim), Claim { asked, ..Rc::unwrap_or_clone(claim) });
+    let request = Some(batch.next_index());
+    batch.put(claim_key(body.claim), Claim { asked, request, ..Rc::unwrap_or_clone(claim) });
     Ok(())
 }
 
@@ -160,12 +181,13 @@ pub(crate) fn vote<V: View + ?Sized>(
         let message = "an agent does not vote on its own claim";
         return Err(refuse(Code::OwnClaim, "body.agent", message, "let another agent vote"));
     }
-    let voted = keys::kept(Kept::Vote, &body.claim.0.to_bytes(), &body.agent.0.to_bytes());
-    if batch.get::<Raw>(voted.clone())?.is_some() {
+    let voted = vote_key(body.claim, body.agent);
+    if batch.get::<ClaimVoteAt>(voted.clone())?.is_some() {
         let message = format!("agent {} has voted", body.agent);
         return Err(refuse(Code::VoteExists, "body.agent", message, "nothing is left to do"));
     }
-    batch.put_mark(voted);
+    let index = batch.next_index();
+    batch.put(voted, ClaimVoteAt { tenant: record.tenant, vote: body.vote, index });
     match body.vote {
         ClaimVote::Confirm => claim.confirm += 1,
         ClaimVote::Deny => claim.deny += 1,
@@ -182,13 +204,55 @@ pub(crate) fn resolve<V: View + ?Sized>(
     body: &ClaimResolve,
 ) -> Result<(), Stop> {
     let claim = own(batch, record, body.claim)?;
-    let outcome = claim.outcome();
-    if outcome != body.result {
-        let message = format!("the votes say {}", outcome.as_str());
-        return Err(refuse(Code::ResultDiffers, "body.result", message, "log what the votes say"));
+    let by_votes = body.method.is_none_or(|method| method == VerdictMethod::Witness);
+    // Whoever asked for votes cannot overrule them.
+    if by_votes || claim.asked.is_some() {
+        let outcome = claim.outcome();
+        if !by_votes || outcome != body.result {
+            let message = format!("the votes say {}", outcome.as_str());
+            return Err(refuse(Code::ResultDiffers, "body.result", message, "log what the votes say"));
+        }
     }
-    batch.put(claim_key(body.claim), Claim { result: Some(outcome), ..Rc::unwrap_or_clone(claim) });
+    check_tool(batch, record, body.tool)?;
+    let (result, resolved) = (Some(body.result), Some(batch.next_index()));
+    batch.put(claim_key(body.claim), Claim { result, resolved, ..Rc::unwrap_or_clone(claim) });
     Ok(())
+}
+
+/// Refuses a verifier that is not the tenant's.
+fn check_tool<V: View + ?Sized>(
+    batch: &mut Batch<'_, V>,
+    record: &Record,
+    tool: Option<ToolId>,
+) -> Result<(), Stop> {
+    if let Some(id) = tool
+        && batch.tool(id)?.is_none_or(|tool| tool.tenant != record.tenant)
+    {
+        let message = format!("the tenant has no tool {id}");
+        return Err(refuse(Code::ToolUnknown, "body.tool", message, "log tool.register first"));
+    }
+    Ok(())
+}
+
+fn vote_key(claim: ClaimId, agent: AgentId) -> Vec<u8> {
+    keys::kept(Kept::Vote, &claim.0.to_bytes(), &agent.0.to_bytes())
+}
+
+/// The votes on a claim, in the order of the agents' ids, at most `limit`.
+pub fn claim_votes(view: &(impl View + ?Sized), claim: ClaimId, limit: usize) -> Vec<(AgentId, ClaimVoteAt)> {
+    let (mut from, end) = (vote_key(claim, AgentId(Ulid::NIL)), vote_key(claim, AgentId(Ulid(u128::MAX))));
+    let end = keys::behind(&end);
+    let mut votes = Vec::new();
+    while votes.len() < limit
+        && let Some(key) = view.next_key(&from, &end)
+    {
+        let agent = key.last_chunk::<16>().map(|id| AgentId(Ulid::from_bytes(*id)));
+        if let (Some(agent), Some(vote)) = (agent, load::<ClaimVoteAt>(view, &key).ok().flatten()) {
+            votes.push((agent, vote));
+        }
+        from = keys::behind(&key);
+    }
+    votes
 }
 
 fn document_key(id: ledger_format::record::DocumentId) -> Vec<u8> {
@@ -223,12 +287,7 @@ pub(crate) fn judge_document<V: View + ?Sized>(
     };
     let known = batch.get::<Document>(key.clone())?.filter(|document| document.tenant == record.tenant);
     let document = known.ok_or_else(unknown)?;
-    if let Some(id) = body.tool
-        && batch.tool(id)?.is_none_or(|tool| tool.tenant != record.tenant)
-    {
-        let message = format!("the tenant has no tool {id}");
-        return Err(refuse(Code::ToolUnknown, "body.tool", message, "log tool.register first"));
-    }
+    check_tool(batch, record, body.tool)?;
     let index = batch.next_index();
     batch.put(key, Document { verdict: Some(body.verdict), index, ..Rc::unwrap_or_clone(document) });
     Ok(())

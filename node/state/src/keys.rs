@@ -209,7 +209,7 @@ pub(crate) enum Kept {
     Guardrail,
     /// Claim.
     Claim,
-    /// Claim, agent: nothing; the agent has voted.
+    /// Claim, agent: the agent's vote.
     Vote,
     /// Document.
     Document,

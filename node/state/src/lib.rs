@@ -77,7 +77,7 @@ pub use applied::{Alarm, Applied, Ignored, NewEntry, Outcome, Published, Write};
 pub use apply::apply;
 pub use authority::{Grant, GrantFault, GrantStanding};
 pub use calendar::Month;
-pub use claims::{Claim, Document};
+pub use claims::{Claim, ClaimVoteAt, Document, claim_votes};
 pub use codec::DecodeError;
 pub use command::{COMMAND_VERSION, Command, Private, RECORDS_PER_COMMAND_MAX};
 pub use compliance::Anomaly;

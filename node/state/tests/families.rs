@@ -9,8 +9,8 @@ use ledger_format::record::{
     ModelAttest, ModelId, OrchestrationFinish, OrchestrationId, OrchestrationStart, OrchestrationStep,
     PeerVerdict, Plan, ReceiptId, ReceiptRevoke, ReceiptStatement, ReceiptSupersede, ReportId, RunResult,
     StepKind, StepStatus, TenantId, TenantKey, TenantReactivate, TenantSuspend, TenantUpdate, ToolId,
-    TrustAlgorithm, Ulid, VerdictMethod, WitnessAttest, WitnessRequest, WorkflowDefine, WorkflowId,
-    WorkflowPublish, WorkflowStep,
+    ToolRegister, TrustAlgorithm, Ulid, VerdictMethod, WitnessAttest, WitnessRequest, WorkflowDefine,
+    WorkflowId, WorkflowPublish, WorkflowStep,
 };
 use world::speak::*;
 use world::*;
@@ -203,7 +203,13 @@ fn votes_decide_a_claim() {
         }))
     };
     let resolve = |number, result| {
-        Body::ClaimResolve(Box::new(ClaimResolve { claim: claim_id(number), on_behalf_of: None, result }))
+        Body::ClaimResolve(Box::new(ClaimResolve {
+            claim: claim_id(number),
+            method: None,
+            on_behalf_of: None,
+            result,
+            tool: None,
+        }))
     };
     // What each of the agents 2, 4 (of the tenant itself), 3, 5 (of the other one) says, the quorum, and what follows.
     use ClaimVote::{Abstain as A, Confirm as C, Deny as D};
@@ -247,6 +253,91 @@ fn votes_decide_a_claim() {
     assert_eq!(log.say(By::Tenant(2), resolve(1, ClaimResult::Confirmed)).err(), Some("claim_unknown"));
     log.ms += HOUR;
     assert_eq!(log.say(By::Agent(4), vote(1, 4, C)).err(), Some("vote_too_late"));
+}
+
+#[test]
+fn a_person_or_a_tool_decides_a_claim_where_no_votes_were_asked_for() {
+    let mut log = Log::new();
+    let claim = |number| ClaimId(ulid(number));
+    for number in 1..4 {
+        let body = ClaimCreate {
+            agent: agent(1),
+            claim: claim(number),
+            internal: true,
+            on_behalf_of: None,
+            statement: digest(),
+            subject: None,
+        };
+        log.must(By::Agent(1), Body::ClaimCreate(Box::new(body)));
+    }
+    let resolve = |number, method, tool, result| {
+        let claim = claim(number);
+        Body::ClaimResolve(Box::new(ClaimResolve {
+            claim,
+            method: Some(method),
+            on_behalf_of: None,
+            result,
+            tool,
+        }))
+    };
+    let tool = Some(ToolId(ulid(50)));
+    let external = |number| resolve(number, VerdictMethod::External, tool, ClaimResult::Rejected);
+    assert_eq!(log.say(By::Tenant(1), external(1)).err(), Some("tool_unknown"));
+    let person = resolve(1, VerdictMethod::Human, None, ClaimResult::Confirmed);
+    let said = log.must(By::Tenant(1), person.clone());
+    let known = ledger_state::claim(&log.state, claim(1)).unwrap();
+    assert_eq!((known.result, known.resolved), (Some(ClaimResult::Confirmed), Some(said.index)));
+    assert_eq!(log.say(By::Tenant(1), person).err(), Some("claim_resolved"));
+
+    let body = ToolRegister {
+        digest: None,
+        name: "verifier".into(),
+        on_behalf_of: None,
+        owner_key: None,
+        scopes: scopes(&["claims:judge"]),
+        tool: tool.unwrap(),
+        version: None,
+    };
+    log.must(By::Tenant(1), Body::ToolRegister(Box::new(body)));
+    log.must(By::Tenant(1), external(2));
+
+    // Where votes were asked for, they decide.
+    let request = WitnessRequest {
+        agent: agent(1),
+        claim: claim(3),
+        deadline: log.ms + HOUR,
+        on_behalf_of: None,
+        quorum: 2,
+    };
+    let asked = log.must(By::Agent(1), Body::WitnessRequest(Box::new(request)));
+    assert_eq!(log.say(By::Tenant(1), external(3)).err(), Some("result_differs"));
+    let votes: Vec<_> = [4, 2]
+        .into_iter()
+        .map(|by| {
+            let attestation = AttestationId(ulid(60 + u64::from(by)));
+            let body = WitnessAttest {
+                agent: agent(by),
+                attestation,
+                claim: claim(3),
+                on_behalf_of: None,
+                vote: ClaimVote::Deny,
+            };
+            log.must(By::Agent(by), Body::WitnessAttest(Box::new(body))).index
+        })
+        .collect();
+    assert_eq!(
+        log.say(By::Tenant(1), external(3)).err(),
+        Some("result_differs"),
+        "not even with their result"
+    );
+    let found = ledger_state::claim_votes(&log.state, claim(3), 9);
+    assert_eq!(
+        found.iter().map(|(by, vote)| (*by, vote.index, vote.vote)).collect::<Vec<_>>(),
+        [(agent(2), votes[1], ClaimVote::Deny), (agent(4), votes[0], ClaimVote::Deny)]
+    );
+    assert_eq!(ledger_state::claim_votes(&log.state, claim(3), 1).len(), 1);
+    assert_eq!(ledger_state::claim(&log.state, claim(3)).unwrap().request, Some(asked.index));
+    log.must(By::Tenant(1), resolve(3, VerdictMethod::Witness, None, ClaimResult::Rejected));
 }
 
 #[test]

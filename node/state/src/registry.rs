@@ -262,11 +262,6 @@ fn erased_key(tenant: Ulid, subject: &Digest) -> Vec<u8> {
     keys::kept(Kept::Erased, &tenant.to_bytes(), subject.to_string().as_bytes())
 }
 
-/// A tool.
-pub fn tool(view: &(impl View + ?Sized), id: ToolId) -> Option<Tool> {
-    load(view, &keys::kept(Kept::Tool, &id.0.to_bytes(), &[])).ok().flatten()
-}
-
 impl<V: View + ?Sized> Batch<'_, V> {
     pub(crate) fn tool(&mut self, id: ToolId) -> Result<Option<Rc<Tool>>, Alarm> {
         self.get(keys::kept(Kept::Tool, &id.0.to_bytes(), &[]))

@@ -119,7 +119,14 @@ pub(super) fn refused(rejection: &Rejection) -> Refused {
         | Code::ReceiptSuperseded
         | Code::SubjectErased
         | Code::SessionExists
-        | Code::SessionEnded => RefusedKind::Conflict,
+        | Code::SessionEnded
+        | Code::ClaimExists
+        | Code::ClaimResolved
+        | Code::ResultDiffers
+        | Code::VoteNotAsked
+        | Code::VoteTooLate
+        | Code::VoteExists
+        | Code::DocumentExists => RefusedKind::Conflict,
         Code::TenantUnknown | Code::AgentUnknown | Code::LogKeyUnknown | Code::SessionUnknown => {
             RefusedKind::NotFound
         }

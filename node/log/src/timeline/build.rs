@@ -142,11 +142,11 @@ fn parties(record: &Record) -> BTreeMap<Ulid, BTreeSet<AgentId>> {
     parties
 }
 
-/// The object that a record makes. A later record that makes it anew, such as another version, takes its place. A claim is its own object:
-/// anybody may verify an attestation by its id, without knowing whose it is.
+/// The object that a record makes. A later record that makes it anew, such as another version, takes its place. A statement and a
+/// request for votes are their own objects: anybody may verify the one or vote on the other by its id, without knowing whose it is.
 fn made(record: &Record) -> Option<Ulid> {
     Some(match &record.body {
-        Body::ReceiptClaim(_) => record.id,
+        Body::ReceiptClaim(_) | Body::WitnessRequest(_) => record.id,
         Body::AgentRegister(body) => body.agent.0,
         Body::ToolRegister(body) => body.tool.0,
         Body::SessionOpen(body) => body.session.0,

@@ -156,7 +156,7 @@ await visit("contents-phone", { size: "phone" }, async (page) => {
   assert.equal(await page.isVisible("#nav"), false);
 });
 
-for (const guide of ["quick-start", "authorization", "policies", "trust-scores", "delegation", "orchestration", "verification"]) {
+for (const guide of ["quick-start", "authorization", "policies", "trust-scores", "claims", "delegation", "orchestration", "verification"]) {
   await visit(`guide-${guide}`, {}, async (page) => {
     const response = await page.goto(`${node}/docs/guides/${guide}`);
     assert.equal(response.status(), 200);

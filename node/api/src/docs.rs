@@ -53,6 +53,7 @@ const GUIDES: &[(&str, &str)] = guides![
     "authorization",
     "policies",
     "trust-scores",
+    "claims",
     "delegation",
     "orchestration",
     "events",

@@ -240,6 +240,18 @@ impl Context {
         Ok(logged)
     }
 
+    /// Logs a record that somebody else has signed, an agent or the tenant.
+    pub(crate) async fn record_signed(&mut self, record: &Record) -> Result<Logged, ApiError> {
+        let bytes = vec![Bytes::from(record.to_bytes())];
+        let fates = self.log.submit(bytes, self.ack, self.timeout, Credential::Anonymous).await;
+        let fate = fates.into_iter().next().ok_or_else(|| ApiError::internal("no answer for a record"))?;
+        let logged = logged(record.id, fate.map_err(ApiError::from)?);
+        if !self.reader.wait_applied(logged.index + 1, self.timeout).await {
+            return Err(ApiError::too_late("the record is in the log, but this node has not applied it yet"));
+        }
+        Ok(logged)
+    }
+
     async fn submit(&self, records: Vec<Noted>) -> Vec<Result<Submitted, Refused>> {
         self.log.submit_noted(records, self.ack, self.timeout, Credential::Admin).await
     }

@@ -126,6 +126,8 @@ references! {
     ReceiptRef = ReceiptId,
     /// Id of a grant.
     DelegationRef = DelegationId,
+    /// Id of a request for votes, or of a vote.
+    VoteRef = AttestationId,
     /// Id of a claim.
     ClaimRef = ClaimId,
     /// Id of a document.

@@ -5,9 +5,11 @@ mod content_hash;
 mod csv;
 mod digest;
 mod email;
+mod fraction;
 mod hash;
 mod id;
 mod key;
+mod link;
 mod metadata;
 mod name;
 mod receipt;
@@ -21,13 +23,16 @@ pub(crate) use content_hash::ContentHash;
 pub(crate) use csv::csv_cell;
 pub(crate) use digest::DigestText;
 pub(crate) use email::EmailText;
+pub(crate) use fraction::Fraction;
 pub(crate) use hash::RecordHashText;
 #[allow(unused_imports, reason = "one for each kind of object; groups take what they need")]
 pub(crate) use id::{
     AgentRef, ClaimRef, DatasetRef, DelegationRef, DocumentRef, Id, IdKind, ModelRef, OrchestrationRef,
-    PolicyRef, ReceiptRef, SessionRef, TenantRef, ToolRef, WorkflowRef, article, schema as id_schema,
+    PolicyRef, ReceiptRef, SessionRef, TenantRef, ToolRef, VoteRef, WorkflowRef, article,
+    schema as id_schema,
 };
 pub(crate) use key::PublicKeyText;
+pub(crate) use link::LinkText;
 pub(crate) use metadata::{Metadata, Payload};
 pub(crate) use name::{reason, record_name, token};
 pub(crate) use receipt::WriteReceipt;

@@ -149,8 +149,8 @@ fn script(name: &str) -> String {
 #[test]
 fn the_quick_start_runs() {
     let api = Api::start_in_both_environments();
-    let later =
-        ["authorization.md", "policies.md", "trust-scores.md", "verification.md"].map(script).concat();
+    let later = ["authorization.md", "policies.md", "trust-scores.md", "claims.md", "verification.md"];
+    let later = later.map(script).concat();
     let script = format!("set -eu\n{}\n{later}", script("quick-start.md"));
     let output = Command::new("sh")
         .args(["-c", &script])

@@ -322,13 +322,23 @@ def maip_sessions(world):
 def maip_trust(world):
     agent = world.agent()
     with world.maip() as client:
-        for score in [
-            client.compute_trust_score(maip.ComputeTrustScoreRequest(agent["id"])),
-            client.get_trust_score(agent["id"]),
-        ]:
+        unscored = client.get_trust_score(agent["id"])
+        assert unscored["score"] is None and maip.TrustLevel(unscored["level"]) is maip.TrustLevel.LOW, unscored
+        for number in range(20):
+            receipt = {"agent_id": agent["id"], "action": "invoices:read", "verdict": "ok", "payload": {"number": number}}
+            world.post("/v1/agent-receipts", receipt, world.key)
+        computed = client.compute_trust_score(maip.ComputeTrustScoreRequest(agent["id"]))
+        read = client.get_trust_score(agent["id"])
+        for score in (computed, read):
+            # A newcomer's cap on its first day, whatever the factors say.
+            assert score["score"] == 52.5 and maip.TrustLevel(score["level"]) is maip.TrustLevel.MEDIUM, score
             assert score["agentId"] in (agent["id"], agent["agent_id"]) and score["computedAt"], score
-            assert maip.TrustLevel(score["level"]) and isinstance(score["factors"], list), score
             assert all({"name", "weight", "value", "description"} <= set(factor) for factor in score["factors"]), score
+            factors = {factor["name"]: factor for factor in score["factors"]}
+            assert len(factors) == 5 and abs(sum(factor["weight"] for factor in factors.values()) - 1) < 1e-9, score
+            assert factors["behavioral_compliance"]["value"] > 75 and factors["session_hygiene"]["value"] is None, score
+        assert computed["receipt_id"] and world.get(f"/v1/records/{computed['log_index']}", world.key)["record_type"] == "trust.compute"
+        refuses(maip_errors.NotFoundError, client.get_trust_score, "maip-agent:01KC2G2V3T3XJ6W1B0D9QH8Y7N")
 
 
 @check(("POST", "/v1/delegations"), ("POST", "/v1/delegations/{delegation_id}/accept"))

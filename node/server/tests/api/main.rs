@@ -16,6 +16,7 @@ mod isolation;
 #[allow(dead_code, reason = "shared with the other tests of this crate, which use the rest")]
 mod node;
 mod observability;
+mod older;
 mod platform;
 mod policies;
 mod receipts;

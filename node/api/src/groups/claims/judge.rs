@@ -21,7 +21,7 @@ pub(super) struct JudgeClaim {
     /// What was found.
     result: ClaimResultWord,
     /// Who has found it: a person or a verifier.
-    verification_method: JudgeWord,
+    verification_method: ClaimJudge,
     /// The verifier, with `external` and only then: a tool of the tenant.
     #[serde(default)]
     tool_id: Option<ToolRef>,
@@ -50,18 +50,18 @@ enum ClaimResultWord {
 /// Who judges, where no votes do.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::groups) enum JudgeWord {
+enum ClaimJudge {
     /// A person.
     Human,
     /// A verifier that is registered as a tool.
     External,
 }
 
-impl From<JudgeWord> for VerdictMethod {
-    fn from(word: JudgeWord) -> Self {
+impl From<ClaimJudge> for VerdictMethod {
+    fn from(word: ClaimJudge) -> Self {
         match word {
-            JudgeWord::Human => Self::Human,
-            JudgeWord::External => Self::External,
+            ClaimJudge::Human => Self::Human,
+            ClaimJudge::External => Self::External,
         }
     }
 }

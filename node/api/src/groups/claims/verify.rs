@@ -32,10 +32,10 @@ pub(super) struct VerifyClaim {
     claim_id: Option<ClaimRef>,
     /// `witness` when left out.
     #[serde(default)]
-    verification_method: Option<MethodWord>,
+    verification_method: Option<ClaimMethod>,
     /// For whoever looks at open verifications.
     #[serde(default)]
-    priority: Option<PriorityWord>,
+    priority: Option<ClaimPriority>,
     /// With `witness`: votes that are needed, abstentions included; 3 when left out.
     #[serde(default)]
     required_witnesses: Option<Whole<1, 64>>,
@@ -64,7 +64,7 @@ impl BodyInput for VerifyClaim {
 /// Who is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum MethodWord {
+enum ClaimMethod {
     /// Agents, for votes.
     Witness,
     /// A person.
@@ -76,7 +76,7 @@ enum MethodWord {
 /// How much it hurries.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum PriorityWord {
+enum ClaimPriority {
     #[default]
     Normal,
     High,
@@ -95,7 +95,7 @@ pub(super) struct ClaimVerification {
     verification_id: Option<String>,
     /// `witness`, `human` or `external`.
     verification_method: Option<&'static str>,
-    priority: PriorityWord,
+    priority: ClaimPriority,
     /// With votes: when they end at the latest.
     estimated_completion: Option<String>,
     /// What came of it; null until there is a result.
@@ -142,14 +142,14 @@ async fn verify(
     body: VerifyClaim,
 ) -> Result<Reply<ClaimVerification>, ApiError> {
     let found = FoundClaim::own(&context, claim, "claim_id")?;
-    let method = body.verification_method.unwrap_or(MethodWord::Witness);
+    let method = body.verification_method.unwrap_or(ClaimMethod::Witness);
     let priority = body.priority.unwrap_or_default();
     fits(method, &body)?;
     // Whoever asks again is told where it stands.
-    if found.claim.result.is_some() || (method == MethodWord::Witness && found.is_open()) {
+    if found.claim.result.is_some() || (method == ClaimMethod::Witness && found.is_open()) {
         return shown(&context, claim, priority, None, None);
     }
-    if method == MethodWord::Witness {
+    if method == ClaimMethod::Witness {
         let wanted = AskVotes {
             asker: found.claim.agent,
             quorum: body.required_witnesses.map(Whole::get),
@@ -161,7 +161,7 @@ async fn verify(
         let logged = ask(&mut context, &found, wanted).await?;
         return shown(&context, claim, priority, Some(&logged), None);
     }
-    let kind = if method == MethodWord::Human { VerdictMethod::Human } else { VerdictMethod::External };
+    let kind = if method == ClaimMethod::Human { VerdictMethod::Human } else { VerdictMethod::External };
     undecided(&found)?;
     without_votes(&found)?;
     verifier(&context, kind, body.tool_id)?;
@@ -174,9 +174,9 @@ async fn verify(
 }
 
 /// Refuses what only another method takes.
-fn fits(method: MethodWord, body: &VerifyClaim) -> Result<(), ApiError> {
-    let witness = method == MethodWord::Witness;
-    let external = method == MethodWord::External;
+fn fits(method: ClaimMethod, body: &VerifyClaim) -> Result<(), ApiError> {
+    let witness = method == ClaimMethod::Witness;
+    let external = method == ClaimMethod::External;
     let misplaced = [
         ("required_witnesses", !witness && body.required_witnesses.is_some()),
         ("witness_agent_ids", !witness && body.witness_agent_ids.is_some()),
@@ -261,7 +261,7 @@ async fn tell(
 fn shown(
     context: &Context,
     claim: ClaimId,
-    priority: PriorityWord,
+    priority: ClaimPriority,
     logged: Option<&Logged>,
     told: Option<Result<(), String>>,
 ) -> Result<Reply<ClaimVerification>, ApiError> {

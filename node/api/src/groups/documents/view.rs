@@ -97,7 +97,9 @@ pub(super) struct DocumentView {
     tenant_id: String,
     agent_id: String,
     document_type: DocumentType,
+    /// What the file is called.
     file_name: Option<String>,
+    /// Its media type, as it stands in the log.
     media_type: Option<String>,
     /// Digest of the document, as it stands in the log.
     document_hash: String,
@@ -118,6 +120,7 @@ pub(super) struct DocumentView {
     verifications: Vec<DocumentVerdictView>,
     /// The claims about it, with what became of them.
     claims: Vec<DocumentClaim>,
+    /// Their ids.
     claim_ids: Vec<String>,
     /// The first of them.
     truth_claim_id: Option<String>,

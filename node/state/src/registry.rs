@@ -11,7 +11,6 @@ use crate::applied::Alarm;
 use crate::batch::{Batch, Stop};
 use crate::fields::value;
 use crate::keys::{self, Kept};
-use crate::overlay::Raw;
 use crate::rejection::{Code, Rejection};
 use crate::scores::Number;
 use crate::values::Agent;
@@ -279,10 +278,5 @@ impl<V: View + ?Sized> Batch<'_, V> {
             }
         }
         Ok(false)
-    }
-
-    /// Says that something is there or not, without a value of its own.
-    pub(crate) fn put_mark(&mut self, key: Vec<u8>) {
-        self.put(key, Raw(Vec::new()));
     }
 }

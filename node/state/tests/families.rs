@@ -280,7 +280,7 @@ fn a_person_or_a_tool_decides_a_claim_where_no_votes_were_asked_for() {
             tool,
         }))
     };
-    let tool = Some(ToolId(ulid(50)));
+    let tool = ToolId(ulid(50));
     let external = |number| resolve(number, VerdictMethod::External, tool, ClaimResult::Rejected);
     assert_eq!(log.say(By::Tenant(1), external(1)).err(), Some("tool_unknown"));
     let person = resolve(1, VerdictMethod::Human, None, ClaimResult::Confirmed);
@@ -295,7 +295,7 @@ fn a_person_or_a_tool_decides_a_claim_where_no_votes_were_asked_for() {
         on_behalf_of: None,
         owner_key: None,
         scopes: scopes(&["claims:judge"]),
-        tool: tool.unwrap(),
+        tool,
         version: None,
     };
     log.must(By::Tenant(1), Body::ToolRegister(Box::new(body)));

@@ -281,7 +281,7 @@ fn a_person_or_a_tool_decides_a_claim_where_no_votes_were_asked_for() {
         }))
     };
     let tool = ToolId(ulid(50));
-    let external = |number| resolve(number, VerdictMethod::External, tool, ClaimResult::Rejected);
+    let external = |number| resolve(number, VerdictMethod::External, Some(tool), ClaimResult::Rejected);
     assert_eq!(log.say(By::Tenant(1), external(1)).err(), Some("tool_unknown"));
     let person = resolve(1, VerdictMethod::Human, None, ClaimResult::Confirmed);
     let said = log.must(By::Tenant(1), person.clone());

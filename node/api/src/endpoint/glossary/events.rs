@@ -12,5 +12,4 @@ pub(super) const WORDS: &[Word] = &[
         r#""whd_01KC2G2V3T3XJ6W1B0D9QH8Y78_evt_5f0c31aa_4711""#,
     ),
     ("url", "Where it is sent.", r#""https://example.com/hooks/maip""#),
-    ("max_attempts", "Attempts before an event becomes a dead letter.", "8"),
 ];

@@ -48,5 +48,4 @@ pub(super) const WORDS: &[Word] = &[
     ("accepted_at", "When it was accepted, RFC 3339 in UTC.", r#""2026-11-26T18:00:00.000Z""#),
     ("agreement_id", "Hash of the agreement's record.", "null"),
     ("parent_delegation_id", "The grant above; null in a root.", "null"),
-    ("expiresAt", "The same as `expires_at`, where the SDKs look for it.", r#""2027-11-26T18:00:00.000Z""#),
 ];

@@ -94,7 +94,7 @@ pub(crate) struct AnomalyFact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Published {
     pub(crate) size: u64,
-    /// Whether witnesses have cosigned it, as the log's policy asks.
+    /// Whether a witness has cosigned it.
     pub(crate) witnessed: bool,
 }
 

@@ -416,6 +416,12 @@ fn a_report_is_a_page_for_an_auditor_and_the_log_holds_its_digest() {
         "{document}"
     );
 
+    // Nobody has seen this log but its operator, and the report says so.
+    assert_eq!(document["log"]["witnesses"], json!([]));
+    let body =
+        json!({"entity_type": "tenant", "entity_id": "tenant", "regulation": "ISO27001", "scope": "A.5.33"});
+    assert_eq!(live.post("/v1/compliance/check", &body).ok(200)["findings"][0]["status"], "fail");
+
     // The digest in the log is of the document.
     let bytes = serde_json::to_vec(document).unwrap();
     let digest = ledger_format::record::Digest::sha256(&bytes).to_string();

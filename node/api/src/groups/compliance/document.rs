@@ -10,7 +10,7 @@ use super::{
     super::receipts::{Found, hex},
     check_view::{ComplianceFinding, FindingCounts},
     entity::Entity,
-    gather::Period,
+    gather::{Period, witnesses},
     scope::{regulation, scope_word},
 };
 use crate::{
@@ -100,8 +100,8 @@ pub(super) struct CitedLog {
     pub(super) tree_size: u64,
     /// A checkpoint that covers every cited entry, with its signatures.
     pub(super) checkpoint: String,
-    /// Whether witnesses have cosigned it, as the log's policy asks.
-    pub(super) witnessed: bool,
+    /// Who has cosigned it, by name.
+    pub(super) witnesses: Vec<String>,
 }
 
 /// What a report is asked for.
@@ -197,13 +197,12 @@ async fn log(context: &Context, size: u64) -> Result<CitedLog, ApiError> {
         let message = format!("no published checkpoint covers {size} entries yet");
         ApiError::not_yet("NOT_PUBLISHED", message, PUBLISHED_AFTER_S)
     })?;
-    let witnessed = context.view(|view| ledger_state::status(view).published)?;
     Ok(CitedLog {
         origin: context.log.origin().to_owned(),
         vkey: context.log.vkey().to_string(),
         tree_size: published.checkpoint.size,
         checkpoint: String::from_utf8_lossy(&published.note).into_owned(),
-        witnessed: witnessed.is_some_and(|published| published.witnessed),
+        witnesses: witnesses(&published),
     })
 }
 

@@ -58,7 +58,7 @@ pub(super) fn page(document: &Document, digest: &str, at: &LoggedAt) -> String {
     facts(&mut out, document, digest, at);
     summary(&mut out, document);
     controls(&mut out, document);
-    out.push_str("<h2 class=\"page\">Findings</h2>");
+    out.push_str("<h2>Findings</h2>");
     document.findings.iter().for_each(|finding| detail(&mut out, document, finding));
     entries(&mut out, document);
     verify(&mut out, document, digest, at);
@@ -231,7 +231,7 @@ fn entries(out: &mut String, document: &Document) {
     }
     out.push_str(
         "<p class=\"note\">Each entry is one leaf of the log. The proof file under its link needs no server to be verified; fetching it needs a credential of the tenant.</p>\
-         <table><thead><tr><th class=\"number\">Entry</th><th>Log time, record, signer</th><th>Leaf hash and proof</th></tr></thead><tbody>",
+         <table class=\"entries\"><thead><tr><th class=\"number\">Entry</th><th>Log time, record, signer</th><th>Leaf hash and proof</th></tr></thead><tbody>",
     );
     for entry in &document.entries {
         let signer = match (&entry.on_behalf_of, &entry.agent_id) {
@@ -284,11 +284,7 @@ fn verify(out: &mut String, document: &Document, digest: &str, at: &LoggedAt) {
         out,
         "<h2>Checkpoint</h2><p>Every cited entry is under this checkpoint of {} entries. {}</p><pre>{}</pre>",
         log.tree_size,
-        if log.witnessed {
-            "Witnesses have cosigned it, as the log's policy asks."
-        } else {
-            "The log's policy names no witness who has cosigned it: the operator alone vouches that it shows everybody the same log."
-        },
+        Escaped(&cosigned(&log.witnesses)),
         Escaped(log.checkpoint.trim_end()),
     );
     out.push_str(
@@ -296,6 +292,14 @@ fn verify(out: &mut String, document: &Document, digest: &str, at: &LoggedAt) {
          What was never recorded is not in it. Whether a control is met as a whole, with contracts, training, premises and everything else that no log can show, \
          is for an auditor to say. This report is no certificate and no legal advice.</p>",
     );
+}
+
+/// Who has seen the checkpoint.
+fn cosigned(witnesses: &[String]) -> String {
+    if witnesses.is_empty() {
+        return "No witness has cosigned it: the operator alone vouches that it shows everybody the same log.".into();
+    }
+    format!("Cosigned by {}.", witnesses.join(", "))
 }
 
 #[cfg(test)]
@@ -319,7 +323,7 @@ mod tests {
             "period_end": evil, "generated_at": evil, "generated_by": evil, "status": evil,
             "counts": {"pass": 1, "fail": 2, "not_applicable": 3}, "activity": {evil: 5}, "truncated": true,
             "findings": [finding], "entries": [entry],
-            "log": {"origin": evil, "vkey": evil, "tree_size": 9, "checkpoint": evil, "witnessed": false},
+            "log": {"origin": evil, "vkey": evil, "tree_size": 9, "checkpoint": evil, "witnesses": [evil]},
         });
         (serde_json::from_value(document).unwrap(), LoggedAt::for_tests(evil))
     }

@@ -120,7 +120,7 @@ fn the_audit_lists_every_record_with_its_place() {
     assert_eq!(of("limit=4")["next_cursor"], Value::Null);
 
     live.get("/v1/audit?event_type=nothing").refused(400, "MALFORMED", "event_type");
-    live.get("/v1/audit?from=2026-02-01&to=2026-01-01").refused(400, "MALFORMED", "to");
+    assert_eq!(of("from=2100-01-01&to=2001-01-01")["total"], 0);
     let theirs = other.live.get("/v1/audit").ok(200);
     assert_eq!(theirs["total"], 2);
     let theirs = theirs["items"][0]["agent_id"].as_str().unwrap();

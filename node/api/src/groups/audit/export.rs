@@ -14,13 +14,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     super::receipts::Found,
     event::{COLUMNS, event},
+    event_type::EventTypeText,
     rows::{Span, oldest},
-    types,
 };
 use crate::{
     ApiError,
     endpoint::{Context, NoBody, QueryInput},
-    wire::{AgentRef, Text, TimeText, Whole, csv_cell},
+    wire::{AgentRef, TimeText, Whole, csv_cell},
 };
 
 /// Most records of one export.
@@ -40,7 +40,7 @@ pub(super) struct ExportAudit {
     /// A record type such as `agent.register`, or the word before its dot for all of a family: `agent`.
     #[serde(default)]
     #[param(inline)]
-    event_type: Option<Text<1, 64>>,
+    event_type: Option<EventTypeText>,
     /// Only about this agent.
     #[serde(default)]
     #[param(inline)]
@@ -73,13 +73,13 @@ enum AuditForm {
 }
 
 pub(super) async fn export(context: Context, query: ExportAudit, _: NoBody) -> Result<Response, ApiError> {
-    let types = types(query.event_type.as_ref())?;
+    let types = query.event_type.map_or_else(Vec::new, |types| types.0);
     let agent = query.agent_id.map(|agent| agent.0);
     if let Some(agent) = agent {
         context.own_agent(agent, "agent_id")?;
     }
     let mut span = Span::of(&context, query.from, query.to).await?;
-    span.from = span.from.max(query.from_index.map_or(0, Whole::get));
+    span.from = span.from.max(query.from_index.map_or(0, Whole::get)).min(span.to);
     let (rows, next) = oldest(&context, &types, agent, span, RECORDS_MAX)?;
     let form = query.format.unwrap_or_default();
     let mut text = if form == AuditForm::Csv { COLUMNS.join(",") + "\r\n" } else { String::new() };

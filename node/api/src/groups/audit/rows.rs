@@ -31,18 +31,14 @@ impl Span {
         to: Option<TimeText>,
     ) -> Result<Self, ApiError> {
         let size = context.reader.applied_size();
-        if let (Some(from), Some(to)) = (from, to)
-            && from > to
-        {
-            return Err(ApiError::malformed("the period ends before it begins").field("to"));
-        }
         if !context.reader.wait_timeline(size, context.timeout).await {
             return Err(ApiError::too_late("the lists of this node are not up to date yet"));
         }
         let time = |index| entry_ms(context, index);
         let first = from.map_or(Ok(0), |from| first_at(size, time, |ms| ms >= from.0))?;
         let end = to.map_or(Ok(size), |to| first_at(size, time, |ms| ms > to.0))?;
-        Ok(Self { from: first, to: end, size, narrowed: from.is_some() || to.is_some() })
+        // A period that ends before it begins holds nothing.
+        Ok(Self { from: first, to: end.max(first), size, narrowed: from.is_some() || to.is_some() })
     }
 }
 
@@ -82,7 +78,7 @@ pub(super) fn page(
 ) -> Result<RowPage, ApiError> {
     let asked = context.page;
     let mut rows = Vec::new();
-    let mut before = Some(asked.cursor.unwrap_or(span.to).min(span.to));
+    let mut before = Some(asked.cursor.unwrap_or(span.to).clamp(span.from, span.to));
     let mut passed = 0;
     while let (Some(end), true) = (before, rows.len() <= asked.limit) {
         let found =

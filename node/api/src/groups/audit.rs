@@ -12,7 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 
 pub(super) use event::{AuditEvent, audit_event};
 use event_type::EventTypeText;
-use rows::{Span, count_by_type, page};
+pub(super) use rows::Span;
+use rows::{count_by_type, page};
 
 use crate::{
     ApiError,

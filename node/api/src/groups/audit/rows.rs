@@ -12,11 +12,11 @@ const ROWS_AT_ONCE: usize = 2_000;
 
 /// The entries of a span of log time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+pub(in crate::groups) struct Span {
     /// First entry.
-    pub(super) from: u64,
+    pub(in crate::groups) from: u64,
     /// The entry behind the last.
-    pub(super) to: u64,
+    pub(in crate::groups) to: u64,
     /// Entries of the log.
     pub(super) size: u64,
     /// Whether it is less than the whole log.
@@ -25,7 +25,7 @@ pub(super) struct Span {
 
 impl Span {
     /// Waits until the timeline is there.
-    pub(super) async fn of(
+    pub(in crate::groups) async fn of(
         context: &Context,
         from: Option<TimeText>,
         to: Option<TimeText>,

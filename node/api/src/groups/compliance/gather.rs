@@ -6,11 +6,15 @@ use ledger_format::record::{AgentId, AnomalyReport, Body};
 use ledger_log::{PublishedCheckpoint, TimelineQuery, TimelineRow};
 use ledger_state::{Agent, AgentStatus};
 
-use super::{super::receipts::Found, entity::Entity};
+use super::{
+    super::{audit::Span, receipts::Found},
+    entity::Entity,
+};
 use crate::{
     ApiError,
     compliance::{AgentFact, AnomalyFact, Published, Summary},
     endpoint::Context,
+    wire::TimeText,
 };
 
 /// Most records that one check or report looks at; the newest ones.
@@ -29,10 +33,7 @@ pub(super) struct Period {
 
 /// What the log holds about an entity in a period; rules of the tenant count whenever they were made before its end.
 pub(super) async fn gather(context: &Context, entity: &Entity, period: Period) -> Result<Summary, ApiError> {
-    let size = context.reader.applied_size();
-    if !context.reader.wait_timeline(size, context.timeout).await {
-        return Err(ApiError::too_late("the lists of this node are not up to date yet"));
-    }
+    let span = Span::of(context, Some(TimeText(period.from_ms)), Some(TimeText(period.to_ms))).await?;
     let agent = entity.agent(context)?;
     let mut summary = Summary::new(entity.only());
     summary.now_ms = context.view(|view| ledger_state::status(view).log_ms)?.min(period.to_ms);
@@ -41,11 +42,10 @@ pub(super) async fn gather(context: &Context, entity: &Entity, period: Period) -
         .reader
         .checkpoint()
         .map(|of| Published { size: of.checkpoint.size, witnessed: !witnesses(&of).is_empty() });
-    let (mut rows, truncated) = rows(context, &[], agent, period)?;
+    let (mut rows, truncated) = rows(context, &[], agent, span.from, span.to)?;
     summary.truncated = truncated;
     if agent.is_some() {
-        let all_time = Period { from_ms: 0, ..period };
-        rows.extend(self::rows(context, TENANT_TYPES, None, all_time)?.0);
+        rows.extend(self::rows(context, TENANT_TYPES, None, 0, span.to)?.0);
     }
     rows.sort_unstable_by_key(|row| row.index);
     rows.dedup_by_key(|row| row.index);
@@ -56,7 +56,7 @@ pub(super) async fn gather(context: &Context, entity: &Entity, period: Period) -
             summary.anomalies.push(anomaly(context, row, body)?);
         }
     }
-    let agents = agent.map_or_else(|| registered_before(context, period), |agent| Ok(vec![agent]))?;
+    let agents = agent.map_or_else(|| registered_before(context, span.to), |agent| Ok(vec![agent]))?;
     for id in agents {
         if let Some(agent) = context.view(|view| ledger_state::agent(view, id))? {
             summary.agents.push(fact(context, &agent)?);
@@ -73,37 +73,34 @@ pub(super) fn witnesses(published: &PublishedCheckpoint) -> Vec<String> {
     others.into_iter().map(str::to_owned).collect()
 }
 
-/// The tenant's agents that were registered before the period ended, the newest.
-fn registered_before(context: &Context, period: Period) -> Result<Vec<AgentId>, ApiError> {
-    let (rows, _) = rows(context, &["agent.register"], None, Period { from_ms: 0, ..period })?;
+/// The tenant's agents that were registered before an entry, the newest.
+fn registered_before(context: &Context, end: u64) -> Result<Vec<AgentId>, ApiError> {
+    let (rows, _) = rows(context, &["agent.register"], None, 0, end)?;
     Ok(rows.into_iter().filter_map(|row| row.agent).collect())
 }
 
-/// Rows of a period, newest first, and whether there are more.
+/// Rows of a span, newest first, and whether there are more.
 fn rows(
     context: &Context,
     types: &[&str],
     agent: Option<AgentId>,
-    period: Period,
+    from: u64,
+    end: u64,
 ) -> Result<(Vec<TimelineRow>, bool), ApiError> {
     let tenant = context.tenant()?;
-    let (mut rows, mut before) = (Vec::new(), None);
-    loop {
+    let (mut rows, mut before) = (Vec::new(), Some(end));
+    while before.is_some() {
         let query =
-            TimelineQuery { tenant, types, agent, before, from: 0, limit: ROWS_AT_ONCE, ascending: false };
+            TimelineQuery { tenant, types, agent, before, from, limit: ROWS_AT_ONCE, ascending: false };
         let found = context.reader.timeline(&query).map_err(ApiError::internal)?;
-        let past = found.rows.last().is_some_and(|row| row.log_ms < period.from_ms);
-        let within = |row: &TimelineRow| (period.from_ms..=period.to_ms).contains(&row.log_ms);
-        rows.extend(found.rows.into_iter().filter(within));
+        rows.extend(found.rows);
         if rows.len() > RECORDS_MAX {
             rows.truncate(RECORDS_MAX);
             return Ok((rows, true));
         }
         before = found.next;
-        if before.is_none() || past {
-            return Ok((rows, false));
-        }
     }
+    Ok((rows, false))
 }
 
 fn anomaly(context: &Context, row: &TimelineRow, body: &AnomalyReport) -> Result<AnomalyFact, ApiError> {

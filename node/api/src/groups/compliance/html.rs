@@ -273,7 +273,7 @@ fn verify(out: &mut String, document: &Document, digest: &str, at: &LoggedAt) {
          <li>Compare the digest of this report with its own record, entry {} (<a href=\"{proof}\">{proof}</a>).\
          <pre>curl -sS -H \"X-API-Key: $KEY\" \"$NODE/v1/compliance/reports/{}\" | jq -cS .document | tr -d '\\n' | sha256sum</pre>\
          It must give <span class=\"hash\">{}</span></li>\
-         <li>Whoever has the entries of the log can compute every finding again: the rules are functions of the records alone.</li></ol>",
+         <li>Whoever has the entries of the log can compute every finding again: the rules are functions of the records, and of the checkpoint below where they ask for witnesses.</li></ol>",
         Escaped(&log.vkey),
         at.index(),
         Escaped(&document.report_id),

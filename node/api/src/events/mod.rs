@@ -6,12 +6,14 @@
 
 mod event;
 mod feed;
+mod pattern;
 mod streams;
 mod timings;
 mod types;
 
 pub(crate) use event::Event;
 pub(crate) use feed::{Feed, Filter, parse_id};
+pub(crate) use pattern::EventPattern;
 pub(crate) use streams::{StreamSlot, Streams};
 pub(crate) use timings::{Timings, percentiles};
-pub(crate) use types::{EMITTED, TYPES, USAGE_THRESHOLD, is_pattern, is_reserved, is_word, word_fits, words};
+pub(crate) use types::{EMITTED, TYPES, USAGE_THRESHOLD, is_reserved, is_word, word_fits, words};

@@ -7,8 +7,8 @@ use crate::{
     ApiError,
     account::Environment,
     endpoint::{Context, Paged, QueryInput, Reply},
-    events::{Event, Feed, Filter, is_pattern},
-    wire::{AgentRef, Text, TimeText},
+    events::{Event, EventPattern, Feed, Filter},
+    wire::{AgentRef, TimeText},
 };
 
 /// Which events.
@@ -19,7 +19,7 @@ pub(super) struct ListEvents {
     /// Only events of this word; with `.*` at its end, of all words that begin so.
     #[serde(default)]
     #[param(inline)]
-    event_type: Option<Text<1, 64>>,
+    event_type: Option<EventPattern>,
     /// Only events about this agent.
     #[serde(default)]
     #[param(inline)]
@@ -54,18 +54,13 @@ pub(in crate::groups) fn environment(context: &Context) -> Environment {
 /// The filter that a query names.
 pub(super) fn filter(
     context: &Context,
-    event_type: Option<Text<1, 64>>,
+    event_type: Option<EventPattern>,
     agent: Option<AgentRef>,
 ) -> Result<Filter, ApiError> {
     if let Some(agent) = agent {
         context.own_agent(agent.0, "agent_id")?;
     }
-    let patterns: Vec<String> = event_type.map(Text::into_string).into_iter().collect();
-    if !patterns.iter().all(|pattern| is_pattern(pattern)) {
-        return Err(ApiError::malformed("is neither a word of an event nor the beginning of words and .*")
-            .field("event_type")
-            .fix("write agent.registered, agent.* or *"));
-    }
+    let patterns = event_type.map(|pattern| pattern.0).into_iter().collect();
     Ok(Filter { patterns, agent: agent.map(|agent| agent.0) })
 }
 

@@ -16,7 +16,7 @@ use crate::{
     ApiError,
     account::{Caller, still_holds},
     endpoint::{Context, NoBody, QueryInput},
-    events::{Event, Feed, Filter, StreamSlot, parse_id},
+    events::{Event, EventPattern, Feed, Filter, StreamSlot, parse_id},
     maip::Shared,
     wire::{AgentRef, Text},
 };
@@ -34,7 +34,7 @@ pub(super) struct StreamEvents {
     /// Only events of this word; with `.*` at its end, of all words that begin so.
     #[serde(default)]
     #[param(inline)]
-    event_type: Option<Text<1, 64>>,
+    event_type: Option<EventPattern>,
     /// Only events about this agent.
     #[serde(default)]
     #[param(inline)]

@@ -11,7 +11,7 @@ use utoipa::{
 
 use crate::{
     endpoint::BodyInput,
-    events::is_pattern,
+    events::EventPattern,
     webhooks::WebhookStatus,
     wire::{DescriptionText, IdKind, Whole},
 };
@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for TargetUrl {
 impl PartialSchema for TargetUrl {
     fn schema() -> RefOr<Schema> {
         let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(URL_CHARS_MAX));
-        text.pattern(Some(r"^https?://[!-~]+$"))
+        text.pattern(Some(r#"^https?://[!-"$-.0->A-~]+([/?#][!-~]*)?$"#))
             .description(Some("An address of the public internet unless the operator allows others."))
             .examples([serde_json::json!("https://example.com/hooks/maip")])
             .into()
@@ -68,36 +68,6 @@ impl PartialSchema for TargetUrl {
 impl ToSchema for TargetUrl {
     fn name() -> Cow<'static, str> {
         "TargetUrl".into()
-    }
-}
-
-/// Which events are wanted.
-pub(super) struct EventPattern(pub(super) String);
-
-impl<'de> Deserialize<'de> for EventPattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        if !is_pattern(&text) {
-            let rule = "is neither *, nor the word of an event, nor the beginning of words and .*";
-            return Err(de::Error::custom(rule));
-        }
-        Ok(Self(text.into_owned()))
-    }
-}
-
-impl PartialSchema for EventPattern {
-    fn schema() -> RefOr<Schema> {
-        let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(64));
-        text.pattern(Some(r"^(\*|[a-z0-9_-]+(\.[a-z0-9_-]+)*(\.\*)?)$"))
-            .description(Some("`*`, the word of an event, or the beginning of words and `.*`."))
-            .examples([serde_json::json!("agent.*")])
-            .into()
-    }
-}
-
-impl ToSchema for EventPattern {
-    fn name() -> Cow<'static, str> {
-        "EventPattern".into()
     }
 }
 

@@ -4,14 +4,14 @@ use axum::http::{StatusCode, header};
 use ledger_format::record::{Plan, TenantId};
 
 use super::{
-    input::{CreateWebhook, EventPattern, TargetUrl, UpdateWebhook, WebhookId},
+    input::{CreateWebhook, TargetUrl, UpdateWebhook, WebhookId},
     view::{WebhookView, WebhookWithSecret, webhook_view},
 };
 use crate::{
     ApiError, Quota,
     account::{Changes, quota},
     endpoint::{Context, NoBody, NoQuery, Page, Paged, Reply},
-    events::Feed,
+    events::{EventPattern, Feed},
     groups::{observability::environment, receipts::hex},
     webhooks::{
         ATTEMPTS, Cursor, OLD_SECRET_MS, Webhook, WebhookStatus, cursor_place, list_prefix, place, secret,

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::{Done, Exit, Global, Out, global::block_on, proof::write_file, tail::which, time::now_s};
 
+pub(crate) use log_at::{Files, blocking, files, sealed};
 pub(crate) use report::report;
 
 #[derive(Debug, Args)]

@@ -1,20 +1,29 @@
 //! `maip history`: all receipts about an agent, and proof that these are all.
+//!
+//! A node lists them; published files are read whole, from the agent's registration on. Either way the list is held against the chain's
+//! head in the staple, so nobody is believed.
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
 use clap::{Args, ValueHint};
 use ledger_client::{
-    Nodes,
+    Nodes, Source as _,
     history::{History as Chain, Stated},
     offline::{Finding, StatusFinding},
+    source::{CHECKPOINT_BYTES_MAX, bundles, read_bundle, split_bundle},
 };
-use ledger_format::{Staple, record::AgentId};
+use ledger_format::{
+    Checkpoint, Note, Staple, TILE_WIDTH,
+    record::{AgentId, Entry, Record},
+};
 use ledger_proto::v1::GetEntryResponse;
+use ledger_state::receipt_about;
 use serde_json::json;
 
 use super::{
     Done, Exit, Failure, Global, Out,
     agent::agent_id,
+    chain::{Files, blocking, files, sealed},
     checkpoint::cosigners,
     global::block_on,
     staple::judge,
@@ -43,17 +52,31 @@ struct Proven {
     finding: Finding,
     /// Size that holds all of it.
     size: u64,
+    /// Index of the agent's registration: it has no receipts before.
+    registered: u64,
+}
+
+/// Where receipts are read.
+enum Door<'f> {
+    /// Nodes, which list them.
+    Nodes(Nodes),
+    /// Published files with so many entries, which are searched.
+    Files(&'f Files, u64),
 }
 
 impl History {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
+        let files = files(global)?;
         block_on(async {
-            let nodes = global.nodes()?;
+            let door = match &files {
+                None => Door::Nodes(global.nodes()?),
+                Some(files) => Door::Files(files, published(files)?),
+            };
             let proven = match self.verify {
-                true => Some(self.prove(global, &nodes).await?),
+                true => Some(self.prove(global, &door).await?),
                 false => None,
             };
-            let receipts = self.fetch(global, &nodes, proven.as_ref(), out).await?;
+            let receipts = self.fetch(global, door, proven.as_ref(), out).await?;
             let mut json = json!({
                 "ok": true, "agent": self.agent.to_string(), "verified": proven.is_some(),
                 "receipts": receipts.iter().map(|e| facts(e.index, &e.entry)).collect::<Vec<_>>(),
@@ -75,12 +98,13 @@ impl History {
     }
 
     /// The staple, fetched or given, under the policy.
-    async fn prove(&self, global: &Global, nodes: &Nodes) -> Result<Proven, Failure> {
+    async fn prove(&self, global: &Global, door: &Door<'_>) -> Result<Proven, Failure> {
         let policy = global.policy_needed(self.policy.as_ref())?;
         let name = self.agent.to_string();
-        let staple = match &self.staple {
-            None => nodes.staple(&global.log, &name, 0, global.timeout).await?,
-            Some(path) => {
+        let staple = match (&self.staple, door) {
+            (None, Door::Nodes(nodes)) => nodes.staple(&global.log, &name, 0, global.timeout).await?,
+            (None, Door::Files(files, _)) => blocking(|| sealed(files, &name, 0, false, global.timeout))?,
+            (Some(path), _) => {
                 let bytes = fs::read(path)
                     .map_err(|e| Failure::cannot(format!("{} cannot be read", path.display())).why(e))?;
                 Staple::parse(&bytes)
@@ -97,26 +121,46 @@ impl History {
         };
         let stated = Stated::of_status(value, *as_of_size)
             .ok_or_else(|| Failure::no("the status says nothing of receipts"))?;
-        Ok(Proven { stated, size: index + 1, finding })
+        let registered = first_key(value).unwrap_or(0);
+        Ok(Proven { stated, size: index + 1, registered, finding })
     }
 
     /// All pages. With a status to hold them against, its receipts, and none that is newer.
     async fn fetch(
         &self,
         global: &Global,
-        nodes: &Nodes,
+        door: Door<'_>,
         proven: Option<&Proven>,
         out: &Out,
     ) -> Result<Vec<GetEntryResponse>, Failure> {
         let bar = out.progress("receipts", proven.map_or(0, |proven| proven.stated.count));
         let (name, size) = (self.agent.to_string(), proven.map_or(0, |proven| proven.size));
-        let (mut chain, mut receipts, mut from) = (Chain::new(self.agent), Vec::new(), 0);
+        let (mut chain, mut receipts) = (Chain::new(self.agent), Vec::new());
+        let mut from = match door {
+            Door::Nodes(_) => 0,
+            Door::Files(..) => proven.map_or(0, |proven| proven.registered),
+        };
+        // Of a staple that is newer than the checkpoint that was read first.
+        let door = match (door, proven) {
+            (Door::Files(files, end), Some(proven)) if end < proven.size => {
+                Door::Files(files, published(files)?)
+            }
+            (door, _) => door,
+        };
         let lied = |fault| {
             let next = "ask another node; if it repeats, tell the log's operator and a witness";
             Failure::no("these are not the receipts about the agent").why(fault).next(next)
         };
         loop {
-            let page = nodes.history(&global.log, &name, from, size, global.timeout).await?.entries;
+            let page = match &door {
+                Door::Nodes(nodes) => {
+                    nodes.history(&global.log, &name, from, size, global.timeout).await?.entries
+                }
+                Door::Files(files, end) => {
+                    let end = proven.map_or(*end, |proven| proven.size.min(*end));
+                    blocking(|| search(files, self.agent, from, end))?
+                }
+            };
             let Some(last) = page.last() else { break };
             from = last.index.saturating_add(1);
             for entry in page {
@@ -162,4 +206,41 @@ impl History {
         json["origin"] = json!(finding.checkpoint.origin);
         json["cosigners"] = cosigners(&finding.cosigners);
     }
+}
+
+/// Entries of the published checkpoint. Whether it is one, the staple shows.
+fn published(files: &Files) -> Result<u64, Failure> {
+    let bad = |why: String| Failure::no("the log's checkpoint cannot be used").why(why);
+    let bytes = blocking(|| files.fetch("checkpoint", CHECKPOINT_BYTES_MAX))?;
+    let note = Note::parse(&bytes).map_err(|e| bad(e.to_string()))?;
+    Ok(Checkpoint::parse(note.text()).map_err(|e| bad(e.to_string()))?.size)
+}
+
+/// Where an agent's first key is valid from, which is its registration; `None` when its status no longer names that key.
+fn first_key(status: &[u8]) -> Option<u64> {
+    let status: serde_json::Value = serde_json::from_slice(status).ok()?;
+    let keys = status["keys"].as_array()?;
+    (status["key_count"].as_u64()? == keys.len() as u64).then(|| keys.first()?["from"].as_u64()).flatten()
+}
+
+/// The receipts about an agent in the first bundle that has any, from index `from` on and below `end`; none when there are no more.
+fn search(files: &Files, agent: AgentId, from: u64, end: u64) -> Result<Vec<GetEntryResponse>, Failure> {
+    for id in bundles(from, end) {
+        let entries = split_bundle(id, &read_bundle(files, id)?)?;
+        let first = id.index * TILE_WIDTH;
+        let found: Vec<GetEntryResponse> = (first..)
+            .zip(entries)
+            .filter(|(index, entry)| (from..end).contains(index) && is_about(entry, agent))
+            .map(|(index, entry)| GetEntryResponse { index, entry: entry.into() })
+            .collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn is_about(entry: &[u8], agent: AgentId) -> bool {
+    let record = Entry::parse(entry).ok().and_then(|entry| Record::parse(entry.record).ok());
+    record.is_some_and(|record| receipt_about(&record.body) == Some(agent))
 }

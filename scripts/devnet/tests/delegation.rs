@@ -284,6 +284,15 @@ async fn two_organisations_one_chain() -> Result<()> {
     let made = maip(false, &args)?;
     ensure!(made.status.code() == Some(0) && said(&made).contains("VALID"), "{}", said(&made));
 
+    // From the same files it proves that it has seen all that the agent did.
+    let agent = b.agent.to_string();
+    let args = ["history", &agent, "--verify", "--url", url_b, "--policy", &policy, "--json"];
+    let listed = maip(false, &args)?;
+    ensure!(listed.status.code() == Some(0), "{}", said(&listed));
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout)?;
+    ensure!(listed["verified"] == true && listed["count"] == 1, "{listed}");
+    ensure!(listed["receipts"][0]["index"].to_string() == receipt, "{listed}");
+
     let root = format!("{},{},{}", a.origin, TenantId(a.tenant), a.root.kid());
     let judge = |file: &str, more: &[&str]| {
         let args = [&["verify", file, "--policy", &policy, "--json"][..], more].concat();

@@ -25,7 +25,7 @@ use crate::command::{Failure, Global};
 const SEAL_POLL: Duration = Duration::from_millis(500);
 
 /// Published files, and whoever may be asked from any thread.
-pub(super) type Files = Box<dyn Source + Send + Sync>;
+pub(crate) type Files = Box<dyn Source + Send + Sync>;
 
 /// A log, and where it is read.
 pub(super) struct LogAt<'f> {
@@ -50,7 +50,7 @@ pub(super) struct Found {
 }
 
 /// The log's files, if the options name its monitoring prefix. Not inside an async runtime.
-pub(super) fn files(global: &Global) -> Result<Option<Files>, Failure> {
+pub(crate) fn files(global: &Global) -> Result<Option<Files>, Failure> {
     if global.is_prefix() { global.source(None).map(Some) } else { Ok(None) }
 }
 
@@ -130,7 +130,7 @@ impl<'f> LogAt<'f> {
 }
 
 /// Published files are read by blocking calls, each of which brings a runtime of its own along.
-fn blocking<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn blocking<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
@@ -151,7 +151,7 @@ fn prove(files: &Files, note: &Note, size: u64, index: u64) -> Result<TlogProof,
 }
 
 /// A staple that knows the first `min_size` entries and, if it must, the subject. Waits for the log to seal it.
-fn sealed(
+pub(crate) fn sealed(
     files: &Files,
     subject: &str,
     min_size: u64,

@@ -8,6 +8,7 @@ mod judged;
 mod limits;
 mod lists;
 mod offer;
+mod open;
 mod verdict;
 mod view;
 
@@ -112,6 +113,15 @@ fn declare_reads(routes: &mut Routes) {
         .get("/v1/delegations", "list_delegations", lists::list)
         .summary("List grants")
         .about("Those that the caller's tenant gives or gets, newest first.")
+        .needs("delegations:read")
+        .paged();
+    routes
+        .get("/v1/delegations/open", "list_open_offers", open::list)
+        .summary("List offers that await an agent")
+        .about(
+            "Offers to a tenant as a whole, by and to the caller's. Who accepts one names the agent; only then the log has the grant, under the terms whose digest it holds \
+             since the offer.",
+        )
         .needs("delegations:read")
         .paged();
     routes

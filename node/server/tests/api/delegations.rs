@@ -592,6 +592,105 @@ fn a_grant_to_another_tenant_needs_both() {
 }
 
 #[test]
+fn an_offer_to_a_tenant_awaits_an_agent() {
+    let api = Api::start();
+    let (acme, harbour) = (api.tenant("Acme", "business"), api.tenant("Harbour", "business"));
+    let third = api.tenant("Third", "business");
+    let (giver, getter) = (agent(&acme, &["crates:*"]), agent(&harbour, &[]));
+    let body = json!({
+        "offered_by_agent_id": giver.id, "target_tenant_id": harbour.id, "scopes": ["crates:inspect"], "ttl_hours": 1,
+        "max_depth": 1, "metadata": {"ticket": 7},
+    });
+    acme.live.post("/v1/delegations/offer", &body).refused(409, "AGREEMENT_UNKNOWN", "to_tenant_id");
+    agree(&acme, &harbour, &["crates:*"]);
+    let anonymous = json!({"target_tenant_id": harbour.id, "scopes": ["crates:inspect"]});
+    acme.live.post("/v1/delegations/offer", &anonymous).refused(422, "INVALID_INPUT", "from_agent_id");
+    let offer = || acme.live.post("/v1/delegations/offer", &body).ok(201);
+    let made = offer();
+    let id = text(&made, "delegation_id");
+    assert_eq!(
+        (&made["status"], &made["holds"], &made["to_agent_id"]),
+        (&json!("offered"), &json!(false), &Value::Null)
+    );
+    // The log holds that it was offered, and the digest of the terms.
+    let record = acme.live.get(&format!("/v1/records/{}", made["log_index"])).ok(200);
+    assert_eq!(record["record_type"], "receipt.delegation");
+    assert_eq!(record["record"]["body"]["detail"]["grant"], id, "{record}");
+    assert!(!record.to_string().contains("crates:inspect"), "{record}");
+    for party in [&acme.live, &harbour.live] {
+        assert_eq!(party.get(&format!("/v1/delegations/{id}")).ok(200)["metadata"], json!({"ticket": 7}));
+        let open = party.get("/v1/delegations/open").ok(200);
+        assert_eq!((&open["total"], &open["items"][0]["delegation_id"]), (&json!(1), &json!(id)));
+    }
+    assert_eq!(third.live.get("/v1/delegations/open").ok(200)["total"], 0);
+    let accept = format!("/v1/delegations/{id}/accept");
+    third.live.get(&format!("/v1/delegations/{id}")).refused(404, "NOT_FOUND", "delegation_id");
+    third.live.post(&accept, &json!({})).refused(404, "NOT_FOUND", "delegation_id");
+    third.live.post(&format!("/v1/delegations/{id}/revoke"), &json!({})).refused(
+        404,
+        "NOT_FOUND",
+        "delegation_id",
+    );
+    third.live.post(&format!("/v1/delegations/{id}/reject"), &json!({})).refused(
+        404,
+        "NOT_FOUND",
+        "delegation_id",
+    );
+
+    // Only an agent of the other tenant takes it, and then it is a grant under these terms.
+    acme.live.post(&accept, &json!({"agent_id": giver.id})).refused(403, "FORBIDDEN", "delegation_id");
+    harbour.live.post(&accept, &json!({})).refused(422, "INVALID_INPUT", "agent_id");
+    harbour.live.post(&accept, &json!({"agent_id": giver.id})).refused(404, "NOT_FOUND", "agent_id");
+    harbour.live.post(&format!("/v1/delegations/{id}/reject"), &json!({})).refused(
+        409,
+        "OFFER_OPEN",
+        "delegation_id",
+    );
+    harbour.live.post(&format!("/v1/delegations/{id}/revoke"), &json!({})).refused(
+        409,
+        "OFFER_OPEN",
+        "delegation_id",
+    );
+    let accepted = harbour.live.post(&accept, &json!({"accepted_by_agent_id": getter.id})).ok(200);
+    assert_eq!((&accepted["status"], &accepted["holds"]), (&json!("accepted"), &json!(true)), "{accepted}");
+    assert_eq!(
+        (&accepted["to_agent_id"], &accepted["scopes"]),
+        (&json!(getter.id), &json!(["crates:inspect"]))
+    );
+    assert_eq!(accepted["expires_at"], made["expires_at"]);
+    assert_eq!(act(&harbour.live, &getter, "crates:inspect", id)["flags"], json!([]));
+    assert_eq!(acme.live.get("/v1/delegations").ok(200)["items"][0]["delegation_id"], id);
+    assert_eq!(harbour.live.get("/v1/delegations/open").ok(200)["total"], 0);
+    harbour.live.post(&accept, &json!({})).refused(409, "GRANT_ACCEPTED", "delegation_id");
+
+    // What was taken back, and what its giver may not do any more, nobody takes.
+    let second = offer();
+    let id = text(&second, "delegation_id");
+    let withdrawn = acme.live.post(&format!("/v1/delegations/{id}/revoke"), &json!({"reason": "no"})).ok(200);
+    assert_eq!(
+        (&withdrawn["status"], withdrawn["receipt_id"].is_string()),
+        (&json!("revoked"), true),
+        "{withdrawn}"
+    );
+    let take = json!({"agent_id": getter.id});
+    harbour.live.post(&format!("/v1/delegations/{id}/accept"), &take).refused(
+        409,
+        "OFFER_LAPSED",
+        "delegation_id",
+    );
+    acme.live.post(&format!("/v1/delegations/{id}/revoke"), &json!({})).refused(
+        409,
+        "GRANT_ENDED",
+        "delegation_id",
+    );
+    let third_offer = offer();
+    let changes = json!({"scopes": ["crates:weigh"]}).to_string();
+    acme.live.call("PATCH", &format!("/v1/agents/{}", giver.id), Some(changes)).ok(200);
+    let path = format!("/v1/delegations/{}/accept", text(&third_offer, "delegation_id"));
+    harbour.live.post(&path, &take).refused(409, "GRANT_ENDED", "delegation_id");
+}
+
+#[test]
 fn a_grant_of_another_log_comes_with_its_record() {
     let api = Api::start();
     let (acme, other) = (api.tenant("Acme", "business"), api.tenant("Other", "business"));

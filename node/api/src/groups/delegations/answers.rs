@@ -8,7 +8,8 @@ use ledger_state::Grant;
 
 use super::{
     bodies::{AcceptDelegation, ForeignOffer, WhyDelegation},
-    view::{DelegationView, Words, delegation_view, seen},
+    open,
+    view::{DelegationView, Words, delegation_view, judged, seen},
 };
 use crate::{
     ApiError,
@@ -26,6 +27,9 @@ pub(super) async fn accept(
     let record = match &body.foreign {
         Some(foreign) => foreign_accept(id, foreign, on_behalf_of)?,
         None => {
+            if judged(&context, id, None)?.is_none() {
+                open::name_receiver(&mut context, id, body.agent_id.map(|agent| agent.0)).await?;
+            }
             let grant = received(&context, id)?;
             DelegationAccept {
                 agent: grant.to_agent,
@@ -60,11 +64,16 @@ fn received(context: &Context, id: DelegationId) -> Result<Grant, ApiError> {
         return Err(ApiError::internal("a grant has no chain"));
     };
     if grant.to_tenant.0 != context.tenant()? {
-        return Err(ApiError::forbidden("the grant was offered to another tenant")
-            .field("delegation_id")
-            .fix("the receiver answers an offer; its giver revokes it"));
+        return Err(not_the_receiver());
     }
     Ok(grant.clone())
+}
+
+/// 403: whoever gives does not answer for who gets.
+pub(super) fn not_the_receiver() -> ApiError {
+    ApiError::forbidden("the grant was offered to another tenant")
+        .field("delegation_id")
+        .fix("the receiver answers an offer; its giver revokes it")
 }
 
 /// The acceptance of an offer that stands in another log.
@@ -107,6 +116,9 @@ pub(super) async fn reject(
     body: WhyDelegation,
 ) -> Result<Reply<DelegationView>, ApiError> {
     let id: DelegationId = context.id("delegation_id")?;
+    if judged(&context, id, None)?.is_none() && open::load(&context, id)?.is_some() {
+        return Err(open::names_nobody());
+    }
     let grant = received(&context, id)?;
     let (reason, whole) = reason(body.reason.as_ref());
     let record = DelegationReject {
@@ -127,6 +139,11 @@ pub(super) async fn revoke(
     body: WhyDelegation,
 ) -> Result<Reply<DelegationView>, ApiError> {
     let id: DelegationId = context.id("delegation_id")?;
+    if judged(&context, id, None)?.is_none()
+        && let Some(withdrawn) = open::withdraw(&mut context, id, reason(body.reason.as_ref())).await?
+    {
+        return Ok(withdrawn);
+    }
     seen(&context, id, "delegation_id")?;
     let (reason, whole) = reason(body.reason.as_ref());
     let record = DelegationRevoke { grant: id, on_behalf_of: context.on_behalf_of()?, reason };

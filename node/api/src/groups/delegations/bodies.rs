@@ -48,7 +48,7 @@ pub(super) struct NativeOffer {
     /// The agent that grants; without one, the tenant itself does. Also read as `offered_by_agent_id` and `parent_agent_id`.
     #[serde(default, alias = "offered_by_agent_id", alias = "parent_agent_id")]
     pub(super) from_agent_id: Option<AgentRef>,
-    /// The agent that gets it. Also read as `child_agent_id`.
+    /// The agent that gets it. Also read as `child_agent_id`. Left out in an offer to another tenant, that tenant names it when it accepts.
     #[serde(default, alias = "child_agent_id", alias = "target_agent_id")]
     pub(super) to_agent_id: Option<AgentRef>,
     /// That agent's tenant; the caller's own, or one that there is an agreement with, when nothing is said. Also read as `target_tenant_id`.
@@ -158,7 +158,7 @@ pub(super) struct SdkOffer {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AcceptDelegation {
-    /// The receiver; who it is, the grant says. Also read as `accepted_by_agent_id`.
+    /// The receiver: who it is, the grant says, but for an offer to the tenant as a whole. Also read as `accepted_by_agent_id`.
     #[serde(default, alias = "accepted_by_agent_id", alias = "agentId")]
     pub(super) agent_id: Option<AgentRef>,
     /// The `token` of the offer's answer.

@@ -5,7 +5,10 @@ use ledger_log::TimelineRow;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::view::{DelegationView, Words, judged, seen, view_of};
+use super::{
+    open,
+    view::{DelegationView, Words, judged, seen, view_of},
+};
 use crate::{
     ApiError,
     endpoint::{Context, NoQuery, Paged, QueryInput, Reply},
@@ -140,7 +143,10 @@ pub(super) async fn of_agent(
 
 pub(super) async fn get(context: Context, _: NoQuery) -> Result<Reply<DelegationView>, ApiError> {
     let id: DelegationId = context.id("delegation_id")?;
-    let view = view_of(&context, &seen(&context, id, "delegation_id")?, Words::Record)?;
+    let view = match (judged(&context, id, None)?, open::load(&context, id)?) {
+        (None, Some(open)) => open.view(&context, Words::Record)?,
+        _ => view_of(&context, &seen(&context, id, "delegation_id")?, Words::Record)?,
+    };
     let index = view.log_index();
     Ok(Reply::new(view).at(index))
 }

@@ -9,6 +9,7 @@ use ledger_state::Agreement;
 use super::{
     bodies::{NativeOffer, OfferDelegation},
     limits::{self, Kind},
+    open,
     view::{DelegationNotes, DelegationView, Words, delegation_view},
 };
 use crate::{
@@ -75,6 +76,8 @@ struct Receiver {
     to: GrantTo,
     /// Of another tenant: what lets it pass.
     agreement: Option<(RecordHash, Agreement)>,
+    /// The tenant says later which agent it is; `to` has the giver in its place.
+    is_open: bool,
 }
 
 async fn make(
@@ -85,7 +88,7 @@ async fn make(
 ) -> Result<Reply<DelegationView>, ApiError> {
     let from = offer.from_agent_id.map(|id| id.0);
     let giver = from.map(|from| context.own_agent(from, "from_agent_id")).transpose()?;
-    let Receiver { to, agreement } = receiver(&context, &offer)?;
+    let Receiver { to, agreement, is_open } = receiver(&context, &offer)?;
     let kind = match &agreement {
         None => Kind::Within,
         Some((_, agreement)) => {
@@ -114,6 +117,9 @@ async fn make(
         scopes,
         to,
     };
+    if is_open {
+        return open::offer(context, record, &notes, words).await;
+    }
     let logged = context.record(Body::DelegationOffer(Box::new(record))).await.map_err(as_asked)?;
     context.keep(grant.0, &notes).await?;
     let view = delegation_view(&context, grant, words)?;
@@ -138,11 +144,7 @@ fn notes(offer: &NativeOffer, scope: Option<serde_json::Value>) -> DelegationNot
 /// Another tenant's agent is there for who has an agreement with that tenant, and for nobody else.
 fn receiver(context: &Context, offer: &NativeOffer) -> Result<Receiver, ApiError> {
     let own = context.tenant()?;
-    let Some(agent) = offer.to_agent_id.map(|id| id.0) else {
-        return Err(ApiError::unprocessable("missing field `to_agent_id`")
-            .field("to_agent_id")
-            .fix("name the agent that gets it"));
-    };
+    let Some(agent) = offer.to_agent_id.map(|id| id.0) else { return to_tenant(context, offer) };
     let kid = offer.to_key_id.as_ref().and_then(|kid| Kid::parse(kid.as_str()));
     let here = context.log.origin();
     if let Some(origin) = offer.to_origin.as_ref().filter(|origin| origin.as_str() != here) {
@@ -169,7 +171,26 @@ fn receiver(context: &Context, offer: &NativeOffer) -> Result<Receiver, ApiError
     };
     let found = found.filter(|agent| agent.tenant == tenant).ok_or_else(missing)?;
     let to = GrantTo { agent, kid: kid.unwrap_or(found.key.kid), origin: None, tenant: TenantId(tenant) };
-    Ok(Receiver { to, agreement })
+    Ok(Receiver { to, agreement, is_open: false })
+}
+
+/// An offer to a tenant as a whole, from an agent.
+fn to_tenant(context: &Context, offer: &NativeOffer) -> Result<Receiver, ApiError> {
+    let own = context.tenant()?;
+    let missing = |field: &str| {
+        ApiError::unprocessable(format!("missing field `{field}`"))
+            .field(field)
+            .fix("name the agent that gets it; or another tenant, and the agent that grants")
+    };
+    let tenant = offer.to_tenant_id.filter(|id| id.0.0 != own).ok_or_else(|| missing("to_agent_id"))?.0;
+    let from = offer.from_agent_id.ok_or_else(|| missing("from_agent_id"))?.0;
+    if offer.to_origin.is_some() || offer.to_key_id.is_some() {
+        return Err(missing("to_agent_id"));
+    }
+    let agreement = live_agreement(context, own, tenant.0, None, offer)?;
+    let kid = context.own_agent(from, "from_agent_id")?.key.kid;
+    let to = GrantTo { agent: from, kid, origin: None, tenant };
+    Ok(Receiver { to, agreement: Some(agreement), is_open: true })
 }
 
 /// A receiver of another log: nothing of it is known here, so the caller says it all.
@@ -192,7 +213,7 @@ fn elsewhere(
     }
     let agreement = live_agreement(context, context.tenant()?, tenant.0, Some(origin), offer)?;
     let to = GrantTo { agent, kid, origin: Some(origin.to_owned()), tenant };
-    Ok(Receiver { to, agreement: Some(agreement) })
+    Ok(Receiver { to, agreement: Some(agreement), is_open: false })
 }
 
 /// The agreement that is named, or the newest one; it must be in force.
@@ -264,7 +285,7 @@ fn scopes<'a>(
 }
 
 /// The log names the fields of its record; the caller wants those of the body.
-fn as_asked(error: ApiError) -> ApiError {
+pub(super) fn as_asked(error: ApiError) -> ApiError {
     let field = match error.field.as_str() {
         "from" => "from_agent_id",
         "to.agent" => "to_agent_id",

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// An offer is to be taken within a day.
-const OFFER_MS: u64 = 24 * 60 * 60 * 1_000;
+pub(super) const OFFER_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// What an offerer said that the log does not hold: kept in the nodes' private state.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -107,18 +107,18 @@ pub(super) struct DelegationView {
     parent_agent_id: Option<String>,
     offered_by_agent_id: Option<String>,
     offered_by_tenant_id: String,
-    /// The receiver.
-    to_agent_id: String,
+    /// The receiver; null while an offer to a tenant awaits one.
+    to_agent_id: Option<String>,
     /// The receiver's tenant.
     to_tenant_id: String,
     #[serde(rename = "toAgentId")]
-    to_agent_id_camel: String,
-    child_agent_id: String,
+    to_agent_id_camel: Option<String>,
+    child_agent_id: Option<String>,
     target_tenant_id: String,
     /// The log where the receiver lives; null: this log.
     to_origin: Option<String>,
     /// The key that uses it.
-    to_key_id: String,
+    to_key_id: Option<String>,
     /// The log where it was offered; null: this log.
     origin: Option<String>,
     accepted_by_agent_id: Option<String>,
@@ -149,10 +149,10 @@ pub(super) struct DelegationView {
     parent_delegation_id: Option<String>,
     /// The agreement under which it passes to another tenant.
     agreement_id: Option<String>,
-    /// Hash of the offer's record.
-    offer_hash: String,
+    /// Hash of the offer's record; null while an offer to a tenant awaits an agent.
+    offer_hash: Option<String>,
     /// The same again: what `accept` may be sent, to take this very offer.
-    token: String,
+    token: Option<String>,
     /// The offer's record: `/v1/receipts/{receipt_id}/proof` proves it to the offerer.
     delegation_attestation_id: Option<String>,
     /// Who signed the offer: `agent`, `tenant`, or `operator`, on behalf of the credential.
@@ -197,6 +197,21 @@ impl DelegationView {
 
     pub(super) fn holds(&self) -> bool {
         self.holds
+    }
+
+    /// As an offer that names no agent yet; `receipt` holds the digest of its terms.
+    pub(super) fn without_receiver(self, receipt: String) -> Self {
+        Self {
+            to_agent_id: None,
+            to_agent_id_camel: None,
+            child_agent_id: None,
+            to_key_id: None,
+            offer_hash: None,
+            token: None,
+            delegation_attestation_id: Some(receipt),
+            signed_by: Some("operator"),
+            ..self
+        }
     }
 
     /// With the answer of a write.
@@ -297,13 +312,13 @@ pub(super) fn view_of(
         parent_agent_id: from.clone(),
         offered_by_agent_id: from,
         offered_by_tenant_id: tenant,
-        to_agent_id: to.clone(),
+        to_agent_id: Some(to.clone()),
         to_tenant_id: to_tenant.clone(),
-        to_agent_id_camel: to.clone(),
-        child_agent_id: to.clone(),
+        to_agent_id_camel: Some(to.clone()),
+        child_agent_id: Some(to.clone()),
         target_tenant_id: to_tenant.clone(),
         to_origin: grant.to_origin.clone(),
-        to_key_id: grant.to_kid.to_string(),
+        to_key_id: Some(grant.to_kid.to_string()),
         origin: grant.foreign.clone(),
         accepted_by_agent_id: accepted.then_some(to),
         accepted_by_tenant_id: accepted.then_some(to_tenant),
@@ -319,8 +334,8 @@ pub(super) fn view_of(
         hops: grant.hops,
         parent_delegation_id: grant.parent.map(|id| id.to_string()),
         agreement_id: grant.agreement.map(|hash| hash.to_string()),
-        offer_hash: grant.offer.to_string(),
-        token: grant.offer.to_string(),
+        offer_hash: Some(grant.offer.to_string()),
+        token: Some(grant.offer.to_string()),
         delegation_attestation_id: offer.as_ref().map(|(id, _)| id.clone()),
         signed_by: offer.map(|(_, signed_by)| signed_by),
         ttl_seconds: life_ms.div_ceil(1_000),

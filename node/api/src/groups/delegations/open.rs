@@ -4,11 +4,13 @@
 //! private state, and the log holds a `receipt.delegation` of the agent that grants with their salted digest. Who takes the offer has the
 //! operator log it under these very terms on the giver's behalf, and then the acceptance.
 
-use ledger_format::record::{
-    Actor, AgentId, Body, DelegationId, DelegationOffer, DetailValue, Digest, Draft, GrantTo, ReceiptId,
-    ReceiptRevoke, ReceiptStatement, Record, Scope, TenantId, Ulid,
+use ledger_format::{
+    ChainReason,
+    record::{
+        Actor, AgentId, Body, DelegationId, DelegationOffer, DetailValue, Digest, Draft, GrantTo, ReceiptId,
+        ReceiptRevoke, ReceiptStatement, Record, RecordHash, Scope, TenantId, Ulid,
+    },
 };
-use ledger_format::{ChainReason, record::RecordHash};
 use ledger_state::{Grant, GrantFault, GrantJudgement, GrantStanding, RecordAt};
 use serde::{Deserialize, Serialize};
 
@@ -312,6 +314,6 @@ pub(super) async fn list(context: Context, _: NoQuery) -> Result<Reply<Paged<Del
     let Page { limit, offset, .. } = context.page;
     let total = offers.len() as u64;
     let shown = offers.iter().skip(offset).take(limit);
-    let items = shown.map(|open| open.view(&context, Words::Record)).collect::<Result<_, _>>()?;
+    let items = shown.map(|open| open.view(&context, Words::Record)).collect::<Result<Vec<_>, ApiError>>()?;
     Ok(Reply::new(Paged { items, total, page: context.page, next: None }))
 }

@@ -20,8 +20,8 @@ pub(super) fn declare(routes: &mut Routes) {
         .summary("Ask agents whether a claim holds")
         .about(
             "For a claim of the tenant, or, with `agent_id` and `name` instead of `claim_id`, for one that is made by this call. Who is named may vote, of any tenant; \
-             without names, every agent that can see the claim: those of the tenant, and, unless the claim is internal, of every other tenant. At least half of the \
-             votes that are needed must come from other tenants, unless the claim is internal.",
+             without names, every agent of the tenant itself. At least half of the votes that are needed must come from other tenants, unless the claim is internal: \
+             name some of theirs.",
         )
         .needs("witness:request")
         .example(json!({"claim_id": "maip-tc:01KC2G2V3T3XJ6W1B0D9QH8Y7T", "required_witnesses": 3, "ttl_seconds": 86400}));

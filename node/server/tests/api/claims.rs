@@ -138,13 +138,18 @@ fn a_tie_is_not_confirmed_and_neither_are_votes_of_one_tenant_alone() {
     // Of a claim that concerns others, half of the quorum must be theirs.
     let alone = claim(live, &own[0], false);
     let request = ask(live, &alone, 2);
+    other.live.get(&request).refused(404, "NOT_FOUND", "witness_id");
     vote(live, &request, &own[1], "confirm");
     assert_eq!(vote(live, &request, &own[2], "confirm")["status"], "inconclusive");
     let reason = read(live, &alone)["verification_result"]["reason"].as_str().unwrap().to_owned();
     assert_eq!(reason, "0 of 2 votes are of other tenants: at least half must be");
 
     let shared = claim(live, &own[0], false);
-    let request = ask(live, &shared, 2);
+    let named = json!({
+        "claim_id": shared["claim_id"], "required_witnesses": 2, "witness_agent_ids": [own[1]["agent_id"], theirs[0]["agent_id"]],
+    });
+    let request = live.post("/v1/witness", &named).ok(201);
+    let request = format!("/v1/witness/{}", request["witness_id"].as_str().unwrap());
     vote(live, &request, &own[1], "confirm");
     let seen = other.live.get(&request).ok(200);
     assert_eq!(seen["claim"]["assertion"], "The total is right.", "whoever may vote sees what is claimed");
@@ -515,6 +520,11 @@ impl Drop for Verifier {
 #[test]
 fn a_verifier_in_another_process_calls_back_with_its_verdict() {
     let api = Api::start();
+    let document = api.nobody().get("/v1/openapi.json").ok(200);
+    if document["paths"]["/v1/tools"]["post"].is_null() {
+        // A node without that group of endpoints can register no verifier.
+        return;
+    }
     let acme = api.tenant("Acme", "business");
     let live = &acme.live;
     let bot = agent(live, &[]);

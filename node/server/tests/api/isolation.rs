@@ -13,7 +13,7 @@ use crate::client::{Api, Caller, Tenant};
 const MADE_OTHERWISE: &[(&str, &str, &str)] = &[("export_id", "/v1/receipts/export", "export_id")];
 
 /// Ids that no call makes when it is made with the document's example: another tenant's is as good as one that nobody has.
-const NOBODYS: &[&str] = &["attestation_id"];
+const NOBODYS: &[&str] = &["agreement_id", "approval_id", "attestation_id", "delegation_id", "delivery_id"];
 
 /// Operations that anybody may call with anybody's id: what they show is public.
 const PUBLIC: &str = "anybody";

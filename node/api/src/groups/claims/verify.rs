@@ -39,7 +39,7 @@ pub(super) struct VerifyClaim {
     /// With `witness`: votes that are needed, abstentions included; 3 when left out.
     #[serde(default)]
     required_witnesses: Option<Whole<1, 64>>,
-    /// With `witness`: who is asked; any agent that may see the claim when left out.
+    /// With `witness`: who is asked; every agent of the tenant when left out.
     #[serde(default)]
     #[schema(max_items = 64)]
     witness_agent_ids: Option<Vec<AgentRef>>,

@@ -35,7 +35,7 @@ pub(super) struct CreateWitnessRequest {
     /// Votes that are needed, abstentions included; 3 when left out.
     #[serde(default, alias = "required_attestations")]
     required_witnesses: Option<Whole<1, 64>>,
-    /// Who is asked; any agent that may see the claim when left out.
+    /// Who is asked; every agent of the tenant when left out.
     #[serde(default, alias = "agent_ids")]
     #[schema(max_items = 64)]
     witness_agent_ids: Option<Vec<AgentRef>>,

@@ -41,9 +41,10 @@ impl From<VoteWord> for ClaimVote {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct BallotQuery {
-    /// Who votes: an agent of the caller's tenant.
+    /// Who votes: an agent of the caller's tenant; the one that asks when left out.
+    #[serde(default)]
     #[param(inline)]
-    agent_id: AgentRef,
+    agent_id: Option<AgentRef>,
     /// The vote; `confirm` when left out.
     #[serde(default)]
     verdict: Option<VoteWord>,
@@ -91,7 +92,7 @@ pub(super) fn signed(draft: Draft, kid: Kid, value: [u8; 64]) -> Record {
 
 pub(super) async fn get(mut context: Context, query: BallotQuery) -> Result<Reply<Ballot>, ApiError> {
     let found = FoundRequest::visible(&context).await?;
-    let agent = query.agent_id.0;
+    let agent = query.agent_id.map_or(found.body.agent, |id| id.0);
     let known = context.own_agent(agent, "agent_id")?;
     let id = AttestationId(context.new_id()?);
     let verdict = query.verdict.unwrap_or_default();

@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct WitnessNotes {
     #[serde(default)]
     pub(super) name: Option<String>,
-    /// Who is asked; `None` is everybody who may see the claim.
+    /// Who is asked; `None` is every agent of the tenant.
     #[serde(default)]
     pub(super) agents: Option<Vec<String>>,
     #[serde(default)]
@@ -70,7 +70,7 @@ impl FoundRequest {
         if self.claim.claim.internal {
             return Ok(false);
         }
-        let Some(agents) = &self.notes.agents else { return Ok(true) };
+        let Some(agents) = &self.notes.agents else { return Ok(false) };
         context.view(|view| {
             let ids = agents.iter().filter_map(|agent| AgentId::parse(agent));
             let mut known = ids.filter_map(|agent| ledger_state::agent(view, agent));
@@ -122,7 +122,7 @@ pub(super) struct WitnessView {
     name: Option<String>,
     /// Who asks.
     agent_id: String,
-    /// Who is asked; an empty list is everybody who may see the claim.
+    /// Who is asked; an empty list is every agent of the tenant.
     agent_ids: Vec<String>,
     /// The same, where older clients look for it.
     witness_agent_ids: Vec<String>,

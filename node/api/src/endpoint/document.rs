@@ -175,6 +175,9 @@ const PATH_IDS: &[(&str, &str, &str)] = &[
     ("webhook_id", "webhook", "maip-hook:"),
 ];
 
+/// Quoted versions, or any.
+const IF_MATCH_PATTERN: &str = r#"^(\*|"[\x21\x23-\x2b\x2d-\x7e]*"(, "[\x21\x23-\x2b\x2d-\x7e]*")*)$"#;
+
 fn parameters(operation: &Operation) -> Vec<Parameter> {
     if operation.plain {
         return operation.query.clone();
@@ -229,11 +232,11 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
         parameters.push(key);
     }
     if operation.versioned {
-        parameters.push(header(
-            "If-Match",
-            "The `ETag` that was read: refused with 412 when it has changed.",
-            80,
-        ));
+        let about = "The `ETag` that was read: refused with 412 when it has changed.";
+        let mut tags = header("If-Match", about, 0);
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(IF_MATCH_PATTERN));
+        tags.schema = Some(text.max_length(Some(80)).into());
+        parameters.push(tags);
     }
     if !matches!(operation.access, Access::Scope(_)) {
         let words = ObjectBuilder::new().schema_type(Type::String);
@@ -248,6 +251,7 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
 fn path_parameter(name: &'static str) -> Parameter {
     let schema = match PATH_IDS.iter().find(|(known, ..)| *known == name) {
         Some((_, what, prefix)) => id_schema(what, prefix),
+        None if name == "agreement_id" => return hash_parameter(name),
         None if name.ends_with("_index") => ObjectBuilder::new()
             .schema_type(Type::Integer)
             .minimum(Some(0.0))
@@ -257,6 +261,17 @@ fn path_parameter(name: &'static str) -> Parameter {
             ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(256)).into()
         }
     };
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .schema(Some(schema))
+        .build()
+}
+
+/// An agreement is named by the hash of its record.
+fn hash_parameter(name: &'static str) -> Parameter {
+    let schema = <crate::wire::RecordHashText as utoipa::PartialSchema>::schema();
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Path)

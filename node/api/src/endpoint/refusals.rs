@@ -32,7 +32,8 @@ pub(super) fn refusals(operation: &Operation) -> Vec<u16> {
         (operation.versioned, 412),
         (true, 413),
         (true, 415),
-        (operation.writes(), 422),
+        // A query of its own may be read and still make no sense.
+        (operation.writes() || !operation.query.is_empty(), 422),
         (!public || operation.writes(), 429),
         (true, 500),
         (true, 503),

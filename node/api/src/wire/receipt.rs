@@ -15,3 +15,17 @@ pub(crate) struct WriteReceipt {
     /// The level that was reached: `sequenced`, `published` or `witnessed`.
     pub(crate) ack: &'static str,
 }
+
+/// Where a write stands in the log; none of it in the answer of a read. Describes a flattened `Option` of [`WriteReceipt`].
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only its description is used")]
+pub(crate) struct WriteReceiptIfAny {
+    #[schema(nullable = false)]
+    receipt_id: Option<String>,
+    #[schema(nullable = false)]
+    log_index: Option<u64>,
+    #[schema(nullable = false)]
+    leaf_hash: Option<String>,
+    #[schema(nullable = false)]
+    ack: Option<String>,
+}

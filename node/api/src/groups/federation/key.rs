@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     ApiError,
     endpoint::{BodyInput, Context, NoQuery, Reply},
-    wire::{PublicKeyText, WriteReceipt},
+    wire::{PublicKeyText, WriteReceipt, WriteReceiptIfAny},
 };
 
 /// The root key of a tenant.
@@ -20,6 +20,7 @@ pub(super) struct RootKey {
     /// First log index at which it signs.
     valid_from_index: u64,
     #[serde(flatten)]
+    #[schema(value_type = WriteReceiptIfAny)]
     receipt: Option<WriteReceipt>,
 }
 

@@ -154,7 +154,7 @@ fn read(context: &Context, query: &TrustHistoryQuery) -> Result<TrustHistory, Ap
     let id: AgentId = context.id("agent_id")?;
     context.own_agent(id, "agent_id")?;
     if query.from.is_some() && query.period.is_some() {
-        return Err(ApiError::malformed("period and from say the same")
+        return Err(ApiError::unprocessable("period and from say the same")
             .field("period")
             .fix("send one of them"));
     }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     ApiError,
     endpoint::{Context, QueryInput, Reply},
-    wire::{Whole, WriteReceipt, time_text},
+    wire::{Whole, WriteReceipt, WriteReceiptIfAny, time_text},
 };
 
 /// As of when.
@@ -117,6 +117,7 @@ pub(super) struct TrustScoreParts {
     valid_until: String,
     /// Of a computation: its place in the log.
     #[serde(flatten)]
+    #[schema(value_type = WriteReceiptIfAny)]
     pub(super) receipt: Option<WriteReceipt>,
     /// Of a computation, if it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]

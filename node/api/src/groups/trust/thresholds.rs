@@ -8,7 +8,7 @@ use super::factors::percent;
 use crate::{
     ApiError,
     endpoint::{BodyInput, Context, NoQuery, Reply},
-    wire::WriteReceipt,
+    wire::{WriteReceipt, WriteReceiptIfAny},
 };
 
 /// A score from 0 to 100, in steps of a hundredth.
@@ -74,6 +74,7 @@ pub(super) struct TrustThresholdsView {
     own: bool,
     /// Of a change: its place in the log.
     #[serde(flatten)]
+    #[schema(value_type = WriteReceiptIfAny)]
     receipt: Option<WriteReceipt>,
 }
 

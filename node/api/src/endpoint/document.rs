@@ -176,7 +176,7 @@ const PATH_IDS: &[(&str, &str, &str)] = &[
 ];
 
 /// Quoted versions, or any.
-const IF_MATCH_PATTERN: &str = r#"^(\*|"[\x21\x23-\x2b\x2d-\x7e]*"(, "[\x21\x23-\x2b\x2d-\x7e]*")*)$"#;
+const IF_MATCH_PATTERN: &str = r#"^[ \t]*(\*|(W/)?"[\t \x21\x23-\x2b\x2d-\x7e]*")[ \t]*(,[ \t]*(\*|(W/)?"[\t \x21\x23-\x2b\x2d-\x7e]*")[ \t]*)*$"#;
 
 fn parameters(operation: &Operation) -> Vec<Parameter> {
     if operation.plain {
@@ -235,7 +235,7 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
         let about = "The `ETag` that was read: refused with 412 when it has changed.";
         let mut tags = header("If-Match", about, 0);
         let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(IF_MATCH_PATTERN));
-        tags.schema = Some(text.max_length(Some(80)).into());
+        tags.schema = Some(text.into());
         parameters.push(tags);
     }
     if !matches!(operation.access, Access::Scope(_)) {
@@ -354,6 +354,22 @@ fn security_schemes(components: &mut Components) {
     );
 }
 
+/// References to schemas that the document does not have.
+#[cfg(test)]
+fn loose_ends(document: &serde_json::Value, part: &serde_json::Value) -> Vec<String> {
+    match part {
+        serde_json::Value::Object(members) => {
+            let own = members.get("$ref").and_then(|reference| reference.as_str());
+            let loose = own.filter(|place| document.pointer(place.trim_start_matches('#')).is_none());
+            let fault =
+                loose.map(|place| format!("{place} is not there: #[param(inline)] a query parameter"));
+            fault.into_iter().chain(members.values().flat_map(|part| loose_ends(document, part))).collect()
+        }
+        serde_json::Value::Array(items) => items.iter().flat_map(|part| loose_ends(document, part)).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// What is wrong with the declarations as a whole.
 #[cfg(test)]
 pub(crate) fn faults(routes: &Routes, plain: &[Plain]) -> Vec<String> {
@@ -384,6 +400,8 @@ pub(crate) fn faults(routes: &Routes, plain: &[Plain]) -> Vec<String> {
             }
         }
     }
-    faults.extend(complete::faults(&document(routes, plain)));
+    let document = document(routes, plain);
+    faults.extend(complete::faults(&document));
+    faults.extend(loose_ends(&document, &document));
     faults
 }

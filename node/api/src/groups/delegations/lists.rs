@@ -62,9 +62,11 @@ pub(super) enum DelegationDirection {
 pub(super) struct ListDelegations {
     /// Only with this status; `active` is any that holds.
     #[serde(default)]
+    #[param(inline)]
     status: Option<DelegationStatus>,
     /// Only those that the caller's tenant gives, or gets.
     #[serde(default)]
+    #[param(inline)]
     direction: Option<DelegationDirection>,
     /// Only to or from this agent of the caller's tenant.
     #[serde(default)]
@@ -89,9 +91,11 @@ impl QueryInput for ListDelegations {}
 pub(super) struct ListAgentDelegations {
     /// Only with this status; `active` is any that holds.
     #[serde(default)]
+    #[param(inline)]
     status: Option<DelegationStatus>,
     /// Only those that the agent gives, or gets.
     #[serde(default)]
+    #[param(inline)]
     direction: Option<DelegationDirection>,
 }
 

@@ -1,6 +1,5 @@
 //! Making, changing and removing webhooks.
 
-use axum::http::{StatusCode, header};
 use ledger_format::record::{Plan, TenantId};
 
 use super::{
@@ -146,7 +145,7 @@ pub(super) async fn update(
     body: UpdateWebhook,
 ) -> Result<Reply<WebhookView>, ApiError> {
     let (old, bytes) = own(&context)?;
-    matches_version(&context, old.version)?;
+    context.still(old.version)?;
     if let Some(url) = &body.url {
         check_target(&context, url)?;
     }
@@ -235,20 +234,4 @@ async fn replace(context: &Context, changes: Changes) -> Result<(), ApiError> {
     Err(ApiError::conflict("CHANGED", "the webhook was changed at the same time")
         .field("webhook_id")
         .fix("read it and try again"))
-}
-
-/// Refuses a change of something that is not what the caller has read.
-fn matches_version(context: &Context, version: u64) -> Result<(), ApiError> {
-    let Some(wanted) = context.headers.get(header::IF_MATCH) else { return Ok(()) };
-    let wanted = wanted.to_str().unwrap_or_default().trim();
-    if wanted == "*" || wanted.trim_matches('"') == version.to_string() {
-        return Ok(());
-    }
-    Err(ApiError::new(
-        StatusCode::PRECONDITION_FAILED,
-        "PRECONDITION_FAILED",
-        "it has changed since it was read",
-    )
-    .field("If-Match")
-    .fix("read it again and apply your change to what you read"))
 }

@@ -230,13 +230,7 @@ async fn log(
 
 /// Refuses when `If-Match` names another version than the newest.
 pub(super) fn unchanged(context: &Context, newest: u64) -> Result<(), ApiError> {
-    let Some(header) = context.headers.get(axum::http::header::IF_MATCH) else { return Ok(()) };
-    let text = header.to_str().unwrap_or("");
-    let wanted = format!("\"{newest}\"");
-    if text.split(',').any(|tag| tag.trim() == "*" || tag.trim() == wanted) {
-        return Ok(());
-    }
-    Err(overtaken(context))
+    context.still(newest)
 }
 
 /// Somebody else was faster.

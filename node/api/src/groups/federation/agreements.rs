@@ -88,6 +88,7 @@ enum AgreementStatus {
 pub(super) struct ListAgreements {
     /// Only with this status.
     #[serde(default)]
+    #[param(inline)]
     status: Option<AgreementStatus>,
     /// Only with this tenant.
     #[serde(default)]

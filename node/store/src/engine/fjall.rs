@@ -3,7 +3,12 @@
 //! Memory is bounded: one cache for blocks, a few memtables a space, and filters and top-level indexes that grow with
 //! the number of keys.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    panic::{self, AssertUnwindSafe},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use ::fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
@@ -39,13 +44,10 @@ impl FjallEngine {
         let dir = OwnedDir::claim(dir, NAME, VERSION)?;
         let data = dir.path().join("data");
         let failed = |e| error(dir.path(), "open", e);
-        let db = Database::builder(&data)
-            .cache_size(options.cache_bytes)
-            .worker_threads(WORKER_THREADS)
-            .max_cached_files(Some(OPEN_FILES_MAX))
-            .max_journaling_size(JOURNAL_BYTES_MAX)
-            .open()
-            .map_err(failed)?;
+        if !data.exists() {
+            create(dir.path(), &data, options)?;
+        }
+        let db = database(dir.path(), &data, options)?;
         let open = |space: Space| db.keyspace(keyspace_name(space), || keyspace_options(space));
         let spaces = [
             open(Space::Meta).map_err(failed)?,
@@ -63,6 +65,37 @@ impl FjallEngine {
         let dir: PathBuf = self.dir.path().to_owned();
         move |e| error(&dir, action, e)
     }
+}
+
+/// Makes an empty database under another name first: fjall does not open one whose making was cut short.
+fn create(dir: &Path, data: &Path, options: &EngineOptions) -> Result<(), StoreError> {
+    let fresh = dir.join("data.new");
+    let io = |action, path: &Path| {
+        let path = path.to_owned();
+        move |source| StoreError::Io { action, path, source: Arc::new(source) }
+    };
+    if fresh.exists() {
+        fs::remove_dir_all(&fresh).map_err(io("remove", &fresh))?;
+    }
+    drop(database(dir, &fresh, options)?);
+    fs::rename(&fresh, data).map_err(io("rename", &fresh))?;
+    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(io("fsync", dir))
+}
+
+/// Opens the database. What fjall does not expect in a damaged journal makes it panic: to us that is a refusal like any other.
+fn database(dir: &Path, data: &Path, options: &EngineOptions) -> Result<Database, StoreError> {
+    let builder = Database::builder(data)
+        .cache_size(options.cache_bytes)
+        .worker_threads(WORKER_THREADS)
+        .max_cached_files(Some(OPEN_FILES_MAX))
+        .max_journaling_size(JOURNAL_BYTES_MAX);
+    let opened = panic::catch_unwind(AssertUnwindSafe(|| builder.open()));
+    let opened = opened.map_err(|_| StoreError::Engine {
+        engine: NAME,
+        dir: dir.to_owned(),
+        reason: "its files are damaged".into(),
+    })?;
+    opened.map_err(|e| error(dir, "open", e))
 }
 
 fn keyspace_name(space: Space) -> &'static str {

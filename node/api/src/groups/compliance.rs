@@ -60,7 +60,7 @@ fn declare_reports(routes: &mut Routes) {
         )
         .needs("compliance:write")
         .example(json!({
-            "entity_type": "tenant", "entity_id": "tenant", "regulation": "SOC2", "period_start": "2026-11-01", "period_end": "2026-11-30",
+            "entity_type": "tenant", "entity_id": "tenant", "regulation": "SOC2", "period_start": "2026-11-01T00:00:00Z", "period_end": "2026-11-30T00:00:00Z",
         }));
     routes
         .get("/v1/compliance/reports", "list_compliance_reports", report::list)

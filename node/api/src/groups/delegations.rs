@@ -68,8 +68,8 @@ fn declare_offers(routes: &mut Routes) {
         .about("From the agent in the path. The answer's `status` is `active` while the grant holds.")
         .needs("delegations:offer")
         .example(json!({
-            "child_agent_id": "maip-agent:01KC2G2V3T3XJ6W1B0D9QH8Y7M", "scopes": ["invoices:read"], "purpose": "month-end",
-            "constraints": {"rate_limit_per_hour": 50}, "expires_at": "2026-12-31T00:00:00Z",
+            "to_agent_id": "maip-agent:01KC2G2V3T3XJ6W1B0D9QH8Y7M", "scopes": ["invoices:read"], "purpose": "month-end",
+            "constraints": {"max_actions_per_hour": 50}, "expires_at": "2026-12-31T00:00:00Z",
         }));
 }
 

@@ -84,7 +84,7 @@ fn declare_computes(routes: &mut Routes) {
         .needs("trust:compute")
         .metered()
         .answers(200)
-        .example(json!({"agentId": "maip-agent:01KC2G2V3T3XJ6W1B0D9QH8Y7N"}));
+        .example(json!({"agent_id": "maip-agent:01KC2G2V3T3XJ6W1B0D9QH8Y7N"}));
 }
 
 fn declare_history(routes: &mut Routes) {

@@ -102,7 +102,8 @@ impl HostedLog {
             ..RaftLogOptions::default()
         };
         let (raft_log, _) = RaftLog::open(&options.dir.join("raft"), &raft_options)?;
-        let log_store = LogStore::open(raft_log).map_err(|e| OpenError::Raft(e.to_string()))?;
+        let log_store = LogStore::open(raft_log, ledger.raft_mark().applied)
+            .map_err(|e| OpenError::Raft(e.to_string()))?;
         let guard = SignGuard::open(&options.dir, &options.origin)?;
 
         let name: Arc<str> = options.name.as_str().into();

@@ -56,11 +56,14 @@ pub(crate) struct LogStore {
 }
 
 impl LogStore {
-    pub(crate) fn open(log: RaftLog) -> io::Result<Self> {
+    /// `applied` is what the state has applied. In a restored log no vote is left, and openraft wants one that is no older than
+    /// whoever led when the last entry was made.
+    pub(crate) fn open(log: RaftLog, applied: Option<LogId>) -> io::Result<Self> {
         let mut ends = Ends::default();
         if let Some(bytes) = log.read_meta(META_VOTE).map_err(io::Error::other)? {
             ends.vote = Some(codec::decode_vote(bytes).map_err(io::Error::other)?);
         }
+        ends.vote = ends.vote.or(applied.map(|id| Vote { leader_id: id.leader_id, committed: false }));
         if let Some(bytes) = log.read_meta(META_PURGED).map_err(io::Error::other)? {
             ends.purged = codec::decode_log_id(bytes).map_err(io::Error::other)?;
         }

@@ -249,29 +249,19 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
 }
 
 fn path_parameter(name: &'static str) -> Parameter {
+    let text = ObjectBuilder::new().schema_type(Type::String);
     let schema = match PATH_IDS.iter().find(|(known, ..)| *known == name) {
-        Some((_, what, prefix)) => id_schema(what, prefix),
-        None if name == "agreement_id" => return hash_parameter(name),
+        Some((_, what, prefix)) => id_schema(what, prefix).into(),
+        // An agreement is named by the hash of its record.
+        None if name == "agreement_id" => <crate::wire::RecordHashText as utoipa::PartialSchema>::schema(),
+        None if name == "scope_name" => text.pattern(Some(crate::wire::SCOPE_PATTERN)).into(),
         None if name.ends_with("_index") => ObjectBuilder::new()
             .schema_type(Type::Integer)
             .minimum(Some(0.0))
             .maximum(Some(9_007_199_254_740_991.0))
             .into(),
-        None => {
-            ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(256)).into()
-        }
+        None => text.min_length(Some(1)).max_length(Some(256)).into(),
     };
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Path)
-        .required(Required::True)
-        .schema(Some(schema))
-        .build()
-}
-
-/// An agreement is named by the hash of its record.
-fn hash_parameter(name: &'static str) -> Parameter {
-    let schema = <crate::wire::RecordHashText as utoipa::PartialSchema>::schema();
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Path)

@@ -9,6 +9,9 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
+/// A scope as a regular expression of the API's document.
+pub(crate) const SCOPE_PATTERN: &str = r"^((\*:\*)|([a-z0-9._-]{1,64}:([a-z0-9._-]{1,64}|\*)))$";
+
 /// `resource:action`, `resource:*` or `*:*`; with `!` before it, a denial. A word without a colon, which some plug-ins send, is
 /// `legacy:<word>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

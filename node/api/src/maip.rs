@@ -58,8 +58,12 @@ pub(crate) type Shared = Arc<Parts>;
 
 /// The router of the MAIP API.
 pub fn maip(logs: Logs, options: MaipOptions) -> Router {
-    let routes = routes();
-    let shared = Arc::new(Parts {
+    mount(routes(), share(logs, options)).merge(docs::router())
+}
+
+/// What every call shares, and whoever acts without one.
+pub(crate) fn share(logs: Logs, options: MaipOptions) -> Shared {
+    Arc::new(Parts {
         store: Store::new(logs.main().clone()),
         secrets: Secrets::new(logs.main().operator()),
         rates: Rates::default(),
@@ -74,8 +78,7 @@ pub fn maip(logs: Logs, options: MaipOptions) -> Router {
         targets: Targets::default(),
         timings: Timings::default(),
         document: openapi(),
-    });
-    mount(routes, shared).merge(docs::router())
+    })
 }
 
 /// The OpenAPI 3.1 document of the API, as JSON.

@@ -64,7 +64,8 @@ pub struct Node {
     client_listeners: Vec<JoinHandle<()>>,
     peer_listener: JoinHandle<()>,
     sandboxes: Vec<JoinHandle<()>>,
-    webhooks: Option<JoinHandle<()>>,
+    /// Webhooks and runs of workflows.
+    background: Vec<JoinHandle<()>>,
     exporting: Option<JoinHandle<()>>,
 }
 
@@ -101,7 +102,10 @@ impl Node {
             node_id: config.node_id,
             stop: clients_stopping.clone(),
         };
-        let webhooks = maip.as_ref().map(|maip| ledger_api::deliver_webhooks(&logs, maip));
+        let background = maip.iter().flat_map(|maip| {
+            [ledger_api::deliver_webhooks(&logs, maip), ledger_api::run_workflows(&logs, maip)]
+        });
+        let background = background.collect();
         let plain_maip = maip.clone().filter(|_| config.api.plain);
         let public = ledger_api::router(
             logs.clone(),
@@ -156,7 +160,7 @@ impl Node {
             client_listeners,
             peer_listener,
             sandboxes,
-            webhooks,
+            background,
             exporting,
         })
     }
@@ -187,10 +191,10 @@ impl Node {
                 tracing::error!(%error, "a sandbox failed");
             }
         }
-        if let Some(webhooks) = self.webhooks
-            && let Err(error) = webhooks.await
-        {
-            tracing::error!(%error, "the deliveries of webhooks failed");
+        for task in self.background {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "the deliveries of webhooks or the runs of workflows failed");
+            }
         }
         // Requests that are still open go on at the new leader; nobody waits for an election.
         for log in self.logs.iter() {

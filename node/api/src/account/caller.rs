@@ -83,6 +83,8 @@ pub(crate) enum Principal {
         /// Its public part.
         id: String,
     },
+    /// This node by itself, for somebody whose call is over.
+    Node,
     /// The operator's admin key, for the tenant in `X-Tenant-ID` or for nobody.
     Admin,
     /// An access token of a session: an agent, which speaks for itself alone.
@@ -118,6 +120,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// A node that acts by itself, in the name of a credential that somebody had when it was asked for.
+    pub(crate) fn node(tenant: Ulid, environment: Environment, name: &str) -> Self {
+        Self { tenant, environment, principal: Principal::Node, name: name.to_owned(), scopes: Vec::new() }
+    }
+
     /// Refuses what the credential does not cover.
     pub(crate) fn may(&self, scope: &'static str) -> Result<(), ApiError> {
         let covered = Scope::parse(scope).is_some_and(|wanted| {
@@ -258,7 +265,7 @@ pub(crate) async fn authenticate(
 /// signed once is not signed again.
 pub(crate) fn still_holds(shared: &Shared, headers: &HeaderMap, caller: &Caller, now_ms: u64) -> bool {
     match &caller.principal {
-        Principal::Admin => true,
+        Principal::Admin | Principal::Node => true,
         Principal::Key { .. } => {
             let text = credential(headers).ok().flatten();
             text.is_some_and(|text| api_key(shared, &text, now_ms).is_ok())

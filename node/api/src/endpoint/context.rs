@@ -22,6 +22,9 @@ use crate::{
 /// What the log says to a record of a tenant that it does not know.
 const TENANT_UNKNOWN: &str = "TENANT_UNKNOWN";
 
+/// How long a record waits that a node logs by itself.
+const NODE_WAIT: Duration = Duration::from_secs(10);
+
 /// Which rows of the timeline a list is made of.
 #[derive(Clone, Copy)]
 enum Rows {
@@ -63,6 +66,30 @@ pub(crate) struct Logged {
 }
 
 impl Context {
+    /// For what a node does by itself. With a seed, ids are drawn from it, so that a repetition makes the same.
+    pub(crate) fn of_node(
+        shared: Shared,
+        log: HostedLog,
+        caller: Caller,
+        now_ms: u64,
+        seed: Option<[u8; 32]>,
+    ) -> Self {
+        Self {
+            shared,
+            reader: log.reader(),
+            log,
+            caller: Some(caller),
+            path: Vec::new(),
+            headers: HeaderMap::new(),
+            page: Page::default(),
+            ack: Ack::Sequenced,
+            timeout: NODE_WAIT,
+            now_ms,
+            seed,
+            drawn: 0,
+        }
+    }
+
     /// Who calls.
     pub(crate) fn caller(&self) -> Result<&Caller, ApiError> {
         self.caller.as_ref().ok_or_else(ApiError::unauthenticated)

@@ -8,6 +8,8 @@ mod view;
 use axum::http::Method;
 use serde_json::json;
 
+pub(crate) use check::stopped;
+
 use crate::endpoint::Routes;
 
 pub(super) fn declare(routes: &mut Routes) {

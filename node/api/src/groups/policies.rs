@@ -12,7 +12,7 @@ use axum::http::Method;
 use serde_json::json;
 
 pub(crate) use ask::{
-    AmountBody, Asked, Decided, approval_lease, ask, ask_guardrail, decided_view, sentence,
+    AmountBody, Asked, Decided, approval_lease, ask, ask_guardrail, decided_view, is_approved, sentence,
 };
 
 use crate::endpoint::Routes;

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
+pub(super) use define::{log_version, refuse_wrong};
+pub(super) use view::own_version;
+
 use view::WorkflowView;
 use view::{Marks, workflow_view};
 
@@ -21,10 +24,9 @@ use crate::{
 
 /// The group of workflows and their runs.
 pub(super) const GROUP: &str = "Orchestrations & Workflows";
-const ABOUT: &str = "Workflows as graphs of steps, and their runs: who does which step, under which decision, with which result.";
+pub(super) const ABOUT: &str = "Workflows as graphs of steps, and their runs: who does which step, under which decision, with which result.";
 
 pub(super) fn declare(routes: &mut Routes) {
-    routes.group(GROUP, ABOUT);
     routes
         .post("/v1/workflows", "create_workflow", define::create)
         .summary("Create a workflow")

@@ -1,5 +1,6 @@
 //! The values that bodies, queries and answers are made of. Each says in the OpenAPI document what its reader enforces.
 
+mod any;
 mod base64;
 mod content_hash;
 mod csv;
@@ -18,6 +19,7 @@ mod text;
 mod time;
 mod word;
 
+pub(crate) use any::AnyJson;
 pub(crate) use base64::{Base64Text, PATTERN as BASE64_PATTERN};
 pub(crate) use content_hash::ContentHash;
 pub(crate) use csv::csv_cell;

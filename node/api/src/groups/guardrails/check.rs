@@ -169,6 +169,22 @@ pub(super) async fn check(
     })
 }
 
+/// What stops an agent that is about to do this with this content, in a sentence; `None`: nothing does.
+pub(crate) fn stopped(
+    context: &Context,
+    agent: AgentId,
+    action: &Scope,
+    content: &str,
+) -> Result<Option<String>, ApiError> {
+    for rule in about(context, agent, action)? {
+        let found = faults(context, &rule, Some(content))?;
+        if let Some(found) = found.filter(|found| found.severity >= ViolationSeverity::Error) {
+            return Ok(Some(format!("{}: {}", found.rule, found.message)));
+        }
+    }
+    Ok(None)
+}
+
 /// The action as the log can say it: every word of a caller has one.
 fn action(text: Option<&Text<1, 256>>) -> Result<Scope, ApiError> {
     let Some(text) = text else {
@@ -191,20 +207,28 @@ fn about(context: &Context, agent: AgentId, action: &Scope) -> Result<Vec<Guardr
     Ok(rules)
 }
 
-/// What a rule has against it.
+/// What a rule has against it; an open breaker is asked about in any case.
 fn asked(
     context: &Context,
     rule: &GuardrailAt,
     body: &CheckGuardrails,
 ) -> Result<Option<GuardrailViolation>, ApiError> {
+    let wanted = body.rules.as_ref().is_none_or(|rules| rules.iter().any(|name| name.as_str() == rule.name));
+    faults(context, rule, body.content.as_ref().filter(|_| wanted).map(Text::as_str))
+}
+
+fn faults(
+    context: &Context,
+    rule: &GuardrailAt,
+    content: Option<&str>,
+) -> Result<Option<GuardrailViolation>, ApiError> {
     if rule.state == BreakerState::Open {
         let message = format!("the breaker is open after {} denials", rule.threshold);
         return Ok(Some(violation(&rule.name, ViolationSeverity::Critical, message)));
     }
-    let wanted = body.rules.as_ref().is_none_or(|rules| rules.iter().any(|name| name.as_str() == rule.name));
-    let Some(text) = body.content.as_ref().filter(|_| wanted) else { return Ok(None) };
+    let Some(text) = content else { return Ok(None) };
     let notes = notes(context, rule)?;
-    let fault = notes.content.as_ref().and_then(|content| content.fault(text.as_str()));
+    let fault = notes.content.as_ref().and_then(|content| content.fault(text));
     Ok(fault.map(|message| violation(&rule.name, notes.severity, format!("the content {message}"))))
 }
 

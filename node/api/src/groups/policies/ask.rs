@@ -207,6 +207,17 @@ pub(crate) async fn approval_lease(
     }
 }
 
+/// Whether the approval that a question names is good for it. Nobody uses it up meanwhile: its lease is held.
+pub(crate) fn is_approved(context: &Context, question: &Question) -> Result<bool, ApiError> {
+    let Some(id) = question.approval else { return Ok(false) };
+    let now_ms = context.log.token_time_ms().map_err(ApiError::internal)?;
+    let approval = context.view(|view| ledger_state::approval_of(view, question.tenant, id))?;
+    Ok(approval.is_some_and(|approval| {
+        let is_about = approval.agent == question.agent && approval.action == question.action;
+        is_about && approval.approved && approval.left > 0 && now_ms < approval.expires_at
+    }))
+}
+
 /// Logs what a guardrail outside the log says: its word is taken as it is.
 pub(crate) async fn ask_guardrail(
     context: &mut Context,

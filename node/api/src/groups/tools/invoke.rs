@@ -8,7 +8,9 @@ use ledger_state::Question;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::policies::{AmountBody, Asked, Decided, approval_lease, ask, ask_guardrail, decided_view};
+use super::super::policies::{
+    AmountBody, Asked, Decided, approval_lease, ask, ask_guardrail, decided_view, is_approved,
+};
 use super::{
     arguments::Arguments,
     rate,
@@ -216,17 +218,6 @@ async fn decide(context: &mut Context, call: &Call) -> Result<(Decided, bool), A
         return Ok((ask_guardrail(context, question.clone(), call.inputs, waits).await?, false));
     }
     Ok((ask(context, question.clone(), call.inputs, true).await?, false))
-}
-
-/// Whether the approval that the call has is good for it. Nobody uses it up meanwhile: its lease is held.
-fn is_approved(context: &Context, question: &Question) -> Result<bool, ApiError> {
-    let Some(id) = question.approval else { return Ok(false) };
-    let now_ms = context.log.token_time_ms().map_err(ApiError::internal)?;
-    let approval = context.view(|view| ledger_state::approval_of(view, question.tenant, id))?;
-    Ok(approval.is_some_and(|approval| {
-        let is_about = approval.agent == question.agent && approval.action == question.action;
-        is_about && approval.approved && approval.left > 0 && now_ms < approval.expires_at
-    }))
 }
 
 fn answer(

@@ -213,6 +213,19 @@ async fn write(
     Ok(view.logged(logged.receipt).reply())
 }
 
+/// Logs a version with its definition, which the nodes keep.
+pub(in crate::groups) async fn log_version(
+    context: &mut Context,
+    workflow: WorkflowId,
+    version: u64,
+    record: Ulid,
+    definition: Definition,
+    plan: &Plan,
+) -> Result<Shelved, ApiError> {
+    log(context, workflow, version, record, &definition, plan).await?;
+    Ok(Shelved { definition, record: record.to_string() })
+}
+
 async fn log(
     context: &mut Context,
     workflow: WorkflowId,

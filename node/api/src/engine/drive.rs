@@ -1,0 +1,230 @@
+//! Who drives the runs: the leader of their log.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use ledger_format::record::{OrchestrationId, Ulid};
+use ledger_log::{Ack, HostedLog};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::{
+    Cannot, Definition, Kept, Plan, Run, Runs, ask, flush::flush, keep::open_id, perform::perform, todo::Todo,
+};
+use crate::{
+    ApiError, Logs, MaipOptions,
+    account::{Caller, Environment},
+    endpoint::Context,
+    maip::{Shared, share},
+};
+
+/// How often open runs are looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a record waits that nobody waits for.
+const WAIT: Duration = Duration::from_secs(10);
+/// When a run that could not go on is looked at again.
+const LATER: Duration = Duration::from_millis(500);
+/// Open runs that are read at once.
+const READ_AT_ONCE: usize = 500;
+/// Runs that are driven at once on one log; the others wait their turn.
+const AT_ONCE: usize = 64;
+/// Moves that one turn of a run makes before others have theirs.
+const ROUNDS: usize = 64;
+
+/// What moves the runs of one log.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    pub(crate) shared: Shared,
+    pub(crate) log: HostedLog,
+    pub(crate) environment: Environment,
+    /// How long records of a move wait.
+    pub(crate) ack: Ack,
+    pub(crate) timeout: Duration,
+}
+
+/// Whether something has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    Yes,
+    Not,
+}
+
+impl Engine {
+    /// For a call that moves a run of the log that it reaches.
+    pub(crate) fn of(context: &Context) -> Result<Self, ApiError> {
+        let environment = context.caller()?.environment;
+        Ok(Self {
+            shared: context.shared.clone(),
+            log: context.log.clone(),
+            environment,
+            ack: context.ack,
+            timeout: context.timeout,
+        })
+    }
+
+    /// What records and questions of a run are made in. With a seed, every repetition draws the same ids.
+    pub(super) fn context(
+        &self,
+        run: &Run,
+        name: &str,
+        now_ms: u64,
+        seed: Option<&str>,
+    ) -> Result<Context, ApiError> {
+        let tenant = Ulid::parse(&run.tenant).ok_or_else(|| ApiError::internal("a run without a tenant"))?;
+        let seed = seed
+            .map(|seed| self.shared.secrets.keyed("maip 2026-11 drawn for a step of a run", seed.as_bytes()));
+        let (shared, log) = (self.shared.clone(), self.log.clone());
+        let caller = Caller::node(tenant, self.environment, name);
+        let mut context = Context::of_node(shared, log, caller, now_ms, seed);
+        (context.ack, context.timeout) = (self.ack, self.timeout);
+        Ok(context)
+    }
+
+    /// Makes a move, unless the run has moved on and the move is none any more.
+    pub(super) async fn change(
+        &self,
+        kept: &Kept,
+        make: impl Fn(&mut Run, &Definition, &Plan, u64) -> Result<(), Cannot>,
+    ) -> Result<Moved, ApiError> {
+        let id = Ulid::parse(&kept.run.id).ok_or_else(|| ApiError::internal("a run without an id"))?;
+        let now_ms = (self.shared.now_ms)();
+        let runs = Runs::new(self.log.clone());
+        let changed = runs
+            .change(OrchestrationId(id), now_ms, |run, definition, plan| make(run, definition, plan, now_ms))
+            .await?;
+        match changed {
+            Ok(_) => Ok(Moved::Yes),
+            Err(cannot) => {
+                tracing::debug!(run = %kept.run.id, %cannot, "a run has moved on meanwhile");
+                Ok(Moved::Not)
+            }
+        }
+    }
+
+    /// Drives a run until nothing is to be done now.
+    async fn advance(&self, id: OrchestrationId) -> Result<(), ApiError> {
+        for _ in 0..ROUNDS {
+            flush(self, id).await?;
+            let Some(kept) = Runs::new(self.log.clone()).find(id)? else { return Ok(()) };
+            if !self.log.leads() {
+                return Ok(());
+            }
+            let todo = kept.run.todo(&kept.definition, &kept.plan, (self.shared.now_ms)());
+            let moves = todo.into_iter().map(|todo| self.act(&kept, todo));
+            let moved = futures::future::join_all(moves).await;
+            let moved = moved.into_iter().collect::<Result<Vec<Moved>, ApiError>>()?;
+            if !moved.contains(&Moved::Yes) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn act(&self, kept: &Kept, todo: Todo) -> Result<Moved, ApiError> {
+        match todo {
+            Todo::Expire => {
+                self.change(kept, |run, definition, _, now| {
+                    run.expire(definition, now);
+                    Ok(())
+                })
+                .await
+            }
+            Todo::Ask(place) => ask::ask(self, kept, place).await,
+            Todo::LookForApproval(place) => ask::look_for_approval(self, kept, place).await,
+            Todo::LookAtAgent(place) => ask::look_at_agent(self, kept, place).await,
+            Todo::Perform(place) => perform(self, kept, place).await,
+        }
+    }
+}
+
+/// Drives the runs of every log that this node leads, until the node stops. Once for each node.
+pub fn run_workflows(logs: &Logs, options: &MaipOptions) -> JoinHandle<()> {
+    let shared = share(logs.clone(), options.clone());
+    tokio::spawn(async move {
+        let mut drivers = [Environment::Production, Environment::Sandbox].map(Driver::new);
+        let mut stopping = shared.stopping.clone();
+        let main = shared.logs.main().reader();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                _ = stopping.wait_for(|stopping| *stopping) => break,
+                () = main.closed() => break,
+            }
+            for driver in &mut drivers {
+                driver.look(&shared);
+            }
+        }
+    })
+}
+
+/// The runs of one environment that have their turn.
+struct Driver {
+    environment: Environment,
+    turns: JoinSet<()>,
+    running: HashMap<tokio::task::Id, OrchestrationId>,
+    /// For when a run was due at its last turn, ms, and when it has another although that has not changed.
+    seen: HashMap<OrchestrationId, (u64, Instant)>,
+}
+
+impl Driver {
+    fn new(environment: Environment) -> Self {
+        Self { environment, turns: JoinSet::new(), running: HashMap::new(), seen: HashMap::new() }
+    }
+
+    fn look(&mut self, shared: &Shared) {
+        while let Some(ended) = self.turns.try_join_next_with_id() {
+            let task = ended.map_or_else(|error| error.id(), |(task, ())| task);
+            self.running.remove(&task);
+        }
+        let now = Instant::now();
+        self.seen.retain(|_, (_, again)| *again > now);
+        let log = shared.logs.get(self.environment.log_name()).filter(HostedLog::leads);
+        let Some(log) = log else {
+            self.turns.abort_all();
+            self.seen.clear();
+            return;
+        };
+        if let Err(error) = self.start(shared, &log) {
+            tracing::warn!(message = %error.message, "open runs cannot be read");
+        }
+    }
+
+    /// Gives every run its turn that is due.
+    fn start(&mut self, shared: &Shared, log: &HostedLog) -> Result<(), ApiError> {
+        let (runs, now_ms) = (Runs::new(log.clone()), (shared.now_ms)());
+        let mut after = None::<String>;
+        loop {
+            let some = runs.due(after.as_deref(), READ_AT_ONCE)?;
+            let Some((last, _)) = some.last() else { return Ok(()) };
+            after = Some(last.clone());
+            for (key, due) in some {
+                let Some(id) = open_id(&key).filter(|_| due.due_ms <= now_ms) else { continue };
+                if self.turns.len() >= AT_ONCE {
+                    return Ok(());
+                }
+                let was_seen = self.seen.get(&id).is_some_and(|(seen, _)| *seen == due.due_ms);
+                if !was_seen && !self.running.values().any(|running| *running == id) {
+                    self.turn(shared, log, id, due.due_ms);
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self, shared: &Shared, log: &HostedLog, id: OrchestrationId, due_ms: u64) {
+        let engine = Engine {
+            shared: shared.clone(),
+            log: log.clone(),
+            environment: self.environment,
+            ack: Ack::Sequenced,
+            timeout: WAIT,
+        };
+        let task = self.turns.spawn(async move {
+            if let Err(error) = engine.advance(id).await {
+                tracing::debug!(run = %id, message = %error.message, "a run cannot go on now");
+            }
+        });
+        self.running.insert(task.id(), id);
+        self.seen.insert(id, (due_ms, Instant::now() + LATER));
+    }
+}

@@ -1,0 +1,73 @@
+//! Stopping a run.
+
+use ledger_format::record::OrchestrationId;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::view::{self, OrchestrationView, orchestration_view};
+use crate::{
+    ApiError,
+    endpoint::{BodyInput, Context, NoQuery, Reply},
+    engine::{Cannot, Engine, Runs, flush},
+    wire::ReasonText,
+};
+
+/// Why a run is stopped.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CancelOrchestration {
+    /// Kept by the nodes, not in the log.
+    #[serde(default)]
+    reason: Option<ReasonText>,
+}
+
+impl BodyInput for CancelOrchestration {
+    const REQUIRED: bool = false;
+}
+
+pub(super) async fn cancel(
+    context: Context,
+    _: NoQuery,
+    body: CancelOrchestration,
+) -> Result<Reply<OrchestrationView>, ApiError> {
+    let id: OrchestrationId = context.id("orchestration_id")?;
+    view::own(&context, id)?;
+    let reason = body.reason.filter(|text| !text.is_empty()).map(ReasonText::into_string);
+    let reason = reason.unwrap_or_else(|| "the run was cancelled".into());
+    let (runs, now_ms) = (Runs::new(context.log.clone()), context.now_ms);
+    if let Err(cannot) = runs.change(id, now_ms, |run, _, _| run.cancel(&reason, now_ms)).await? {
+        return Err(refused(&cannot));
+    }
+    answer(&context, id).await
+}
+
+/// Logs what a move calls for, and shows the run.
+pub(super) async fn answer(
+    context: &Context,
+    id: OrchestrationId,
+) -> Result<Reply<OrchestrationView>, ApiError> {
+    let logged = flush(&Engine::of(context)?, id).await?;
+    let view = orchestration_view(context, id)?;
+    let view = view.ok_or_else(|| ApiError::internal("a run that was moved is not there"))?;
+    Ok(view.logged(logged).reply())
+}
+
+/// Why a move is not one, for the caller.
+pub(super) fn refused(cannot: &Cannot) -> ApiError {
+    let (code, field, fix) = match cannot {
+        Cannot::RunOver => ("RUN_OVER", "orchestration_id", "start another run"),
+        Cannot::State(_) => {
+            ("STEP_STATE", "step_id", "look at the run: the step's status says what it waits for")
+        }
+        Cannot::OtherAgent => {
+            ("STEP_OF_OTHER_AGENT", "agent_id", "look at the run: the step names its agent")
+        }
+        Cannot::OtherAttempt(_) => ("ATTEMPT_OVER", "attempt", "drop what you have; the step is tried again"),
+        Cannot::TooMuch(_) => {
+            return ApiError::unprocessable(cannot.to_string())
+                .field("output")
+                .fix("send less, or a digest and where to find the rest");
+        }
+    };
+    ApiError::conflict(code, cannot.to_string()).field(field).fix(fix)
+}

@@ -22,6 +22,8 @@ mod moves;
 mod perform;
 mod run;
 pub(crate) mod shelf;
+#[cfg(test)]
+mod tests;
 mod todo;
 
 pub(crate) use ask::foresee;

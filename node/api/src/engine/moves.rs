@@ -206,6 +206,9 @@ impl Run {
         outcome: Outcome,
         now_ms: u64,
     ) -> Result<(), Cannot> {
+        if self.has_said(of, &outcome) {
+            return Ok(());
+        }
         self.held(of)?;
         let Outcome { result, receipt, digest, cost_cents, name } = outcome;
         if let Ok(output) = &result {
@@ -221,6 +224,13 @@ impl Run {
         let ending = Ending { agent: Some(agent), receipt: Some(receipt), name: Some(name) };
         self.settled(definition, plan, of.place, result, ending, now_ms);
         Ok(())
+    }
+
+    /// Whether this is what the agent has said before: its answer was lost on the way.
+    fn has_said(&self, of: Attempt<'_>, outcome: &Outcome) -> bool {
+        let step = &self.steps[of.place];
+        let same = step.agent.as_deref() == Some(of.agent) && step.attempt == of.number;
+        same && step.status == StepState::Succeeded && step.output.as_ref() == outcome.result.as_ref().ok()
     }
 
     /// A node has done it, or has failed.

@@ -236,7 +236,11 @@ pub(super) fn kept_view(
     };
     let results: Map<String, Value> = run.steps.iter().enumerate().filter_map(of).collect();
     let output = output(kept).map(AnyJson);
-    let (created, completed) = (time_text(run.started_ms), run.finished_ms.map(time_text));
+    // What is not in the log yet has not ended.
+    let is_told = run.outbox.is_empty();
+    let status = if is_told { run.status } else { RunStatus::Running };
+    let (created, completed) =
+        (time_text(run.started_ms), run.finished_ms.filter(|_| is_told).map(time_text));
     Ok(OrchestrationView {
         id: id.0.uuid(),
         orchestration_id: id.to_string(),
@@ -249,7 +253,7 @@ pub(super) fn kept_view(
         coordinator_agent_id: run.agent.clone(),
         agents: run.participants.clone(),
         participant_agent_ids: run.participants.clone(),
-        status: run.status,
+        status,
         scope: run.scope.clone(),
         input: Some(AnyJson(run.input.clone())),
         parameters: run.parameters.clone(),
@@ -259,7 +263,7 @@ pub(super) fn kept_view(
         results,
         receipts: run.steps.iter().filter_map(|step| step.receipt.as_deref()).map(receipt_text).collect(),
         total_cost_cents: run.steps.iter().map(|step| step.cost_cents).sum(),
-        error: run.trouble.as_ref().map(ErrorView::from),
+        error: run.trouble.as_ref().filter(|_| is_told).map(ErrorView::from),
         created_at: created.clone(),
         created_at_camel: created.clone(),
         started_at: created,
@@ -277,7 +281,7 @@ pub(super) fn kept_view(
 /// What came out of the steps that none waits for.
 fn output(kept: &Kept) -> Option<Value> {
     let Kept { run, plan, .. } = kept;
-    if run.status != RunStatus::Completed {
+    if run.status != RunStatus::Completed || !run.outbox.is_empty() {
         return None;
     }
     let is_last = |place: &usize| !plan.steps.iter().any(|step| step.after.contains(place));

@@ -15,7 +15,7 @@ use super::receipts::{Found, hex};
 use crate::{
     ApiError,
     endpoint::{BodyInput, Context, NoQuery, Reply, Routes, either, one_of},
-    wire::{WriteReceipt, time_text},
+    wire::{WrittenAt, time_text},
 };
 
 /// Most records of one call.
@@ -139,12 +139,15 @@ impl ToSchema for RecordText {
     }
 }
 
+/// The status of a record that is in the log.
+const LOGGED: &str = "logged";
+
 /// What became of the records.
 #[derive(Serialize, ToSchema)]
 struct SubmittedRecords {
     /// Of one record: where it stands.
     #[serde(flatten)]
-    receipt: Option<WriteReceipt>,
+    written: WrittenAt,
     /// One for each record, in their order.
     records: Vec<SubmittedRecord>,
     /// How many are in the log.
@@ -159,7 +162,7 @@ struct SubmittedRecord {
     /// `logged` or `refused`.
     status: &'static str,
     #[serde(flatten)]
-    receipt: Option<WriteReceipt>,
+    written: WrittenAt,
     /// The same record had been logged before.
     duplicate: bool,
     /// Why it was refused.
@@ -194,8 +197,8 @@ async fn submit(
             Ok(submitted) => {
                 last = last.max(Some(submitted.index));
                 let receipt = crate::endpoint::write_receipt(id.0, &submitted);
-                let (receipt, duplicate) = (Some(receipt), submitted.duplicate);
-                SubmittedRecord { status: "logged", receipt, duplicate, error: None }
+                let (written, duplicate) = (receipt.into(), submitted.duplicate);
+                SubmittedRecord { status: LOGGED, written, duplicate, error: None }
             }
             Err(refused) if single => return Err(within(refused.into(), "record")),
             Err(refused) => {
@@ -204,13 +207,14 @@ async fn submit(
                 let error = json!({
                     "code": error.code, "message": error.message, "http_status": error.status.as_u16(), "details": details,
                 });
-                SubmittedRecord { status: "refused", receipt: None, duplicate: false, error: Some(error) }
+                let written = WrittenAt::default();
+                SubmittedRecord { status: "refused", written, duplicate: false, error: Some(error) }
             }
         });
     }
-    let logged = shown.iter().filter(|record| record.receipt.is_some()).count();
+    let logged = shown.iter().filter(|record| record.status == LOGGED).count();
     let answer = SubmittedRecords {
-        receipt: shown.first().filter(|_| single).and_then(|record| record.receipt.clone()),
+        written: shown.first().filter(|_| single).map(|record| record.written.clone()).unwrap_or_default(),
         refused: shown.len() - logged,
         logged,
         records: shown,

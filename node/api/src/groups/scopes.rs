@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     ApiError,
     endpoint::{BodyInput, Context, Listed, NoQuery, Paged, Reply, Routes},
-    wire::{DescriptionText, Metadata, ScopeText, WriteReceipt, record_name},
+    wire::{DescriptionText, Metadata, ScopeText, WriteReceipt, Written, record_name},
 };
 
 pub(super) fn declare(routes: &mut Routes) {
@@ -81,12 +81,8 @@ struct ScopeView {
     critical: bool,
     log_index: u64,
     created_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leaf_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ack: Option<&'static str>,
+    #[serde(flatten)]
+    written: Written,
 }
 
 impl Listed for ScopeView {
@@ -95,9 +91,7 @@ impl Listed for ScopeView {
 
 impl ScopeView {
     fn logged(mut self, receipt: WriteReceipt) -> Self {
-        self.receipt_id = Some(receipt.receipt_id);
-        self.leaf_hash = Some(receipt.leaf_hash);
-        self.ack = Some(receipt.ack);
+        self.written = receipt.into();
         self
     }
 }
@@ -135,9 +129,7 @@ fn defined(context: &Context, index: u64) -> Result<Option<ScopeView>, ApiError>
         critical: body.critical,
         log_index: index,
         created_at: crate::wire::time_text(log_ms),
-        receipt_id: None,
-        leaf_hash: None,
-        ack: None,
+        written: Written::default(),
     }))
 }
 

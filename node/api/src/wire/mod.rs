@@ -37,7 +37,7 @@ pub(crate) use key::PublicKeyText;
 pub(crate) use link::LinkText;
 pub(crate) use metadata::{Metadata, Payload};
 pub(crate) use name::{reason, record_name, token};
-pub(crate) use receipt::{WriteReceipt, WriteReceiptIfAny};
+pub(crate) use receipt::{WriteReceipt, Written, WrittenAt};
 pub(crate) use scope::{SCOPE_PATTERN, ScopeObject, ScopeText};
 #[allow(unused_imports, reason = "one for each kind of value; groups take what they need")]
 pub(crate) use text::{DescriptionText, NameText, ReasonText, Text, Whole};

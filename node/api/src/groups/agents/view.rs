@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     ApiError,
     endpoint::{Context, Listed},
-    wire::time_text,
+    wire::{WriteReceipt, Written, time_text},
 };
 
 /// What state an agent can be in.
@@ -106,12 +106,8 @@ pub(crate) struct AgentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     private_key: Option<String>,
     /// The registration's place in the log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leaf_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ack: Option<&'static str>,
+    #[serde(flatten)]
+    written: Written,
 }
 
 impl Listed for AgentView {
@@ -136,11 +132,9 @@ impl AgentView {
     }
 
     /// With the answer of a write.
-    pub(super) fn logged(mut self, receipt: crate::wire::WriteReceipt, private_key: Option<String>) -> Self {
+    pub(super) fn logged(mut self, receipt: WriteReceipt, private_key: Option<String>) -> Self {
         self.private_key = private_key;
-        self.receipt_id = Some(receipt.receipt_id);
-        self.leaf_hash = Some(receipt.leaf_hash);
-        self.ack = Some(receipt.ack);
+        self.written = receipt.into();
         self
     }
 }
@@ -210,9 +204,7 @@ pub(crate) fn agent_view(context: &Context, id: AgentId) -> Result<Option<AgentV
         created_at_camel: created.clone(),
         updated_at_camel: since.map_or(created, |(_, at)| time_text(at)),
         private_key: None,
-        receipt_id: None,
-        leaf_hash: None,
-        ack: None,
+        written: Written::default(),
     }))
 }
 

@@ -8,7 +8,7 @@ use super::super::policies::sentence;
 use crate::{
     ApiError,
     endpoint::{Context, Listed},
-    wire::{ReasonText, Text, WriteReceipt, time_text},
+    wire::{ReasonText, Text, WriteReceipt, Written, time_text},
 };
 
 /// Where it stands. `used`: as often as it was good. `expired`: its time was over before.
@@ -134,12 +134,8 @@ pub(super) struct ApprovalView {
     expires_at: Option<String>,
     /// Index of the newest record about it.
     log_index: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leaf_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ack: Option<&'static str>,
+    #[serde(flatten)]
+    written: Written,
 }
 
 impl Listed for ApprovalView {
@@ -148,9 +144,7 @@ impl Listed for ApprovalView {
 
 impl ApprovalView {
     pub(super) fn logged(mut self, receipt: WriteReceipt) -> Self {
-        self.receipt_id = Some(receipt.receipt_id);
-        self.leaf_hash = Some(receipt.leaf_hash);
-        self.ack = Some(receipt.ack);
+        self.written = receipt.into();
         self
     }
 }
@@ -228,8 +222,6 @@ pub(super) fn approval_view(context: &Context, waiting: &Waiting) -> Result<Appr
         log_index: said.as_ref().map_or(waiting.index, |said| said.index),
         approver: said.as_ref().and_then(|said| said.notes.approver.clone()),
         comment: said.and_then(|said| said.notes.comment),
-        receipt_id: None,
-        leaf_hash: None,
-        ack: None,
+        written: Written::default(),
     })
 }

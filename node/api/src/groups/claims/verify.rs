@@ -15,7 +15,7 @@ use crate::{
     ApiError, OutboundCall,
     endpoint::{BodyInput, Context, Logged, NoQuery, Reply},
     groups::witness::{AskVotes, ask, deadline_text},
-    wire::{AgentRef, ClaimRef, Fraction, LinkText, ToolRef, Whole, WriteReceipt},
+    wire::{AgentRef, ClaimRef, Fraction, LinkText, ToolRef, Whole, WriteReceipt, WrittenAt},
 };
 
 /// How long a verifier is waited for when it is told; its verdict comes later.
@@ -110,7 +110,7 @@ pub(super) struct ClaimVerification {
     receipt: Option<WriteReceipt>,
     /// The same, where every write has it.
     #[serde(flatten)]
-    written: Option<WriteReceipt>,
+    written: WrittenAt,
 }
 
 pub(super) async fn by_body(
@@ -283,7 +283,7 @@ fn shown(
         witness_id: request,
         notified: told.as_ref().map(Result::is_ok),
         notification_error: told.and_then(Result::err),
-        written: receipt.clone(),
+        written: receipt.clone().map(WrittenAt::from).unwrap_or_default(),
         receipt,
     };
     Ok(Reply::new(answer).at(index))

@@ -10,7 +10,7 @@ use super::super::agents::scope_object;
 use crate::{
     ApiError,
     endpoint::{Context, Listed},
-    wire::{WriteReceipt, time_text},
+    wire::{WriteReceipt, Written, time_text},
 };
 
 /// An offer is to be taken within a day.
@@ -174,12 +174,8 @@ pub(super) struct DelegationView {
     updated_at_camel: String,
     #[serde(rename = "expiresAt")]
     expires_at_camel: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leaf_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ack: Option<&'static str>,
+    #[serde(flatten)]
+    written: Written,
 }
 
 impl Listed for DelegationView {
@@ -217,9 +213,7 @@ impl DelegationView {
     /// With the answer of a write.
     pub(super) fn logged(mut self, receipt: WriteReceipt) -> Self {
         self.log_index = receipt.log_index;
-        self.receipt_id = Some(receipt.receipt_id);
-        self.leaf_hash = Some(receipt.leaf_hash);
-        self.ack = Some(receipt.ack);
+        self.written = receipt.into();
         self
     }
 }
@@ -349,9 +343,7 @@ pub(super) fn view_of(
         created_at_camel: created,
         updated_at: since.clone(),
         updated_at_camel: since,
-        receipt_id: None,
-        leaf_hash: None,
-        ack: None,
+        written: Written::default(),
     })
 }
 

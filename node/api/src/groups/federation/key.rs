@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     ApiError,
     endpoint::{BodyInput, Context, NoQuery, Reply},
-    wire::{PublicKeyText, WriteReceipt, WriteReceiptIfAny},
+    wire::{PublicKeyText, WrittenAt},
 };
 
 /// The root key of a tenant.
@@ -20,8 +20,7 @@ pub(super) struct RootKey {
     /// First log index at which it signs.
     valid_from_index: u64,
     #[serde(flatten)]
-    #[schema(value_type = WriteReceiptIfAny)]
-    receipt: Option<WriteReceipt>,
+    written: WrittenAt,
 }
 
 /// A root key to be set.
@@ -43,7 +42,7 @@ fn current(context: &Context) -> Result<Option<RootKey>, ApiError> {
         key_id: key.kid.to_string(),
         public_key: URL_SAFE_NO_PAD.encode(key.public),
         valid_from_index: key.from,
-        receipt: None,
+        written: WrittenAt::default(),
     }))
 }
 
@@ -75,5 +74,5 @@ pub(super) async fn set(
     };
     let logged = context.record(Body::TenantKey(Box::new(record))).await?;
     let key = current(&context)?.ok_or_else(|| ApiError::internal("a root key that was set is not there"))?;
-    Ok(Reply::new(RootKey { receipt: Some(logged.receipt), ..key }).at(logged.index))
+    Ok(Reply::new(RootKey { written: logged.receipt.into(), ..key }).at(logged.index))
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     ApiError,
     endpoint::{Context, Listed},
-    wire::{WriteReceipt, time_text},
+    wire::{WriteReceipt, Written, time_text},
 };
 
 /// An agreement.
@@ -38,12 +38,8 @@ pub(super) struct AgreementView {
     ended_at: Option<String>,
     /// Index of its record, or of the write that this answers.
     log_index: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leaf_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ack: Option<&'static str>,
+    #[serde(flatten)]
+    written: Written,
 }
 
 impl Listed for AgreementView {
@@ -71,9 +67,7 @@ impl AgreementView {
             created_at: context.log_time(agreement.index)?,
             ended_at: agreement.ended.map(|index| context.log_time(index)).transpose()?,
             log_index: agreement.index,
-            receipt_id: None,
-            leaf_hash: None,
-            ack: None,
+            written: Written::default(),
         })
     }
 
@@ -84,9 +78,7 @@ impl AgreementView {
     /// With the answer of a write.
     pub(super) fn logged(mut self, receipt: WriteReceipt) -> Self {
         self.log_index = receipt.log_index;
-        self.receipt_id = Some(receipt.receipt_id);
-        self.leaf_hash = Some(receipt.leaf_hash);
-        self.ack = Some(receipt.ack);
+        self.written = receipt.into();
         self
     }
 }

@@ -9,7 +9,7 @@ use super::content::ContentRule;
 use crate::{
     ApiError,
     endpoint::{Context, Listed, NoQuery, Paged, Reply},
-    wire::{WriteReceipt, time_text},
+    wire::{WriteReceipt, Written, time_text},
 };
 
 /// How bad a violation is. `error` and `critical` stop the action.
@@ -91,12 +91,8 @@ pub(super) struct GuardrailRuleView {
     log_index: u64,
     created_at: String,
     updated_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leaf_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ack: Option<&'static str>,
+    #[serde(flatten)]
+    written: Written,
 }
 
 impl Listed for GuardrailRuleView {
@@ -105,9 +101,7 @@ impl Listed for GuardrailRuleView {
 
 impl GuardrailRuleView {
     pub(super) fn logged(mut self, receipt: WriteReceipt) -> Self {
-        self.receipt_id = Some(receipt.receipt_id);
-        self.leaf_hash = Some(receipt.leaf_hash);
-        self.ack = Some(receipt.ack);
+        self.written = receipt.into();
         self
     }
 
@@ -184,9 +178,7 @@ pub(super) fn rule_view(context: &Context, rule: &GuardrailAt) -> Result<Guardra
         log_index: rule.changed,
         created_at: context.log_time(notes.created.unwrap_or(rule.defined))?,
         updated_at: context.log_time(rule.changed)?,
-        receipt_id: None,
-        leaf_hash: None,
-        ack: None,
+        written: Written::default(),
     })
 }
 

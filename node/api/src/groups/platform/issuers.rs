@@ -15,7 +15,8 @@ use crate::{
     account::{Changes, quota},
     endpoint::{BodyInput, Context, Listed, Logged, NoQuery, Paged, Reply},
     wire::{
-        NameText, PublicKeyText, ReasonText, Text, TimeText, WriteReceipt, reason, record_name, time_text,
+        NameText, PublicKeyText, ReasonText, Text, TimeText, WriteReceipt, Written, reason, record_name,
+        time_text,
     },
 };
 
@@ -92,12 +93,8 @@ pub(super) struct IssuerView {
     /// Shown once, when it was registered without a key of its own. The nodes keep none.
     #[serde(skip_serializing_if = "Option::is_none")]
     private_key: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leaf_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ack: Option<&'static str>,
+    #[serde(flatten)]
+    written: Written,
 }
 
 impl Listed for IssuerView {
@@ -203,9 +200,7 @@ fn view(context: &Context, id: AgentId, agent: &Agent) -> Result<IssuerView, Api
         updated_at: updated,
         log_index: agent.registered,
         private_key: None,
-        receipt_id: None,
-        leaf_hash: None,
-        ack: None,
+        written: Written::default(),
     })
 }
 
@@ -231,8 +226,7 @@ pub(super) fn governance(context: &Context, id: AgentId) -> Result<serde_json::V
 fn shown(context: &Context, id: AgentId, receipt: WriteReceipt) -> Result<IssuerView, ApiError> {
     let agent = own_issuer(context, id, "issuer_id")?;
     let mut view = view(context, id, &agent)?;
-    (view.receipt_id, view.leaf_hash) = (Some(receipt.receipt_id), Some(receipt.leaf_hash));
-    view.ack = Some(receipt.ack);
+    view.written = receipt.into();
     Ok(view)
 }
 

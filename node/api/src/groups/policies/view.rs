@@ -9,7 +9,7 @@ use super::rules::{WrittenRule, recorded_json};
 use crate::{
     ApiError,
     endpoint::{Context, Listed, NoQuery, Paged, QueryInput, Reply},
-    wire::WriteReceipt,
+    wire::{WriteReceipt, Written},
 };
 
 /// What state a policy can be in. Only active ones are looked at.
@@ -83,12 +83,8 @@ pub(super) struct PolicyView {
     pub(super) log_index: u64,
     pub(super) created_at: String,
     pub(super) updated_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) receipt_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) leaf_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) ack: Option<&'static str>,
+    #[serde(flatten)]
+    pub(super) written: Written,
 }
 
 impl Listed for PolicyView {
@@ -97,9 +93,7 @@ impl Listed for PolicyView {
 
 impl PolicyView {
     pub(super) fn logged(mut self, receipt: WriteReceipt) -> Self {
-        self.receipt_id = Some(receipt.receipt_id);
-        self.leaf_hash = Some(receipt.leaf_hash);
-        self.ack = Some(receipt.ack);
+        self.written = receipt.into();
         self
     }
 
@@ -176,9 +170,7 @@ pub(super) fn policy_view(context: &Context, policy: &PolicyAt) -> Result<Policy
         log_index: policy.changed,
         created_at: context.log_time(policy.created)?,
         updated_at: context.log_time(policy.changed)?,
-        receipt_id: None,
-        leaf_hash: None,
-        ack: None,
+        written: Written::default(),
     })
 }
 

@@ -12,7 +12,7 @@ use super::super::agents::scope_object;
 use crate::{
     ApiError,
     endpoint::{Context, Listed},
-    wire::{WriteReceipt, time_text},
+    wire::{WriteReceipt, Written, time_text},
 };
 
 /// What state a session can be in.
@@ -93,12 +93,8 @@ pub(crate) struct SessionView {
     /// Index of its opening; in the answer to a write, of the record that was written.
     log_index: u64,
     /// The place of the record that this answer is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leaf_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ack: Option<&'static str>,
+    #[serde(flatten)]
+    written: Written,
 }
 
 impl Listed for SessionView {
@@ -119,9 +115,7 @@ impl SessionView {
 
     /// With the answer of a write.
     pub(super) fn logged(mut self, receipt: &WriteReceipt) -> Self {
-        self.receipt_id = Some(receipt.receipt_id.clone());
-        self.leaf_hash = Some(receipt.leaf_hash.clone());
-        self.ack = Some(receipt.ack);
+        self.written = receipt.clone().into();
         self.log_index = receipt.log_index;
         self
     }
@@ -173,9 +167,7 @@ pub(crate) fn session_view(context: &Context, id: SessionId) -> Result<Option<Se
         updated_at: updated.clone(),
         updated_at_camel: updated,
         log_index: session.opened,
-        receipt_id: None,
-        leaf_hash: None,
-        ack: None,
+        written: Written::default(),
     }))
 }
 

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     ApiError,
     endpoint::{Context, Listed, NoQuery, Paged, QueryInput, Reply},
-    wire::{IdKind, Text, WriteReceipt, time_text},
+    wire::{IdKind, Text, WriteReceipt, Written, time_text},
 };
 
 /// How much harm a tool can do.
@@ -142,12 +142,8 @@ pub(super) struct ToolView {
     log_index: u64,
     created_at: String,
     updated_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leaf_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ack: Option<&'static str>,
+    #[serde(flatten)]
+    written: Written,
 }
 
 impl Listed for ToolView {
@@ -156,9 +152,7 @@ impl Listed for ToolView {
 
 impl ToolView {
     pub(super) fn logged(mut self, receipt: WriteReceipt) -> Self {
-        self.receipt_id = Some(receipt.receipt_id);
-        self.leaf_hash = Some(receipt.leaf_hash);
-        self.ack = Some(receipt.ack);
+        self.written = receipt.into();
         self
     }
 
@@ -202,9 +196,7 @@ pub(super) fn tool_view(context: &Context, known: Known) -> Result<ToolView, Api
         log_index: tool.index,
         created_at: context.log_time(notes.created.unwrap_or(tool.index))?,
         updated_at: time_text(log_ms),
-        receipt_id: None,
-        leaf_hash: None,
-        ack: None,
+        written: Written::default(),
     })
 }
 

@@ -93,7 +93,7 @@ fn complete(
     logged: &Logged,
     body: &ComputeTrust,
 ) -> Result<(), ApiError> {
-    shared.receipt = Some(logged.receipt.clone());
+    shared.written = logged.receipt.clone().into();
     if body.include_history {
         shared.history = Some(recent(context, context.id("agent_id")?)?);
     }

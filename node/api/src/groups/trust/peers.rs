@@ -1,6 +1,6 @@
 //! What agents say of each other: `attest.peer`.
 
-use ledger_format::record::{AttestPeer, Body, PeerVerdict, ReceiptId};
+use ledger_format::record::{AttestPeer, Body, PeerVerdict};
 use ledger_log::TimelineRow;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -9,8 +9,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     ApiError,
     endpoint::{BodyInput, Context, Listed, NoQuery, Paged, QueryInput, Reply, Routes},
-    groups::receipts::Found,
-    wire::{AgentRef, Whole, WriteReceipt, time_text},
+    groups::{logged_at::LoggedAt, receipts::Found},
+    wire::{AgentRef, Whole},
 };
 
 pub(super) fn declare(routes: &mut Routes) {
@@ -63,10 +63,9 @@ enum PeerWord {
 /// What an agent has said of another.
 #[derive(Serialize, ToSchema)]
 struct PeerAttestation {
+    #[serde(flatten)]
+    at: LoggedAt,
     id: String,
-    receipt_id: String,
-    log_index: u64,
-    leaf_hash: String,
     /// Who said it.
     agent_id: String,
     /// Of whom.
@@ -77,9 +76,6 @@ struct PeerAttestation {
     verdict: &'static str,
     /// Who signed: `agent` or `operator`.
     signed_by: &'static str,
-    created_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ack: Option<&'static str>,
 }
 
 impl Listed for PeerAttestation {
@@ -87,20 +83,16 @@ impl Listed for PeerAttestation {
 }
 
 impl PeerAttestation {
-    fn of(found: &Found, receipt: Option<&WriteReceipt>) -> Option<Self> {
+    fn of(found: &Found) -> Option<Self> {
         let Body::AttestPeer(body) = &found.record.body else { return None };
         Some(Self {
+            at: LoggedAt::of(found),
             id: found.record.id.uuid(),
-            receipt_id: ReceiptId(found.record.id).to_string(),
-            log_index: found.at.index,
-            leaf_hash: crate::groups::receipts::hex(&found.at.leaf.0),
             agent_id: body.agent.to_string(),
             subject_agent_id: body.subject.to_string(),
             interaction_index: body.interaction,
             verdict: body.verdict.as_str(),
             signed_by: found.signed_by(),
-            created_at: time_text(found.at.log_ms),
-            ack: receipt.map(|receipt| receipt.ack),
         })
     }
 }
@@ -127,8 +119,9 @@ async fn attest(
         AttestPeer { agent, interaction: body.interaction_index.get(), on_behalf_of, subject, verdict };
     let logged = context.record(Body::AttestPeer(Box::new(record))).await.map_err(named)?;
     let found = Found::of(&context, context.tenant()?, logged.id)?;
-    let shown = found.and_then(|found| PeerAttestation::of(&found, Some(&logged.receipt)));
-    let shown = shown.ok_or_else(|| ApiError::internal("a logged attestation is not there"))?;
+    let shown = found.and_then(|found| PeerAttestation::of(&found));
+    let mut shown = shown.ok_or_else(|| ApiError::internal("a logged attestation is not there"))?;
+    shown.at = shown.at.acked(&logged);
     Ok(Reply::new(shown).at(logged.index))
 }
 
@@ -165,7 +158,7 @@ async fn list(
         context.own_agent(agent, "agent_id")?;
     }
     let shown = |context: &Context, row: &TimelineRow| {
-        Ok(Found::of_row(context, row)?.and_then(|found| PeerAttestation::of(&found, None)))
+        Ok(Found::of_row(context, row)?.and_then(|found| PeerAttestation::of(&found)))
     };
     Ok(Reply::new(context.list(&["attest.peer"], agent, false, shown).await?))
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     ApiError,
     endpoint::{Context, QueryInput, Reply},
-    wire::{Whole, WriteReceipt, WriteReceiptIfAny, time_text},
+    wire::{Whole, WrittenAt, time_text},
 };
 
 /// As of when.
@@ -117,8 +117,7 @@ pub(super) struct TrustScoreParts {
     valid_until: String,
     /// Of a computation: its place in the log.
     #[serde(flatten)]
-    #[schema(value_type = WriteReceiptIfAny)]
-    pub(super) receipt: Option<WriteReceipt>,
+    pub(super) written: WrittenAt,
     /// Of a computation, if it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) history: Option<Vec<TrustHistoryPoint>>,
@@ -251,7 +250,7 @@ impl Moment {
             computed_at,
             updated_at: time_text(self.updated_ms),
             valid_until: time_text(self.ms - self.ms % EPOCH_MS + EPOCH_MS),
-            receipt: None,
+            written: WrittenAt::default(),
             history: None,
         }
     }

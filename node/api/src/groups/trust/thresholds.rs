@@ -8,7 +8,7 @@ use super::factors::percent;
 use crate::{
     ApiError,
     endpoint::{BodyInput, Context, NoQuery, Reply},
-    wire::{WriteReceipt, WriteReceiptIfAny},
+    wire::WrittenAt,
 };
 
 /// A score from 0 to 100, in steps of a hundredth.
@@ -74,8 +74,7 @@ pub(super) struct TrustThresholdsView {
     own: bool,
     /// Of a change: its place in the log.
     #[serde(flatten)]
-    #[schema(value_type = WriteReceiptIfAny)]
-    receipt: Option<WriteReceipt>,
+    written: WrittenAt,
 }
 
 fn read(context: &Context) -> Result<(TrustThresholds, bool), ApiError> {
@@ -86,20 +85,20 @@ fn read(context: &Context) -> Result<(TrustThresholds, bool), ApiError> {
     }))
 }
 
-fn shown(context: &Context, receipt: Option<WriteReceipt>) -> Result<Reply<TrustThresholdsView>, ApiError> {
+fn shown(context: &Context, written: WrittenAt) -> Result<Reply<TrustThresholdsView>, ApiError> {
     let (found, own) = read(context)?;
     let view = TrustThresholdsView {
         monitor: percent(found.monitor),
         approval: percent(found.approval),
         suspend: percent(found.suspend),
         own,
-        receipt,
+        written,
     };
     Ok(Reply::new(view))
 }
 
 pub(super) async fn get(context: Context, _: NoQuery) -> Result<Reply<TrustThresholdsView>, ApiError> {
-    shown(&context, None)
+    shown(&context, WrittenAt::default())
 }
 
 pub(super) async fn set(
@@ -126,5 +125,5 @@ pub(super) async fn set(
     let on_behalf_of = context.on_behalf_of()?;
     let update = TenantUpdate { name: None, on_behalf_of, plan: None, thresholds: Some(thresholds) };
     let logged = context.record(Body::TenantUpdate(Box::new(update))).await?;
-    Ok(shown(&context, Some(logged.receipt))?.at(logged.index))
+    Ok(shown(&context, logged.receipt.into())?.at(logged.index))
 }

@@ -9,7 +9,7 @@ use crate::{
     ApiError,
     endpoint::{Context, NoBody, NoQuery, Reply},
     groups::claims::{ClaimVoteView, count_votes, reason, votes},
-    wire::{WriteReceipt, time_text},
+    wire::{WrittenAt, time_text},
 };
 
 /// What the votes say.
@@ -51,12 +51,12 @@ pub(super) struct WitnessConsensus {
     signatures: Vec<ClaimVoteView>,
     /// The record with the result, if this call has made it.
     #[serde(flatten)]
-    receipt: Option<WriteReceipt>,
+    written: WrittenAt,
 }
 
 pub(super) async fn get(context: Context, _: NoQuery) -> Result<Reply<WitnessConsensus>, ApiError> {
     let found = FoundRequest::visible(&context).await?;
-    Ok(Reply::new(consensus(&context, &found, None)?))
+    Ok(Reply::new(consensus(&context, &found, WrittenAt::default())?))
 }
 
 pub(super) async fn count(
@@ -70,8 +70,8 @@ pub(super) async fn count(
         false => None,
     };
     let found = FoundRequest::of_record(&context, found.index)?.unwrap_or(found);
-    let receipt = logged.as_ref().map(|logged| logged.receipt.clone());
-    let reply = Reply::new(consensus(&context, &found, receipt)?);
+    let written = logged.as_ref().map_or_else(WrittenAt::default, |logged| logged.receipt.clone().into());
+    let reply = Reply::new(consensus(&context, &found, written)?);
     Ok(match logged {
         Some(logged) => reply.at(logged.index),
         None => reply,
@@ -81,7 +81,7 @@ pub(super) async fn count(
 fn consensus(
     context: &Context,
     found: &FoundRequest,
-    receipt: Option<WriteReceipt>,
+    written: WrittenAt,
 ) -> Result<WitnessConsensus, ApiError> {
     let claim = &found.claim.claim;
     let result = claim.result.unwrap_or_else(|| claim.outcome());
@@ -110,6 +110,6 @@ fn consensus(
         consensus_at,
         expires_at: time_text(found.body.deadline),
         signatures: votes(context, &found.claim)?,
-        receipt,
+        written,
     })
 }

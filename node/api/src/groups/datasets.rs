@@ -1,23 +1,23 @@
 //! Data sets: attested by an agent, in the lineage graph.
 
-use ledger_format::record::{AgentId, Body, DatasetAttest, DatasetId, TenantId, Ulid};
+use ledger_format::record::{Body, DatasetAttest, DatasetId, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-use super::{lineage, logged_at::LoggedAt, receipts::Found};
+use super::{
+    attested::{self, Attested, FIRST_VERSION, ListAttested, SOURCES_MAX, derived_id, refuse_another},
+    lineage,
+    logged_at::LoggedAt,
+    receipts::Found,
+};
 use crate::{
     ApiError,
-    endpoint::{BodyInput, Context, Listed, NoQuery, Paged, QueryInput, Reply, Routes},
+    endpoint::{BodyInput, Context, Listed, NoQuery, Paged, Reply, Routes},
     wire::{
         AgentRef, ContentHash, DatasetRef, DescriptionText, Metadata, NameText, Text, Whole, record_name,
     },
 };
-
-/// Most data sets that one is made of, as in the record.
-pub(super) const SOURCES_MAX: usize = 64;
-/// Version of what says none.
-pub(super) const FIRST_VERSION: &str = "1.0.0";
 
 pub(super) fn declare(routes: &mut Routes) {
     routes.group(
@@ -182,6 +182,12 @@ impl Listed for DatasetView {
     const PLURAL: &'static str = "datasets";
 }
 
+impl Attested for DatasetView {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 async fn attest(
     mut context: Context,
     _: NoQuery,
@@ -267,36 +273,6 @@ pub(super) fn own_dataset(
     known.filter(|known| known.tenant == tenant).ok_or_else(|| ApiError::missing("data set", field))
 }
 
-/// The id of what an agent calls by this name and version: so the log itself takes each once, whichever node is asked, and nobody
-/// else can take the id beforehand.
-pub(super) fn derived_id(context: &Context, what: &str, agent: AgentId, name: &str, version: &str) -> Ulid {
-    let mut input = agent.0.to_bytes().to_vec();
-    for part in [what, name, version] {
-        input.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        input.extend_from_slice(part.as_bytes());
-    }
-    let hash = context.shared.secrets.keyed("maip 2026-11 ids in the lineage graph", &input);
-    let random = hash[..16].iter().fold(0, |number, byte| number << 8 | u128::from(*byte));
-    Ulid::from_parts(agent.0.timestamp_ms(), random)
-}
-
-/// Refuses a name and version that another record has attested already; the same record sent again is none.
-pub(super) fn refuse_another(
-    context: &Context,
-    index: u64,
-    record_id: Ulid,
-    code: &'static str,
-    name: &str,
-    version: &str,
-) -> Result<(), ApiError> {
-    let tenant = context.tenant()?;
-    if Found::at_index(context, tenant, index)?.is_some_and(|found| found.record.id == record_id) {
-        return Ok(());
-    }
-    let message = format!("the agent has attested {name:?} in version {version} at index {index}");
-    Err(ApiError::conflict(code, message).field("name").fix("attest it under another name or version"))
-}
-
 fn shown(context: &Context, index: u64) -> Result<Option<DatasetView>, ApiError> {
     let found = Found::at_index(context, context.tenant()?, index)?;
     found.map_or(Ok(None), |found| dataset_view(context, &found))
@@ -335,33 +311,8 @@ fn dataset_view(context: &Context, found: &Found) -> Result<Option<DatasetView>,
     }))
 }
 
-/// Which data sets.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListDatasets {
-    /// Only those that this agent has attested.
-    #[serde(default)]
-    #[param(inline)]
-    agent_id: Option<AgentRef>,
-    /// Only with this name.
-    #[serde(default)]
-    #[param(inline)]
-    name: Option<Text<1, 256>>,
-}
-
-impl QueryInput for ListDatasets {}
-
-async fn list(context: Context, query: ListDatasets) -> Result<Reply<Paged<DatasetView>>, ApiError> {
-    let agent = query.agent_id.map(|agent| agent.0);
-    if let Some(agent) = agent {
-        context.own_agent(agent, "agent_id")?;
-    }
-    let page = context.list(&["dataset.attest"], agent, query.name.is_some(), |context, row| {
-        let view = shown(context, row.index)?;
-        Ok(view.filter(|view| query.name.as_ref().is_none_or(|name| view.name == name.as_str())))
-    });
-    Ok(Reply::new(page.await?))
+async fn list(context: Context, query: ListAttested) -> Result<Reply<Paged<DatasetView>>, ApiError> {
+    attested::list(&context, "dataset.attest", query, shown).await
 }
 
 async fn get(context: Context, _: NoQuery) -> Result<Reply<DatasetView>, ApiError> {

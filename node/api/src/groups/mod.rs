@@ -4,6 +4,7 @@ mod agents;
 mod anomalies;
 mod api_keys;
 mod approvals;
+mod attested;
 mod audit;
 mod billing;
 mod claims;

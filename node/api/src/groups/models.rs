@@ -3,17 +3,18 @@
 use ledger_format::record::{Body, DatasetId, ModelAttest, ModelId, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{
-    datasets::{FIRST_VERSION, SOURCES_MAX, derived_id, own_dataset, refuse_another},
+    attested::{self, Attested, FIRST_VERSION, ListAttested, SOURCES_MAX, derived_id, refuse_another},
+    datasets::own_dataset,
     lineage,
     logged_at::LoggedAt,
     receipts::Found,
 };
 use crate::{
     ApiError,
-    endpoint::{BodyInput, Context, Listed, NoQuery, Paged, QueryInput, Reply, Routes},
+    endpoint::{BodyInput, Context, Listed, NoQuery, Paged, Reply, Routes},
     wire::{
         AgentRef, ContentHash, DatasetRef, DescriptionText, Metadata, ModelRef, NameText, Text, record_name,
         token,
@@ -153,6 +154,12 @@ impl Listed for ModelView {
     const PLURAL: &'static str = "models";
 }
 
+impl Attested for ModelView {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 async fn attest(mut context: Context, _: NoQuery, body: AttestModel) -> Result<Reply<ModelView>, ApiError> {
     let agent = body.agent_id.0;
     context.own_agent(agent, "agent_id")?;
@@ -267,33 +274,8 @@ fn model_view(context: &Context, found: &Found) -> Result<Option<ModelView>, Api
     }))
 }
 
-/// Which models.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListModels {
-    /// Only those that this agent has attested.
-    #[serde(default)]
-    #[param(inline)]
-    agent_id: Option<AgentRef>,
-    /// Only with this name.
-    #[serde(default)]
-    #[param(inline)]
-    name: Option<Text<1, 256>>,
-}
-
-impl QueryInput for ListModels {}
-
-async fn list(context: Context, query: ListModels) -> Result<Reply<Paged<ModelView>>, ApiError> {
-    let agent = query.agent_id.map(|agent| agent.0);
-    if let Some(agent) = agent {
-        context.own_agent(agent, "agent_id")?;
-    }
-    let page = context.list(&["model.attest"], agent, query.name.is_some(), |context, row| {
-        let view = shown(context, row.index)?;
-        Ok(view.filter(|view| query.name.as_ref().is_none_or(|name| view.name == name.as_str())))
-    });
-    Ok(Reply::new(page.await?))
+async fn list(context: Context, query: ListAttested) -> Result<Reply<Paged<ModelView>>, ApiError> {
+    attested::list(&context, "model.attest", query, shown).await
 }
 
 async fn get(context: Context, _: NoQuery) -> Result<Reply<ModelView>, ApiError> {

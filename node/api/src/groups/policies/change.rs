@@ -193,7 +193,7 @@ async fn update_alone(
     let now = status(context, &policy)?;
     if !is_content {
         return match body.status {
-            Some(wanted) if wanted != now => switch_alone(context, &policy, wanted, reason).await,
+            Some(wanted) if wanted != now => switch_found(context, &policy, wanted, reason).await,
             _ => Ok(policy_view(context, &policy)?.reply()),
         };
     }
@@ -344,18 +344,22 @@ async fn switch(
     own(&context)?;
     let reason = body.reason.map(ReasonText::into_string).unwrap_or_default();
     let lease = lease(&context).await?;
-    let switched = match own(&context) {
-        Ok(policy) => match context.still(policy.changed) {
-            Ok(()) => switch_alone(&mut context, &policy, wanted, reason).await,
-            Err(error) => Err(error),
-        },
-        Err(error) => Err(error),
-    };
+    let switched = switch_alone(&mut context, wanted, reason).await;
     lease.end().await;
     switched
 }
 
 async fn switch_alone(
+    context: &mut Context,
+    wanted: PolicyStatusWord,
+    reason: String,
+) -> Result<Reply<PolicyView>, ApiError> {
+    let policy = own(context)?;
+    context.still(policy.changed)?;
+    switch_found(context, &policy, wanted, reason).await
+}
+
+async fn switch_found(
     context: &mut Context,
     policy: &PolicyAt,
     wanted: PolicyStatusWord,

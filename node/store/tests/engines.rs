@@ -172,6 +172,29 @@ fn a_directory_of_something_else_is_left_alone() {
     assert!(!dir.path().join("data").exists());
 }
 
+/// A kill in the middle of the first opening leaves a directory that is claimed and a database that is half made.
+#[test]
+fn an_engine_whose_making_was_cut_short_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(reopen(EngineKind::Fjall, dir.path()));
+    let (data, fresh) = (dir.path().join("data"), dir.path().join("data.new"));
+    fs::rename(&data, &fresh).unwrap();
+    let mut files: Vec<_> = fs::read_dir(&fresh).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.is_file());
+    assert!(!files.is_empty(), "a database has files of its own");
+    for file in files {
+        fs::write(file, "").unwrap();
+    }
+    let mut model = EngineModel::default();
+    let engine = reopen(EngineKind::Fjall, dir.path());
+    model.check(&*engine);
+    model.commit(&*engine, &[(Space::Meta, b"key".to_vec(), Some(b"value".to_vec()))]);
+    engine.sync().unwrap();
+    drop(engine);
+    assert!(data.is_dir() && !fresh.exists(), "the database is where it belongs");
+    model.check(&*reopen(EngineKind::Fjall, dir.path()));
+}
+
 #[test]
 fn engines_have_one_name() {
     for kind in EngineKind::ALL {

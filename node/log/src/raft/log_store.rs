@@ -189,3 +189,36 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         self.log.purge_to(log_id.index).map_err(io::Error::other)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ledger_store::RaftLogOptions;
+
+    use super::*;
+    use crate::raft::types::LeaderId;
+
+    /// A backup holds no votes: without this one, openraft refuses a log whose last leader is of a later term than the first.
+    #[tokio::test]
+    async fn a_restored_log_without_a_vote_begins_with_its_last_leaders() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = RaftLogOptions { reserve_bytes: 0, ..RaftLogOptions::default() };
+        let open = |applied| {
+            let (log, _) = RaftLog::open(dir.path(), &options).unwrap();
+            LogStore::open(log, applied).unwrap()
+        };
+        assert_eq!(open(None).read_vote().await.unwrap(), None, "a new log has no leader to remember");
+        let last = LogId { leader_id: LeaderId { term: 7, node_id: 2 }, index: 40 };
+        let mut restored = open(Some(last));
+        let vote = restored.read_vote().await.unwrap().unwrap();
+        assert_eq!((vote.leader_id, vote.committed), (last.leader_id, false));
+
+        let own = Vote { leader_id: LeaderId { term: 9, node_id: 3 }, committed: false };
+        restored.save_vote(&own).await.unwrap();
+        drop(restored);
+        assert_eq!(
+            open(Some(last)).read_vote().await.unwrap(),
+            Some(own),
+            "its own vote counts once it has one"
+        );
+    }
+}

@@ -1,5 +1,7 @@
 //! Billing: what a tenant uses of its plan. The counters are state of the log, so a bill can be replayed.
 
+mod estimate;
+
 use axum::{
     http::{HeaderValue, Method, header},
     response::{IntoResponse, Response},
@@ -18,6 +20,9 @@ use crate::{
     wire::{Whole, time_text},
 };
 
+/// The plans with what people call them, the smallest first.
+const PLANS: [(Plan, &str); 3] =
+    [(Plan::Developer, "Developer"), (Plan::Business, "Business"), (Plan::Enterprise, "Enterprise")];
 /// How "without limit" is written where older clients expect a number.
 const UNLIMITED: i64 = -1;
 
@@ -34,6 +39,7 @@ pub(super) fn declare(routes: &mut Routes) {
         .about("One line for each meter and month, the newest month first.")
         .needs("billing:read");
     routes.get("/v1/billing/plans", "list_plans", plans).summary("The plans and what they include").public();
+    estimate::declare(routes);
 }
 
 /// A calendar month in UTC.
@@ -247,18 +253,25 @@ struct PlanCatalogue {
 }
 
 async fn plans(_: Context, _: NoQuery) -> Result<Reply<PlanCatalogue>, ApiError> {
-    let plans =
-        [(Plan::Developer, "Developer"), (Plan::Business, "Business"), (Plan::Enterprise, "Enterprise")];
-    let items: Vec<PlanView> = plans.into_iter().map(|(plan, name)| plan_view(plan, name)).collect();
+    let items: Vec<PlanView> = PLANS.into_iter().map(|(plan, name)| plan_view(plan, name)).collect();
     Ok(Reply::new(PlanCatalogue { total: items.len(), items }))
 }
 
+/// What a plan is called in answers.
+fn key(plan: Plan) -> String {
+    format!("plan_{}", plan.as_str())
+}
+
+/// A plan of which nothing is used.
+fn unused(plan: Plan) -> Usage {
+    Usage { month: Month::of(0), plan, limits: plan.limits(), agents: 0, counters: Default::default() }
+}
+
 fn plan_view(plan: Plan, title: &str) -> PlanView {
-    let usage =
-        Usage { month: Month::of(0), plan, limits: plan.limits(), agents: 0, counters: Default::default() };
+    let usage = unused(plan);
     let meters = Metric::ALL.into_iter().map(|metric| meter(&usage, metric));
     let limits = Metric::ALL.into_iter().map(|metric| (name(metric).to_owned(), usage.limit(metric).into()));
-    let key = format!("plan_{}", plan.as_str());
+    let key = key(plan);
     PlanView {
         id: key.clone(),
         key,

@@ -79,6 +79,30 @@ fn anybody_sees_the_plans() {
 }
 
 #[test]
+fn an_estimate_says_which_plan_includes_it() {
+    let api = Api::start();
+    let asked = |usage: Value| api.nobody().post("/v1/billing/estimate", &json!({"usage": usage}));
+    let small = asked(json!({"maip.agents": 2, "maip.sessions": 100})).ok(200);
+    assert_eq!((&small["recommended_plan"], &small["total"]), (&json!("plan_developer"), &json!(3)));
+    let medium = asked(json!({"maip.agents": 3, "maip.compliance_checks": 500})).ok(200);
+    assert_eq!(medium["recommended_plan"], "plan_business");
+    let developer = &medium["items"][0];
+    assert_eq!((&developer["id"], &developer["fits"]), (&json!("plan_developer"), &json!(false)));
+    let over: Vec<&Value> =
+        developer["meters"].as_array().unwrap().iter().map(|meter| &meter["over"]).collect();
+    assert_eq!(over, [&json!(1), &json!(0), &json!(0), &json!(490)], "{developer}");
+    let large = asked(json!({"maip.trust_computes": 9_007_199_254_740_991u64})).ok(200);
+    assert_eq!(large["recommended_plan"], "plan_enterprise");
+    assert_eq!(
+        (&large["items"][2]["meters"][2]["limit"], &large["items"][2]["fits"]),
+        (&json!(-1), &json!(true))
+    );
+    assert_eq!(asked(json!({})).ok(200)["recommended_plan"], "plan_developer");
+    asked(json!({"maip.agents": -1})).refused(422, "INVALID_INPUT", "usage.maip.agents");
+    asked(json!({"agents": 1})).refused(422, "INVALID_INPUT", "usage.agents");
+}
+
+#[test]
 fn the_audit_lists_every_record_with_its_place() {
     let api = Api::start();
     let (acme, other) = (api.tenant("Acme", "business"), api.tenant("Other", "business"));

@@ -283,11 +283,6 @@ fn responses(operation: &Operation) -> utoipa::openapi::Responses {
         let header = HeaderBuilder::new().schema(Some(schema)).description(Some(about)).build();
         good.headers.insert(name.into(), header.into());
     }
-    if let (Some(example), Some(RefOr::T(content))) =
-        (&operation.answer_example, good.content.values_mut().next())
-    {
-        content.example = Some(example.clone());
-    }
     let mut responses = ResponsesBuilder::new().response(operation.status.to_string(), good);
     for status in refusals(operation) {
         responses = responses.response(status.to_string(), refusals::response(status));

@@ -44,8 +44,6 @@ pub(crate) struct Operation {
     pub(crate) schemas: Vec<(String, RefOr<Schema>)>,
     /// An example of a body.
     pub(crate) example: Option<serde_json::Value>,
-    /// An example of a good answer; without one, it is made from the schema and the glossary.
-    pub(crate) answer_example: Option<serde_json::Value>,
     /// What it may refuse with, when that is not what every endpoint of the MAIP API may.
     pub(crate) refuses: Option<&'static [u16]>,
     /// Further answers that are no refusals in the common shape.
@@ -89,7 +87,6 @@ impl Operation {
             raw: None,
             schemas: Vec::new(),
             example: None,
-            answer_example: None,
             refuses: None,
             also: Vec::new(),
             metered: false,
@@ -142,12 +139,6 @@ impl Operation {
         if let Some(raw) = &mut self.raw {
             raw.content.insert(content_type.to_owned(), utoipa::openapi::Content::default().into());
         }
-        self
-    }
-
-    /// An example of a good answer, where one made from the schema would not be telling enough.
-    pub(crate) fn shows(&mut self, answer: serde_json::Value) -> &mut Self {
-        self.answer_example = Some(answer);
         self
     }
 

@@ -15,17 +15,16 @@ const LOG_INDEX: HeaderName = HeaderName::from_static("x-log-index");
 pub(crate) struct Reply<T> {
     body: T,
     headers: Vec<(HeaderName, HeaderValue)>,
-    status: Option<StatusCode>,
 }
 
 impl<T> Reply<T> {
     pub(crate) fn new(body: T) -> Self {
-        Self { body, headers: Vec::new(), status: None }
+        Self { body, headers: Vec::new() }
     }
 
     /// With another body.
     pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Reply<U> {
-        Reply { body: change(self.body), headers: self.headers, status: self.status }
+        Reply { body: change(self.body), headers: self.headers }
     }
 
     /// Says which entry made it true.
@@ -46,38 +45,32 @@ impl<T> Reply<T> {
         self.headers.push((name, value));
         self
     }
-
-    /// Another status than the declared one.
-    pub(crate) fn status(mut self, status: StatusCode) -> Self {
-        self.status = Some(status);
-        self
-    }
 }
 
 impl<T: Serialize> Reply<T> {
     /// The answer in bytes.
     pub(super) fn encode(self) -> Result<Answer, ApiError> {
         let body = serde_json::to_vec(&self.body).map_err(ApiError::internal)?;
-        Ok(Answer::Json { status: self.status, headers: self.headers, body })
+        Ok(Answer::Json { headers: self.headers, body })
     }
 }
 
 /// A good answer in bytes.
 pub(super) enum Answer {
-    /// JSON, with the declared status unless it has its own.
-    Json { status: Option<StatusCode>, headers: Vec<(HeaderName, HeaderValue)>, body: Vec<u8> },
+    /// JSON, with the declared status.
+    Json { headers: Vec<(HeaderName, HeaderValue)>, body: Vec<u8> },
     /// As it is.
     Raw(Response),
 }
 
 impl Answer {
     pub(super) fn into_response(self, declared: StatusCode) -> Response {
-        let (status, headers, body) = match self {
+        let (headers, body) = match self {
             Answer::Raw(response) => return response,
-            Answer::Json { status, headers, body } => (status, headers, body),
+            Answer::Json { headers, body } => (headers, body),
         };
         let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-        let mut response = (status.unwrap_or(declared), json, body).into_response();
+        let mut response = (declared, json, body).into_response();
         for (name, value) in headers {
             response.headers_mut().insert(name, value);
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ledger_format::record::{self, Ulid};
+use ledger_format::record;
 use serde::{Deserialize, Deserializer, de};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -17,8 +17,6 @@ pub(crate) trait IdKind: Copy {
     const PREFIX: &'static str;
     /// Reads every spelling.
     fn read(text: &str) -> Option<Self>;
-    /// The 128 bits.
-    fn ulid(self) -> Ulid;
 }
 
 macro_rules! id_kinds {
@@ -29,10 +27,6 @@ macro_rules! id_kinds {
 
             fn read(text: &str) -> Option<Self> {
                 Self::parse_any(text)
-            }
-
-            fn ulid(self) -> Ulid {
-                self.0
             }
         }
     )* };
@@ -130,8 +124,6 @@ references! {
     VoteRef = AttestationId,
     /// Id of a claim.
     ClaimRef = ClaimId,
-    /// Id of a document.
-    DocumentRef = DocumentId,
     /// Id of a data set.
     DatasetRef = DatasetId,
     /// Id of a model.
@@ -140,15 +132,13 @@ references! {
     WorkflowRef = WorkflowId,
     /// Id of a run.
     OrchestrationRef = OrchestrationId,
-    /// Id of a policy.
-    PolicyRef = PolicyId,
     /// Id of a tool.
     ToolRef = ToolId,
 }
 
 #[cfg(test)]
 mod tests {
-    use ledger_format::record::AgentId;
+    use ledger_format::record::{AgentId, Ulid};
 
     use super::*;
 

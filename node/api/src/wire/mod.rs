@@ -27,19 +27,18 @@ pub(crate) use digest::DigestText;
 pub(crate) use email::EmailText;
 pub(crate) use fraction::Fraction;
 pub(crate) use hash::RecordHashText;
-#[allow(unused_imports, reason = "one for each kind of object; groups take what they need")]
 pub(crate) use id::{
-    AgentRef, ClaimRef, DatasetRef, DelegationRef, DocumentRef, Id, IdKind, ModelRef, OrchestrationRef,
-    PolicyRef, ReceiptRef, SessionRef, TenantRef, ToolRef, VoteRef, WorkflowRef, article,
-    schema as id_schema,
+    AgentRef, ClaimRef, DatasetRef, DelegationRef, Id, IdKind, ModelRef, ReceiptRef, SessionRef, TenantRef,
+    ToolRef, VoteRef, article, schema as id_schema,
 };
+#[allow(unused_imports, reason = "workflow runs take them")]
+pub(crate) use id::{OrchestrationRef, WorkflowRef};
 pub(crate) use key::PublicKeyText;
 pub(crate) use link::LinkText;
 pub(crate) use metadata::{Metadata, Payload};
 pub(crate) use name::{reason, record_name, token};
 pub(crate) use receipt::{WriteReceipt, Written, WrittenAt};
 pub(crate) use scope::{SCOPE_PATTERN, ScopeObject, ScopeText};
-#[allow(unused_imports, reason = "one for each kind of value; groups take what they need")]
 pub(crate) use text::{DescriptionText, NameText, ReasonText, Text, Whole};
 pub(crate) use time::{TimeText, time_text};
 pub(crate) use word::{CurrencyText, KeyIdText, OriginText};

@@ -18,6 +18,32 @@ pub(super) fn declare(routes: &mut Routes) {
     );
     manage(routes);
     deliveries(routes);
+    older(routes);
+}
+
+/// The paths of the platform's guide.
+fn older(routes: &mut Routes) {
+    routes
+        .post("/v1/webhooks/endpoints", "create_webhook_endpoint", manage::create)
+        .summary("Create a webhook, as the platform's guide has it")
+        .about("The same as `POST /v1/webhooks`.")
+        .needs("webhooks:write")
+        .metered()
+        .older()
+        .example(json!({"name": "CI", "url": "https://example.com/hooks/maip", "event_types": ["*"]}));
+    routes
+        .get("/v1/webhooks/endpoints", "list_webhook_endpoints", manage::list)
+        .summary("List webhooks, as the platform's guide has it")
+        .needs("webhooks:read")
+        .paged()
+        .older();
+    routes
+        .post("/v1/webhooks/endpoints/{webhook_id}/rotate", "rotate_webhook_endpoint", manage::rotate)
+        .summary("Replace a webhook's secret, as the platform's guide has it")
+        .about("The same as `POST /v1/webhooks/{webhook_id}/rotate-secret`.")
+        .needs("webhooks:write")
+        .answers(200)
+        .older();
 }
 
 fn manage(routes: &mut Routes) {

@@ -154,6 +154,22 @@ fn a_webhook_is_changed_paused_and_its_secret_replaced() {
 }
 
 #[test]
+fn the_platforms_paths_lead_to_the_same_webhooks() {
+    let (api, target) = (Api::start(), Target::start());
+    let acme = api.tenant("Acme", "developer");
+    let body = json!({"name": "CI", "url": target.url(), "event_filters": ["agent.*"]});
+    let made = acme.live.post("/v1/webhooks/endpoints", &body);
+    assert_eq!(made.header("deprecation"), Some("true"));
+    let made = made.ok(201);
+    assert_eq!((&made["description"], &made["event_types"]), (&json!("CI"), &json!(["agent.*"])), "{made}");
+    assert_eq!(acme.live.get("/v1/webhooks/endpoints").ok(200), acme.live.get("/v1/webhooks").ok(200));
+    let id = made["id"].as_str().unwrap();
+    let rotated = acme.live.post(&format!("/v1/webhooks/endpoints/{id}/rotate"), &json!({})).ok(200);
+    assert_ne!(rotated["secret"], made["secret"]);
+    assert_eq!(rotated["id"], made["id"]);
+}
+
+#[test]
 fn what_a_webhook_may_be_and_whose_it_is() {
     let (api, target) = (Api::start(), Target::start());
     let acme = api.tenant("Acme", "developer");

@@ -13,7 +13,7 @@ use crate::{
     endpoint::BodyInput,
     events::EventPattern,
     webhooks::WebhookStatus,
-    wire::{DescriptionText, IdKind, Whole},
+    wire::{DescriptionText, IdKind, NameText, Whole},
 };
 
 /// Longest URL.
@@ -30,10 +30,6 @@ impl IdKind for WebhookId {
     fn read(text: &str) -> Option<Self> {
         let text = text.replace("%3A", ":");
         Ulid::parse_any(text.strip_prefix(Self::PREFIX).unwrap_or(&text)).map(Self)
-    }
-
-    fn ulid(self) -> Ulid {
-        self.0
     }
 }
 
@@ -76,8 +72,11 @@ impl ToSchema for TargetUrl {
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateWebhook {
     pub(super) url: TargetUrl,
+    /// What people call it: its description, when that is not said.
+    #[serde(default)]
+    pub(super) name: Option<NameText>,
     /// What it is sent; everything when nothing is said.
-    #[serde(default, alias = "events")]
+    #[serde(default, alias = "events", alias = "event_filters")]
     #[schema(min_items = 1, max_items = 64)]
     pub(super) event_types: Option<Vec<EventPattern>>,
     #[serde(default)]

@@ -56,7 +56,11 @@ pub(super) async fn create(
         environment,
         url: body.url.0,
         event_types,
-        description: body.description.map(Text::into_string).unwrap_or_default(),
+        description: body
+            .description
+            .map(Text::into_string)
+            .or(body.name.map(Text::into_string))
+            .unwrap_or_default(),
         status: WebhookStatus::Active,
         status_reason: None,
         max_attempts: body.max_attempts.map_or(ATTEMPTS, Whole::get),

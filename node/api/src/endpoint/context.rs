@@ -178,6 +178,19 @@ impl Context {
         logged.into_iter().next().ok_or_else(|| ApiError::internal("no answer for a record"))
     }
 
+    /// As [`Context::record`]; with the record, and only with it, the nodes keep the whole reason that it has a word of.
+    pub(crate) async fn record_because(
+        &mut self,
+        body: Body,
+        whole: Option<String>,
+    ) -> Result<Logged, ApiError> {
+        let id = self.new_id()?;
+        match whole {
+            Some(whole) => self.record_noted(id, body, id, &whole).await,
+            None => self.record_as(id, body).await,
+        }
+    }
+
     /// As [`Context::record_as`]; with the record, and only with it, the nodes keep `notes` about `object`.
     pub(crate) async fn record_noted(
         &mut self,
@@ -197,7 +210,17 @@ impl Context {
         notes: &impl Serialize,
     ) -> Result<Vec<Logged>, ApiError> {
         let first = bodies.first().map_or(Ulid::NIL, |(id, _)| *id);
-        let mut first = Some(note(first, notes)?);
+        self.records_about(first, bodies, notes).await
+    }
+
+    /// As [`Context::records`]; with the first, and only with it, the nodes keep `notes` about `object`.
+    pub(crate) async fn records_about(
+        &mut self,
+        object: Ulid,
+        bodies: Vec<(Ulid, Body)>,
+        notes: &impl Serialize,
+    ) -> Result<Vec<Logged>, ApiError> {
+        let mut first = Some(note(object, notes)?);
         let bodies = bodies.into_iter().map(|(id, body)| (id, body, first.take())).collect();
         self.submit_signed(self.tenant()?, bodies).await
     }
@@ -267,10 +290,14 @@ impl Context {
         Ok(logged)
     }
 
-    /// Logs a record that somebody else has signed, an agent or the tenant.
-    pub(crate) async fn record_signed(&mut self, record: &Record) -> Result<Logged, ApiError> {
-        let bytes = vec![Bytes::from(record.to_bytes())];
-        let fates = self.log.submit(bytes, self.ack, self.timeout, Credential::Anonymous).await;
+    /// Logs a record that somebody else has signed, an agent or the tenant; with it, and only with it, the nodes keep `notes` under its id.
+    pub(crate) async fn record_signed(
+        &mut self,
+        record: &Record,
+        notes: &impl Serialize,
+    ) -> Result<Logged, ApiError> {
+        let noted = Noted { record: Bytes::from(record.to_bytes()), note: Some(note(record.id, notes)?) };
+        let fates = self.log.submit_noted(vec![noted], self.ack, self.timeout, Credential::Anonymous).await;
         let fate = fates.into_iter().next().ok_or_else(|| ApiError::internal("no answer for a record"))?;
         let logged = logged(record.id, fate.map_err(ApiError::from)?);
         if !self.reader.wait_applied(logged.index + 1, self.timeout).await {
@@ -319,14 +346,6 @@ impl Context {
         let place = notes_place(object);
         let changes = Changes::default().still(&place, before).put(&place, notes, None)?;
         Store::new(self.log.clone()).change(changes).await
-    }
-
-    /// Keeps the whole reason of a record that holds a word of it.
-    pub(crate) async fn keep_reason(&self, logged: &Logged, whole: Option<String>) -> Result<(), ApiError> {
-        match whole {
-            Some(whole) => self.keep(logged.id, &whole).await,
-            None => Ok(()),
-        }
     }
 
     /// An applied entry: the log's time and the record as JSON.

@@ -2,6 +2,7 @@
 
 mod register;
 mod standing;
+mod update;
 mod view;
 
 use axum::http::Method;
@@ -40,7 +41,7 @@ pub(super) fn declare(routes: &mut Routes) {
         .paged();
     routes.get("/v1/agents/{agent_id}", "get_agent", get).summary("Get an agent").needs("agents:read");
     routes
-        .add(Method::PATCH, "/v1/agents/{agent_id}", "update_agent", standing::update)
+        .add(Method::PATCH, "/v1/agents/{agent_id}", "update_agent", update::update)
         .summary("Update or reactivate an agent")
         .needs("agents:write")
         .example(json!({"display_name": "Billing bot 2"}));

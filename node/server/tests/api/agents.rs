@@ -35,6 +35,11 @@ fn an_agent_lives_and_ends() {
     let renamed =
         live.call("PATCH", &format!("/v1/agents/{id}"), Some(json!({"display_name": "Payer"}).to_string()));
     assert_eq!(renamed.ok(200)["display_name"], "Payer");
+    // Two records, of which the log could take one: refused before either.
+    let both = json!({"display_name": "Suspect", "status": "suspended"}).to_string();
+    live.call("PATCH", &format!("/v1/agents/{id}"), Some(both)).refused(422, "INVALID_INPUT", "status");
+    let still = live.get(&format!("/v1/agents/{id}")).ok(200);
+    assert_eq!((&still["display_name"], &still["status"]), (&json!("Payer"), &json!("active")));
 
     // Older clients send no body and no reason.
     assert_eq!(live.call("POST", &format!("/v1/agents/{id}/suspend"), None).ok(200)["status"], "suspended");

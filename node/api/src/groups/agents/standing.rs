@@ -1,22 +1,16 @@
-//! Whether an agent may act: update, suspend, reactivate, revoke, kill; and its key.
+//! Whether an agent may act: suspend, reactivate, revoke, kill; and its key.
 
 use ledger_format::record::{
-    AgentId, AgentKey, AgentKill, AgentReactivate, AgentRevoke, AgentSuspend, AgentUpdate, Body, PublicKey,
+    AgentId, AgentKey, AgentKill, AgentReactivate, AgentRevoke, AgentSuspend, Body, PublicKey,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    register::sorted_scopes,
-    view::{AgentNotes, AgentView, StatusWord, agent_view},
-};
+use super::view::{AgentView, agent_view};
 use crate::{
     ApiError,
     endpoint::{BodyInput, Context, Logged, NoQuery, Reply},
-    wire::{
-        DescriptionText, Metadata, NameText, PublicKeyText, ReasonText, ScopeText, TimeText, reason,
-        record_name,
-    },
+    wire::{PublicKeyText, ReasonText, TimeText, reason},
 };
 
 /// Why. Older clients send no body at all.
@@ -93,29 +87,6 @@ pub(super) struct Killed {
     killed_at: String,
 }
 
-/// What changes.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct UpdateAgent {
-    #[serde(default, alias = "name")]
-    display_name: Option<NameText>,
-    #[serde(default)]
-    description: Option<DescriptionText>,
-    /// All scopes and denials from now on.
-    #[serde(default)]
-    #[schema(max_items = 256)]
-    scopes: Option<Vec<ScopeText>>,
-    #[serde(default)]
-    metadata: Option<Metadata>,
-    /// `active` reactivates a suspended agent, `suspended` suspends it, `revoked` ends it.
-    #[serde(default)]
-    status: Option<StatusWord>,
-    #[serde(default)]
-    reason: Option<ReasonText>,
-}
-
-impl BodyInput for UpdateAgent {}
-
 /// A new key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -129,70 +100,15 @@ impl BodyInput for RotateKey {}
 /// Agents that an answer names.
 const NAMED_MAX: usize = 1_000;
 
-fn own(context: &Context) -> Result<AgentId, ApiError> {
+pub(super) fn own(context: &Context) -> Result<AgentId, ApiError> {
     let id = context.id("agent_id")?;
     context.own_agent(id, "agent_id")?;
     Ok(id)
 }
 
-fn shown(context: &Context, id: AgentId, logged: Logged) -> Result<Reply<AgentView>, ApiError> {
+pub(super) fn shown(context: &Context, id: AgentId, logged: Logged) -> Result<Reply<AgentView>, ApiError> {
     let view = agent_view(context, id)?.ok_or_else(|| ApiError::missing("agent", "agent_id"))?;
     Ok(Reply::new(view.logged(logged.receipt, None)).at(logged.index))
-}
-
-pub(super) async fn update(
-    mut context: Context,
-    _: NoQuery,
-    body: UpdateAgent,
-) -> Result<Reply<AgentView>, ApiError> {
-    let agent = own(&context)?;
-    let mut notes: AgentNotes = context.kept(agent.0)?.unwrap_or_default();
-    let on_behalf_of = context.on_behalf_of()?;
-    let mut logged = None;
-    if body.display_name.is_some() || body.scopes.is_some() {
-        let lists = body.scopes.as_deref().map(|scopes| sorted_scopes(scopes, "scopes")).transpose()?;
-        let (scopes, denies) = lists.unzip();
-        let name = body.display_name.map(|name| record_name(name.as_str()));
-        let (name, whole) = name.unzip();
-        notes.display_name = whole.unwrap_or(notes.display_name);
-        let update = AgentUpdate {
-            agent,
-            critical: None,
-            denies,
-            name,
-            on_behalf_of: on_behalf_of.clone(),
-            runtime_type: None,
-            scopes,
-        };
-        logged = Some(context.record(Body::AgentUpdate(Box::new(update))).await?);
-    }
-    if body.description.is_some() || body.metadata.is_some() || logged.is_some() {
-        notes.description = body.description.map_or(notes.description, |text| text.into_string());
-        notes.metadata = body.metadata.map_or(notes.metadata, |metadata| metadata.0);
-        context.keep(agent.0, &notes).await?;
-    }
-    if let Some(status) = body.status {
-        let (reason, _) = reason(body.reason.as_ref());
-        let body = match status {
-            StatusWord::Active => Body::AgentReactivate(AgentReactivate { agent, on_behalf_of, reason }),
-            StatusWord::Suspended => Body::AgentSuspend(AgentSuspend { agent, on_behalf_of, reason }),
-            StatusWord::Revoked => Body::AgentRevoke(AgentRevoke {
-                agent,
-                cascade: false,
-                compromised_at: None,
-                on_behalf_of,
-                reason,
-            }),
-        };
-        logged = Some(context.record(body).await?);
-    }
-    match logged {
-        Some(logged) => shown(&context, agent, logged),
-        None => {
-            let view = agent_view(&context, agent)?.ok_or_else(|| ApiError::missing("agent", "agent_id"))?;
-            Ok(Reply::new(view))
-        }
-    }
 }
 
 pub(super) async fn suspend(
@@ -203,8 +119,8 @@ pub(super) async fn suspend(
     let agent = own(&context)?;
     let (reason, whole) = reason(body.reason.as_ref());
     let on_behalf_of = context.on_behalf_of()?;
-    let logged = context.record(Body::AgentSuspend(AgentSuspend { agent, on_behalf_of, reason })).await?;
-    context.keep_reason(&logged, whole).await?;
+    let record = Body::AgentSuspend(AgentSuspend { agent, on_behalf_of, reason });
+    let logged = context.record_because(record, whole).await?;
     shown(&context, agent, logged)
 }
 
@@ -216,9 +132,8 @@ pub(super) async fn reactivate(
     let agent = own(&context)?;
     let (reason, whole) = reason(body.reason.as_ref());
     let on_behalf_of = context.on_behalf_of()?;
-    let logged =
-        context.record(Body::AgentReactivate(AgentReactivate { agent, on_behalf_of, reason })).await?;
-    context.keep_reason(&logged, whole).await?;
+    let record = Body::AgentReactivate(AgentReactivate { agent, on_behalf_of, reason });
+    let logged = context.record_because(record, whole).await?;
     shown(&context, agent, logged)
 }
 
@@ -232,8 +147,7 @@ pub(super) async fn revoke(
     let compromised_at = body.compromised_at.map(|time| time.0);
     let on_behalf_of = context.on_behalf_of()?;
     let record = AgentRevoke { agent, cascade: body.cascade, compromised_at, on_behalf_of, reason };
-    let logged = context.record(Body::AgentRevoke(record)).await?;
-    context.keep_reason(&logged, whole).await?;
+    let logged = context.record_because(Body::AgentRevoke(record), whole).await?;
     shown(&context, agent, logged)
 }
 
@@ -247,8 +161,7 @@ pub(super) async fn kill(
     let cascade = body.cascade.unwrap_or(true);
     let compromised_at = body.compromised_at.map(|time| time.0);
     let record = AgentKill { agent, cascade, compromised_at, on_behalf_of: context.on_behalf_of()?, reason };
-    let logged = context.record(Body::AgentKill(record)).await?;
-    context.keep_reason(&logged, whole.clone()).await?;
+    let logged = context.record_because(Body::AgentKill(record), whole.clone()).await?;
     let (mut terminated_agents, mut agents, mut sessions) = (Vec::new(), 0, 0);
     let mut from = Some(agent);
     // The log bounds how many agents there are below one.

@@ -128,8 +128,8 @@ pub(super) async fn reject(
         on_behalf_of: context.on_behalf_of()?,
         reason,
     };
-    let logged = context.record(Body::DelegationReject(Box::new(record))).await.map_err(as_asked)?;
-    context.keep_reason(&logged, whole).await?;
+    let record = Body::DelegationReject(Box::new(record));
+    let logged = context.record_because(record, whole).await.map_err(as_asked)?;
     shown(&context, id, logged)
 }
 
@@ -147,8 +147,8 @@ pub(super) async fn revoke(
     seen(&context, id, "delegation_id")?;
     let (reason, whole) = reason(body.reason.as_ref());
     let record = DelegationRevoke { grant: id, on_behalf_of: context.on_behalf_of()?, reason };
-    let logged = context.record(Body::DelegationRevoke(Box::new(record))).await.map_err(as_asked)?;
-    context.keep_reason(&logged, whole).await?;
+    let record = Body::DelegationRevoke(Box::new(record));
+    let logged = context.record_because(record, whole).await.map_err(as_asked)?;
     shown(&context, id, logged)
 }
 

@@ -120,8 +120,8 @@ async fn make(
     if is_open {
         return open::offer(context, record, &notes, words).await;
     }
-    let logged = context.record(Body::DelegationOffer(Box::new(record))).await.map_err(as_asked)?;
-    context.keep(grant.0, &notes).await?;
+    let (id, record) = (context.new_id()?, Body::DelegationOffer(Box::new(record)));
+    let logged = context.record_noted(id, record, grant.0, &notes).await.map_err(as_asked)?;
     let view = delegation_view(&context, grant, words)?;
     let view = view.ok_or_else(|| ApiError::internal("an offered grant is not there"))?;
     Ok(Reply::new(view.logged(logged.receipt)).at(logged.index))

@@ -292,8 +292,7 @@ pub(super) async fn withdraw(
     let (reason, whole) = reason;
     let on_behalf_of = context.on_behalf_of()?;
     let record = ReceiptRevoke { agent, on_behalf_of, reason, receipt: open.receipt };
-    let logged = context.record(Body::ReceiptRevoke(Box::new(record))).await?;
-    context.keep_reason(&logged, whole).await?;
+    let logged = context.record_because(Body::ReceiptRevoke(Box::new(record)), whole).await?;
     let open = Open { offer: withdrawn, ..open };
     let view = open.view(context, Words::Record)?.logged(logged.receipt);
     Ok(Some(Reply::new(view).at(logged.index)))

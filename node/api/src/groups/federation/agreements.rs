@@ -66,9 +66,8 @@ pub(super) async fn end(
     let (agreement, _) = own(&context)?;
     let (reason, whole) = reason(body.reason.as_ref());
     let record = FederationEnd { agreement, on_behalf_of: context.on_behalf_of()?, reason };
-    let logged = context.record(Body::FederationEnd(Box::new(record))).await;
+    let logged = context.record_because(Body::FederationEnd(Box::new(record)), whole).await;
     let logged = logged.map_err(|error| error.field("agreement_id"))?;
-    context.keep_reason(&logged, whole).await?;
     Ok(Reply::new(view_of(&context, agreement)?.logged(logged.receipt)).at(logged.index))
 }
 

@@ -314,8 +314,9 @@ pub(super) async fn trust(
         runtime_type: None,
         scopes: Some(scopes),
     };
-    let logged = context.record(Body::AgentUpdate(Box::new(update))).await?;
-    done(&context, id, logged, &body).await
+    let (_, whole) = reason(body.reason.as_ref());
+    let logged = context.record_because(Body::AgentUpdate(Box::new(update)), whole).await?;
+    done(&context, id, logged)
 }
 
 pub(super) async fn suspend(
@@ -325,10 +326,11 @@ pub(super) async fn suspend(
 ) -> Result<Reply<IssuerView>, ApiError> {
     let agent: AgentId = context.id("issuer_id")?;
     own_issuer(&context, agent, "issuer_id")?;
-    let (reason, _) = reason(body.reason.as_ref());
+    let (reason, whole) = reason(body.reason.as_ref());
     let on_behalf_of = context.on_behalf_of()?;
-    let logged = context.record(Body::AgentSuspend(AgentSuspend { agent, on_behalf_of, reason })).await?;
-    done(&context, agent, logged, &body).await
+    let record = Body::AgentSuspend(AgentSuspend { agent, on_behalf_of, reason });
+    let logged = context.record_because(record, whole).await?;
+    done(&context, agent, logged)
 }
 
 pub(super) async fn revoke(
@@ -338,20 +340,14 @@ pub(super) async fn revoke(
 ) -> Result<Reply<IssuerView>, ApiError> {
     let agent: AgentId = context.id("issuer_id")?;
     own_issuer(&context, agent, "issuer_id")?;
-    let (reason, _) = reason(body.reason.as_ref());
+    let (reason, whole) = reason(body.reason.as_ref());
     let compromised_at = body.compromised_at.map(|time| time.0);
     let on_behalf_of = context.on_behalf_of()?;
     let record = AgentRevoke { agent, cascade: false, compromised_at, on_behalf_of, reason };
-    let logged = context.record(Body::AgentRevoke(record)).await?;
-    done(&context, agent, logged, &body).await
+    let logged = context.record_because(Body::AgentRevoke(record), whole).await?;
+    done(&context, agent, logged)
 }
 
-async fn done(
-    context: &Context,
-    id: AgentId,
-    logged: Logged,
-    body: &WhyIssuer,
-) -> Result<Reply<IssuerView>, ApiError> {
-    context.keep_reason(&logged, reason(body.reason.as_ref()).1).await?;
+fn done(context: &Context, id: AgentId, logged: Logged) -> Result<Reply<IssuerView>, ApiError> {
     Ok(Reply::new(shown(context, id, logged.receipt)?).at(logged.index))
 }

@@ -88,9 +88,7 @@ pub(crate) async fn revoke_receipt(
     let (reason, whole) = reason(body.reason.as_ref());
     let on_behalf_of = context.on_behalf_of()?;
     let record = Body::ReceiptRevoke(Box::new(ReceiptRevoke { agent, on_behalf_of, reason, receipt }));
-    let logged = context.record(record).await?;
-    context.keep_reason(&logged, whole).await?;
-    Ok(logged)
+    context.record_because(record, whole).await
 }
 
 /// Logs that another receipt counts instead.
@@ -110,12 +108,10 @@ pub(crate) async fn supersede_receipt(
     let (reason, whole) = reason(body.reason.as_ref());
     let on_behalf_of = context.on_behalf_of()?;
     let record = ReceiptSupersede { agent, on_behalf_of, reason, receipt, replacement };
-    let logged = context.record(Body::ReceiptSupersede(Box::new(record))).await?;
-    context.keep_reason(&logged, whole).await?;
-    Ok(logged)
+    context.record_because(Body::ReceiptSupersede(Box::new(record)), whole).await
 }
 
-/// Destroys payload, metadata and salt, after the log holds that. The record keeps digests, which say nothing without the salt.
+/// Destroys payload, metadata and salt, as the log takes note of it. The record keeps digests, which say nothing without the salt.
 pub(crate) async fn redact_receipt(
     context: &mut Context,
     found: &Found,
@@ -136,20 +132,22 @@ pub(crate) async fn redact_receipt(
         let record = Erasure { on_behalf_of: on_behalf_of.clone(), reason: reason.clone(), subject };
         records.push((context.new_id()?, Body::Erasure(Box::new(record))));
     }
-    let logged = context.records(records).await?.into_iter().next_back();
-    let logged = logged.ok_or_else(|| ApiError::internal("no answer for a record"))?;
     let notes: ReceiptNotes = context.kept(found.record.id)?.unwrap_or_default();
     let left = ReceiptNotes {
         salt: String::new(),
         payload: None,
         metadata: None,
         purpose: None,
-        redacted_ms: Some(logged.log_ms),
+        redacted_ms: Some(context.now_ms),
         platform: notes.platform.map(super::super::platform::PlatformNotes::redacted),
         ..notes
     };
-    context.keep(found.record.id, &left).await?;
-    context.keep_reason(&logged, whole).await?;
+    // What is left replaces what there was with the first erasure and only with it: no crash leaves the one without the other.
+    let logged = context.records_about(found.record.id, records, &left).await?.into_iter().next_back();
+    let logged = logged.ok_or_else(|| ApiError::internal("no answer for a record"))?;
+    if let Some(whole) = whole {
+        context.keep(logged.id, &whole).await?;
+    }
     Ok(logged)
 }
 

@@ -199,9 +199,7 @@ async fn own_vote(
     };
     let vote = body.verdict.unwrap_or_default().into();
     let draft = draft(agent.tenant, id, at, body.agent_id.0, found.body.claim, vote);
-    let logged = context.record_signed(&signed(draft, kid, value)).await.map_err(named)?;
-    context.keep(id.0, notes).await?;
-    Ok(logged)
+    context.record_signed(&signed(draft, kid, value), notes).await.map_err(named)
 }
 
 /// A refusal of the log under the names of this endpoint's fields.

@@ -8,7 +8,7 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
-use super::types::is_pattern;
+use super::types::{WORD_BYTES_MAX, is_pattern};
 
 /// Which events are wanted.
 pub(crate) struct EventPattern(pub(crate) String);
@@ -26,7 +26,7 @@ impl<'de> Deserialize<'de> for EventPattern {
 
 impl PartialSchema for EventPattern {
     fn schema() -> RefOr<Schema> {
-        let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(64));
+        let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(WORD_BYTES_MAX));
         text.pattern(Some(r"^(\*|[a-z0-9_-]+(\.[a-z0-9_-]+)*(\.\*)?)$"))
             .description(Some("`*`, the word of an event, or the beginning of words and `.*`."))
             .examples([serde_json::json!("agent.*")])

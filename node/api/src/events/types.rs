@@ -8,6 +8,8 @@ use ledger_format::record::{
 };
 use ledger_state::Flags;
 
+/// Longest word of an event, and longest pattern.
+pub(crate) const WORD_BYTES_MAX: usize = 64;
 /// The `kind` of a receipt that carries a caller's own event.
 pub(crate) const EMITTED: &str = "event";
 /// A meter has reached a share of what the plan includes. No record says it: it goes to webhooks only.
@@ -184,14 +186,14 @@ pub(crate) fn is_reserved(word: &str) -> bool {
 pub(crate) fn is_word(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
     !text.is_empty()
-        && text.len() <= 64
+        && text.len() <= WORD_BYTES_MAX
         && text.bytes().all(allowed)
         && text.split('.').all(|part| !part.is_empty())
 }
 
 /// Whether a text says which events are wanted: `*`, a word, or the beginning of words and `.*`.
 pub(crate) fn is_pattern(text: &str) -> bool {
-    text == "*" || is_word(text.strip_suffix(".*").unwrap_or(text))
+    text.len() <= WORD_BYTES_MAX && (text == "*" || is_word(text.strip_suffix(".*").unwrap_or(text)))
 }
 
 /// Whether a word is one of those that a pattern wants.
@@ -321,5 +323,10 @@ mod tests {
         ] {
             assert_eq!(is_pattern(text), good, "{text:?}");
         }
+        let longest = "a".repeat(WORD_BYTES_MAX);
+        assert!(
+            is_pattern(&longest) && !is_pattern(&format!("{longest}.*")),
+            "the end of a pattern counts, too"
+        );
     }
 }

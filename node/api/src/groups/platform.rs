@@ -243,6 +243,9 @@ fn declare_receipts(routes: &mut Routes) {
             search::download,
         )
         .summary("Download an export")
+        .about("In the form that the export was asked for.")
+        .or_content("application/jsonl")
+        .or_content("text/csv")
         .needs("receipts:read");
     routes
         .get("/v1/receipts/{receipt_id}", "get_receipt", receipts::get)

@@ -139,6 +139,7 @@ pub(super) async fn list(context: Context, _: NoQuery) -> Result<Reply<Paged<Web
 
 pub(super) async fn get(context: Context, _: NoQuery) -> Result<Reply<WebhookView>, ApiError> {
     let (webhook, _) = own(&context)?;
+    context.still(webhook.version)?;
     let (cursor, _) = cursor(&context, &webhook)?;
     Ok(Reply::new(webhook_view(&webhook, &cursor)).version(webhook.version))
 }

@@ -520,11 +520,6 @@ impl Drop for Verifier {
 #[test]
 fn a_verifier_in_another_process_calls_back_with_its_verdict() {
     let api = Api::start();
-    let document = api.nobody().get("/v1/openapi.json").ok(200);
-    if document["paths"]["/v1/tools"]["post"].is_null() {
-        // A node without that group of endpoints can register no verifier.
-        return;
-    }
     let acme = api.tenant("Acme", "business");
     let live = &acme.live;
     let bot = agent(live, &[]);
@@ -540,7 +535,9 @@ fn a_verifier_in_another_process_calls_back_with_its_verdict() {
         let made = live.post("/v1/truth", &body).ok(201);
         let ask = json!({"verification_method": "external", "tool_id": tool["tool_id"], "verifier_url": url});
         let asked = live.post(&format!("/v1/truth/{}/verify", claim_id(&made)), &ask).ok(200);
-        assert_eq!((&asked["notified"], &asked["status"]), (&json!(true), &json!("verifying")), "{asked}");
+        // A verifier may be done before the answer that it was told is.
+        assert_eq!(asked["notified"], true, "{asked}");
+        assert!(asked["status"] == "verifying" || asked["status"] == status, "{asked}");
         assert_eq!(verifier.line(), status);
         let done = read(live, &made);
         let result = &done["verification_result"];

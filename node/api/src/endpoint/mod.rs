@@ -18,6 +18,7 @@ mod glossary;
 mod input;
 mod lease;
 mod mount;
+mod newcomer;
 mod operation;
 mod page;
 mod precondition;

@@ -18,13 +18,14 @@ use ledger_log::Ack;
 use super::{
     Context, Operation, Page, Routes,
     input::once,
+    newcomer,
     operation::Access,
     page::{INDEX_MAX, number, take},
     routes::{Endpoint, Raw},
 };
 use crate::{
     ApiError,
-    account::{Caller, Environment, Rate, authenticate, claim, finish},
+    account::{Caller, Environment, Rate, claim, finish},
     maip::Shared,
 };
 
@@ -72,7 +73,7 @@ async fn answer(endpoint: &Endpoint, shared: Shared, path: RawPathParams, reques
     let operation = &endpoint.operation;
     let now_ms = (shared.now_ms)();
     let (parts, body) = request.into_parts();
-    let caller = match authenticate(&shared, &parts, now_ms).await {
+    let caller = match newcomer::caller(&shared, &parts, now_ms).await {
         Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };

@@ -108,8 +108,8 @@ fn the_worked_example_is_the_one_in_the_vectors() {
         assert!(text.contains(value), "{field} is not {value}");
     }
     assert!(text.contains(&vectors["example"]["at"].to_string()));
-    let cases =
-        ["valid", "invalid", "signatures", "entries"].map(|list| vectors[list].as_array().expect(list).len());
+    let cases = ["valid", "invalid", "signatures", "entries", "state_roots"]
+        .map(|list| vectors[list].as_array().expect(list).len());
     assert!(DOCUMENT.contains(&format!("with {} cases", cases.iter().sum::<usize>())));
 }
 

@@ -1,5 +1,7 @@
 //! Every case in `vectors/record.json`, which other languages read too.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use ledger_format::leaf_hash;
 use ledger_format::record::{Entry, Kid, PublicKey, Record, SigningKey, TYPES, record_hash};
 use serde_json::Value;
@@ -67,11 +69,7 @@ fn the_worked_example_from_seed_to_leaf() {
 
 #[test]
 fn valid_records() {
-    let cases = cases("valid", 12);
-    for info in TYPES {
-        assert!(cases.iter().any(|case| case.text("type") == info.name), "no case of type {}", info.name);
-    }
-    for case in cases {
+    for case in cases("valid", 140) {
         let (what, text) = (case.what(), case.text("record"));
         let record = Record::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{what}: {e}"));
         assert_eq!(record.type_name(), case.text("type"), "{what}");
@@ -88,12 +86,82 @@ fn valid_records() {
 
 #[test]
 fn invalid_records() {
-    for case in cases("invalid", 109) {
+    for case in cases("invalid", 266) {
         let what = case.what();
         let error =
             Record::parse(case.text("record").as_bytes()).err().unwrap_or_else(|| panic!("{what}: accepted"));
         assert_eq!((error.code(), error.field()), (case.text("code"), case.text("field")), "{what}: {error}");
         assert!(!error.fix().is_empty(), "{what}");
+    }
+}
+
+/// Paths of everything that a body holds, as [`ledger_format::record::TypeInfo::paths`] writes them.
+fn paths(value: &Value, above: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                found.insert(format!("{above}{name}"));
+                paths(value, &format!("{above}{name}."), found);
+            }
+        }
+        Value::Array(items) => {
+            let above = above.strip_suffix('.').unwrap_or(above);
+            items.iter().for_each(|item| paths(item, &format!("{above}[]."), found));
+        }
+        _ => {}
+    }
+}
+
+/// Whoever writes a reader from these cases meets every field that a body may have.
+#[test]
+fn every_field_of_every_body_is_in_a_valid_case() {
+    let mut said: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for case in cases("valid", 140) {
+        let record: Value = serde_json::from_str(case.text("record")).expect("valid cases are JSON");
+        paths(&record["body"], "", said.entry(case.text("type").to_owned()).or_default());
+    }
+    let mut fields = 0;
+    let mut unsaid = Vec::new();
+    for info in TYPES {
+        for (path, _) in info.paths() {
+            fields += 1;
+            if !said.get(info.name).is_some_and(|said| said.contains(&path)) {
+                unsaid.push(format!("{}: {path}", info.name));
+            }
+        }
+    }
+    assert!(fields > 300, "only {fields} fields: the tables of the types were not found");
+    assert!(unsaid.is_empty(), "in no valid case: {unsaid:#?}");
+}
+
+#[test]
+fn every_type_has_a_case_that_is_refused() {
+    let texts: Vec<_> = cases("invalid", 266).iter().map(|case| case.text("record").to_owned()).collect();
+    for info in TYPES {
+        let named = format!("\"type\":\"{}\"", info.name);
+        assert!(texts.iter().any(|text| text.contains(&named)), "no refused case of type {}", info.name);
+    }
+}
+
+/// What a log states itself, in the place of a record.
+#[test]
+fn state_roots() {
+    for case in cases("state_roots", 29) {
+        let (what, text) = (case.what(), case.text("entry"));
+        let entry = Entry::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{what}: {e}"));
+        match entry.state_root().unwrap_or_else(|| panic!("{what}: taken for a record")) {
+            Ok(root) => {
+                assert_eq!(case.0["valid"], true, "{what}: accepted");
+                assert_eq!(Entry::encode(entry.at, &root.to_bytes()), text.as_bytes(), "{what}");
+                assert_eq!(leaf_hash(text.as_bytes()).to_hex(), case.text("leaf"), "{what}");
+            }
+            Err(error) => {
+                assert_eq!(case.0["valid"], false, "{what}: {error}");
+                let said = (error.reason.code(), error.path.as_str());
+                assert_eq!(said, (case.text("code"), case.text("field")), "{what}: {error}");
+            }
+        }
+        assert!(Record::parse(entry.record).is_err(), "{what}: nobody can submit one");
     }
 }
 

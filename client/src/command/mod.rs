@@ -248,6 +248,19 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Whatever is typed wrong, a script can tell it from an answer.
+    #[test]
+    fn wrong_usage_of_every_command_is_exit_code_2() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "maip", &mut found);
+        for command in &found {
+            for wrong in ["--no-such-option", "--timeout=soon"] {
+                let error = Cli::try_parse_from(command.split(' ').chain([wrong, "--json"])).unwrap_err();
+                assert_eq!(error.exit_code(), Exit::CannotJudge as i32, "{command} {wrong}");
+            }
+        }
+    }
+
     /// Every command and subcommand, as a person types it.
     fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
         let subs: Vec<_> = command.get_subcommands().filter(|c| c.get_name() != "help").collect();

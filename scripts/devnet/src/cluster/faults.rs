@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use ledger_proto::v1::{AddLearnerRequest, NodeRequest};
 
 use super::{Devnet, build};
-use crate::{grpc, process::Process, proxy::Links, wait::wait_until_async};
+use crate::{grpc, manifest::NodeInfo, process::Process, proxy::Links, wait::wait_until_async};
 
 /// How long a change of membership may take: a learner first copies the log.
 const MEMBERSHIP_LIMIT: Duration = Duration::from_secs(60);
@@ -85,14 +85,8 @@ impl Devnet {
 
     /// Starts a node with a fresh id, adds it as a learner and promotes it; gives its id.
     pub async fn add_node(&mut self) -> Result<u64> {
-        let id = self.nodes.keys().max().copied().unwrap_or(0) + 1;
-        let own = build::node_ports(&self.options, &mut self.ports, &self.links, id)?;
-        build::write_node(&self.options, &self.data, &own, &[])?;
-        let info = build::node_info(&self.data, &own);
-        let learner = AddLearnerRequest { id, peer: info.peer.clone(), api: info.grpc_url.clone() };
-        self.nodes.insert(id, build::node_process(&self.options, &info));
-        self.manifest.nodes.push(info);
-        self.restart_without_waiting(id)?;
+        let NodeInfo { id, peer, grpc_url: api, .. } = self.prepare_node()?;
+        let learner = AddLearnerRequest { id, peer, api };
         self.as_leader("the new node as a learner", async |mut admin| {
             Ok(admin.add_learner(learner.clone()).await.map(drop)?)
         })
@@ -103,6 +97,18 @@ impl Devnet {
         .await?;
         self.wait_ready(id)?;
         Ok(id)
+    }
+
+    /// Starts a node with a fresh id that is in no cluster yet: it waits until somebody adds it as a learner.
+    pub fn prepare_node(&mut self) -> Result<NodeInfo> {
+        let id = self.nodes.keys().max().copied().unwrap_or(0) + 1;
+        let own = build::node_ports(&self.options, &mut self.ports, &self.links, id)?;
+        build::write_node(&self.options, &self.data, &own, &[])?;
+        let info = build::node_info(&self.data, &own);
+        self.nodes.insert(id, build::node_process(&self.options, &info));
+        self.manifest.nodes.push(info.clone());
+        self.restart_without_waiting(id)?;
+        Ok(info)
     }
 
     /// Takes a node out of the cluster for good.

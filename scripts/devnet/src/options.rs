@@ -63,6 +63,8 @@ pub struct Options {
     pub proxied_links: bool,
     /// How long after a checkpoint the next one is published when the log has grown, in milliseconds.
     pub publish_interval_ms: u64,
+    /// Calls a minute that a node's API allows one credential; `None`: the node's default.
+    pub calls_a_minute: Option<u64>,
     /// Lines appended to each node's configuration, for what has no option here.
     pub node_config_extra: String,
     /// Environment of the nodes on top of ours, e.g. `RUST_LOG`.
@@ -87,6 +89,7 @@ impl Options {
             engine: Engine::default(),
             proxied_links: false,
             publish_interval_ms: 1_000,
+            calls_a_minute: None,
             node_config_extra: String::new(),
             node_env: Vec::new(),
             detached: false,

@@ -3,6 +3,7 @@
 use std::{fs, io::Write as _, path::Path, time::Instant};
 
 use anyhow::{Context as _, Result};
+use devnet::Manifest;
 use serde::Serialize;
 
 use crate::load::percentile;
@@ -73,6 +74,23 @@ pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) / TICKS_PER_SECOND
+}
+
+/// Processor time used so far, in seconds: the leader, the other nodes, the witnesses, this program.
+pub(crate) fn cluster_cpu_seconds(manifest: &Manifest, leader: u64) -> [f64; 4] {
+    let sum = |pids: &mut dyn Iterator<Item = u32>| pids.map(cpu_seconds).sum();
+    let nodes = || manifest.nodes.iter();
+    [
+        sum(&mut nodes().filter(|node| node.id == leader).map(|node| node.pid)),
+        sum(&mut nodes().filter(|node| node.id != leader).map(|node| node.pid)),
+        sum(&mut manifest.witnesses.iter().map(|witness| witness.pid)),
+        cpu_seconds(std::process::id()),
+    ]
+}
+
+/// What was used in between.
+pub(crate) fn since(before: [f64; 4], now: [f64; 4]) -> [f64; 4] {
+    std::array::from_fn(|place| now[place] - before[place])
 }
 
 /// The value after `name` and a colon in a file of `/proc`.

@@ -4,6 +4,8 @@
 //! Records are signed before the clock starts, and a few connections carry all clients, so that the load generator
 //! takes as little of the machine as it can. Clients of both systems talk to the leader, as etcd's own benchmark can.
 
+mod api;
+mod connection;
 mod etcd;
 mod kill;
 mod load;
@@ -56,6 +58,9 @@ struct Cli {
     /// Storage engine of the nodes.
     #[arg(long, value_enum, default_value_t)]
     engine: Engine,
+    /// At most so many requests a load, for a look at whether everything works; loads of the API alone.
+    #[arg(long)]
+    requests: Option<usize>,
     /// Only the loads whose name holds this text, e.g. `"sequenced 256"`: for a look at one of them.
     #[arg(long)]
     only: Option<String>,
@@ -70,6 +75,8 @@ struct Cli {
 /// What can be measured alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
+    /// The MAIP API over HTTP: receipts, decisions, evaluations, token checks, trust reads.
+    Api,
     /// The kill switch: until every node denies, and until a staple shows it.
     Kill,
 }
@@ -81,6 +88,7 @@ struct Plan {
     seconds: usize,
     tick_samples: usize,
     kills: usize,
+    requests: usize,
 }
 
 fn main() -> ExitCode {
@@ -99,6 +107,7 @@ fn run(cli: &Cli) -> Result<()> {
         seconds: if cli.quick { 2 } else { 5 },
         tick_samples: if cli.quick { 10 } else { 40 },
         kills: if cli.quick { 3 } else { 20 },
+        requests: cli.requests.unwrap_or(usize::MAX),
     };
     ensure!(plan.runs > 0, "no runs, no figures");
     let data =
@@ -106,8 +115,7 @@ fn run(cli: &Cli) -> Result<()> {
     fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
     let machine = Machine::describe(&data)?;
     eprintln!("{}", machine.line());
-    let kill = cli.what == Some(What::Kill);
-    let etcd = if cli.no_etcd || kill { None } else { etcd::program() };
+    let etcd = if cli.no_etcd || cli.what.is_some() { None } else { etcd::program() };
     // One thread for all clients: what the load generator takes, the servers do not have.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut figures = Figures::new();
@@ -119,15 +127,19 @@ fn run(cli: &Cli) -> Result<()> {
         options.engine = cli.engine;
         // Quiet nodes: a log line per request would measure the log.
         options.node_config_extra = "[telemetry]\nlog = \"warn\"".into();
-        if kill {
-            let run = runtime.block_on(kill::measure(Devnet::start(options)?, plan.kills))?;
-            run.note(|name, value| add(&mut figures, name, value));
-            kills.merge(run);
-            fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
-            continue;
-        }
         let wanted = |name: &str| cli.only.as_deref().is_none_or(|only| name.contains(only));
-        runtime.block_on(measure_ours(options, plan, &wanted, &mut figures))?;
+        match cli.what {
+            None => runtime.block_on(measure_ours(options, plan, &wanted, &mut figures))?,
+            Some(What::Api) => {
+                options.calls_a_minute = Some(api::CALLS_A_MINUTE);
+                runtime.block_on(measure_api(options, plan, &wanted, &mut figures))?;
+            }
+            Some(What::Kill) => {
+                let run = runtime.block_on(kill::measure(Devnet::start(options)?, plan.kills))?;
+                run.note(|name, value| add(&mut figures, name, value));
+                kills.merge(run);
+            }
+        }
         if let Some(program) = &etcd {
             let cluster = runtime.block_on(etcd::Etcd::start(program, &dir))?;
             runtime.block_on(measure_etcd(&cluster, plan, &wanted, &mut figures))?;
@@ -206,6 +218,22 @@ async fn measure_ours(
     // On a thread of its own: our connections must be able to answer the nodes' goodbye meanwhile.
     let mut devnet = ours.devnet;
     tokio::task::spawn_blocking(move || devnet.shut_down()).await?
+}
+
+async fn measure_api(
+    options: Options,
+    plan: Plan,
+    wanted: &impl Fn(&str) -> bool,
+    figures: &mut Figures,
+) -> Result<()> {
+    let mut api = api::Api::prepare(Devnet::start(options)?).await?;
+    let limit = Duration::from_secs(plan.seconds as u64);
+    let each = |name: &str, measured: &Measured| {
+        note(figures, name, measured);
+        add_cores(figures, name, measured);
+    };
+    api.measure(plan.requests, limit, wanted, each).await?;
+    api.end().await
 }
 
 async fn measure_etcd(

@@ -102,7 +102,7 @@ impl Ours {
             }
         })
         .await?;
-        measured.cpu_s = since(before, self.cpu());
+        measured.cpu_s = machine::since(before, self.cpu());
         Ok(measured)
     }
 
@@ -141,7 +141,7 @@ impl Ours {
             }
         })
         .await?;
-        measured.cpu_s = since(before, self.cpu());
+        measured.cpu_s = machine::since(before, self.cpu());
         Ok(measured)
     }
 
@@ -212,15 +212,7 @@ impl Ours {
 
     /// Processor time used so far, in seconds: leader, the other nodes, witnesses, this program.
     pub(crate) fn cpu(&self) -> [f64; 4] {
-        let manifest = self.devnet.manifest();
-        let sum = |pids: &mut dyn Iterator<Item = u32>| pids.map(machine::cpu_seconds).sum();
-        let nodes = || manifest.nodes.iter();
-        [
-            sum(&mut nodes().filter(|node| node.id == self.leader).map(|node| node.pid)),
-            sum(&mut nodes().filter(|node| node.id != self.leader).map(|node| node.pid)),
-            sum(&mut manifest.witnesses.iter().map(|witness| witness.pid)),
-            machine::cpu_seconds(std::process::id()),
-        ]
+        machine::cluster_cpu_seconds(self.devnet.manifest(), self.leader)
     }
 
     /// Largest resident memory of a node now, in MiB.
@@ -234,10 +226,6 @@ impl Ours {
         let manifest = self.devnet.manifest();
         Ok(grpc::log_status(manifest, manifest.node(self.leader)?, "main").await?.size)
     }
-}
-
-fn since(before: [f64; 4], now: [f64; 4]) -> [f64; 4] {
-    std::array::from_fn(|place| now[place] - before[place])
 }
 
 fn published_size(url: &str) -> Result<u64> {

@@ -47,6 +47,60 @@ const FIGURES: &[(&str, &str, &[Aim])] = &[
     ("kill: first staple p50", "ms", &[Aim::AtMost(1_500.0)]),
     ("kill: first staple p99", "ms", &[]),
     ("kill: first staple max", "ms", &[]),
+    ("api: receipts 1 client", "receipts/s", &[]),
+    ("api: receipts 1 client p50", "ms", &[]),
+    ("api: receipts 1 client p99", "ms", &[]),
+    ("api: receipts 32 clients", "receipts/s", &[]),
+    ("api: receipts 32 clients p50", "ms", &[]),
+    ("api: receipts 32 clients p99", "ms", &[]),
+    ("api: receipts 256 clients", "receipts/s", &[Aim::AtLeast(6_000.0)]),
+    ("api: receipts 256 clients p50", "ms", &[]),
+    ("api: receipts 256 clients p99", "ms", &[]),
+    ("api: keyed receipts 1 client", "receipts/s", &[]),
+    ("api: keyed receipts 1 client p50", "ms", &[]),
+    ("api: keyed receipts 1 client p99", "ms", &[]),
+    ("api: keyed receipts 32 clients", "receipts/s", &[]),
+    ("api: keyed receipts 32 clients p50", "ms", &[]),
+    ("api: keyed receipts 32 clients p99", "ms", &[]),
+    ("api: keyed receipts 256 clients", "receipts/s", &[]),
+    ("api: keyed receipts 256 clients p50", "ms", &[]),
+    ("api: keyed receipts 256 clients p99", "ms", &[]),
+    ("api: decisions 1 client", "decisions/s", &[]),
+    ("api: decisions 1 client p50", "ms", &[]),
+    ("api: decisions 1 client p99", "ms", &[]),
+    ("api: decisions 32 clients", "decisions/s", &[]),
+    ("api: decisions 32 clients p50", "ms", &[]),
+    ("api: decisions 32 clients p99", "ms", &[]),
+    ("api: decisions 256 clients", "decisions/s", &[Aim::AtLeast(6_000.0)]),
+    ("api: decisions 256 clients p50", "ms", &[]),
+    ("api: decisions 256 clients p99", "ms", &[]),
+    ("api: evaluations 1 client", "answers/s", &[]),
+    ("api: evaluations 1 client p50", "ms", &[]),
+    ("api: evaluations 1 client p99", "ms", &[]),
+    ("api: evaluations 32 clients", "answers/s", &[]),
+    ("api: evaluations 32 clients p50", "ms", &[]),
+    ("api: evaluations 32 clients p99", "ms", &[]),
+    ("api: evaluations 256 clients", "answers/s", &[Aim::AtLeast(20_000.0)]),
+    ("api: evaluations 256 clients p50", "ms", &[]),
+    ("api: evaluations 256 clients p99", "ms", &[]),
+    ("api: token checks 1 client", "answers/s", &[]),
+    ("api: token checks 1 client p50", "ms", &[]),
+    ("api: token checks 1 client p99", "ms", &[Aim::AtMost(1.0)]),
+    ("api: token checks 32 clients", "answers/s", &[]),
+    ("api: token checks 32 clients p50", "ms", &[]),
+    ("api: token checks 32 clients p99", "ms", &[]),
+    ("api: token checks 256 clients", "answers/s", &[]),
+    ("api: token checks 256 clients p50", "ms", &[]),
+    ("api: token checks 256 clients p99", "ms", &[]),
+    ("api: trust reads 1 client", "answers/s", &[]),
+    ("api: trust reads 1 client p50", "ms", &[]),
+    ("api: trust reads 1 client p99", "ms", &[]),
+    ("api: trust reads 32 clients", "answers/s", &[]),
+    ("api: trust reads 32 clients p50", "ms", &[]),
+    ("api: trust reads 32 clients p99", "ms", &[]),
+    ("api: trust reads 256 clients", "answers/s", &[]),
+    ("api: trust reads 256 clients p50", "ms", &[]),
+    ("api: trust reads 256 clients p99", "ms", &[]),
 ];
 
 /// Who uses the processor, in the order of [`Measured::cpu_s`](crate::load::Measured::cpu_s).
@@ -103,14 +157,14 @@ impl Report {
             format!("machine  {}\nbuild    {}\ncluster  {}\n", self.machine.line(), self.build, self.cluster);
         out += &format!("etcd     {}\n\n", self.etcd.as_deref().unwrap_or("not compared"));
         out +=
-            &format!("{:<28} {:>12} {:<10} {:>12} {:>7}  {}\n", "median", "ours", "", "etcd", "ratio", "aim");
+            &format!("{:<36} {:>12} {:<10} {:>12} {:>7}  {}\n", "median", "ours", "", "etcd", "ratio", "aim");
         for (name, unit, _) in FIGURES {
             let Some(ours) = self.medians.get(*name) else { continue };
             let etcd = self.medians.get(&etcd_name(name));
             let aims: Vec<_> =
                 self.aims.iter().filter(|aim| aim.figure == *name).map(AimResult::text).collect();
             out += &format!(
-                "{name:<28} {:>12} {unit:<10} {:>12} {:>7}  {}\n",
+                "{name:<36} {:>12} {unit:<10} {:>12} {:>7}  {}\n",
                 number(*ours),
                 etcd.map_or_else(|| "-".into(), |value| number(*value)),
                 etcd.map_or_else(|| "-".into(), |value| format!("{:.2}", ours / value)),
@@ -125,7 +179,7 @@ impl Report {
 impl Report {
     /// Where the processor's time goes: busy cores for each load.
     fn cores_table(&self) -> String {
-        let mut out = format!("\n{:<28}", "busy cores");
+        let mut out = format!("\n{:<36}", "busy cores");
         for part in CORES {
             out += &format!(" {part:>14}");
         }
@@ -134,7 +188,7 @@ impl Report {
             let cores: Vec<_> =
                 CORES.iter().filter_map(|part| self.medians.get(&cores_name(name, part))).collect();
             if cores.len() == CORES.len() {
-                out += &format!("{name:<28}");
+                out += &format!("{name:<36}");
                 cores.iter().for_each(|value| out += &format!(" {value:>14.2}"));
                 out.push('\n');
             }

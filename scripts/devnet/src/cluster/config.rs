@@ -51,6 +51,9 @@ pub(super) fn node(options: &Options, own: &NodePorts, members: &[NodePorts]) ->
         options.grade == Grade::Verifying
     );
     text.push_str("\n[api]\nplain = true\nopen_registration = true\nprivate_targets = true\n");
+    if let Some(calls) = options.calls_a_minute {
+        let _ = writeln!(text, "calls_a_minute = {calls}");
+    }
     text.push_str(
         "\n[tls]\ncert = \"tls/node.pem\"\nkey = \"tls/node.key\"\n\
          \n[peer_tls]\nca = \"tls/ca.pem\"\ncert = \"tls/node.pem\"\nkey = \"tls/node.key\"\n",

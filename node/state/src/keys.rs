@@ -251,6 +251,23 @@ pub(crate) fn kept(kind: Kept, first: &[u8], second: &[u8]) -> Vec<u8> {
     key
 }
 
+/// Whether a key is in one of the lists that every decision walks, a tenant's policies and guardrails: they are short, and a key
+/// seldom comes or goes.
+pub fn is_walked(key: &[u8]) -> bool {
+    matches!(key, [b'P', ..]) || matches!(key, [b'x', kind, ..] if *kind == Kept::Guardrail as u8)
+}
+
+/// Whether a key is the status map's own: its nodes, the statuses in it and what became of older versions.
+pub fn is_of_map(key: &[u8]) -> bool {
+    matches!(key, [b'j' | b'J' | b'y' | b'v', ..])
+}
+
+/// Whether a key has no value to speak of and is in an order that is walked: sessions that run out, cited interactions, subjects that
+/// wait to be sealed, private values that expire.
+pub fn is_mark(key: &[u8]) -> bool {
+    matches!(key, [b'e' | b'C' | b'q' | b'Z', ..])
+}
+
 /// Whether a key says that a subject's payloads are erased.
 pub fn is_erasure(key: &[u8]) -> bool {
     matches!(key, [b'x', kind, ..] if *kind == Kept::Erased as u8)

@@ -8,8 +8,8 @@ use ledger_state::{Applied, Command, Outcome};
 use ledger_store::{Batch, Space};
 
 use super::{
-    AppliedMark, Ledger, LedgerError, PublishedCheckpoint, RaftMark, STATE_CACHE_KEYS_MAX, meta,
-    view::{LedgerView, Overlay, is_cached, space_of},
+    AppliedMark, Ledger, LedgerError, PublishedCheckpoint, RaftMark, meta,
+    view::{LedgerView, Overlay, space_of},
 };
 use crate::{
     alarm::AlarmKind,
@@ -130,14 +130,8 @@ impl Ledger {
         if let Some(membership) = &membership {
             chunks.put(Space::Meta, meta::MEMBERSHIP, codec::encode_membership(membership).to_vec());
         }
-        {
-            let mut cache = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            self.engine.commit(chunks).map_err(LedgerError::from)?;
-            if cache.len() + overlay.len() > STATE_CACHE_KEYS_MAX {
-                cache.clear();
-            }
-            cache.extend(overlay.into_iter().filter(|(key, _)| is_cached(key)));
-        }
+        self.engine.commit(chunks).map_err(LedgerError::from)?;
+        self.state.committed(overlay);
         {
             let mut mark = self.raft.lock().unwrap_or_else(PoisonError::into_inner);
             let membership = membership.unwrap_or_else(|| mark.membership.clone());

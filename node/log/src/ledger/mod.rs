@@ -5,6 +5,7 @@
 //! crash the state is that of some applied raft_entry, and replaying from there gives the same bytes.
 
 mod apply;
+mod cache;
 mod edge;
 mod error;
 mod files;
@@ -27,6 +28,7 @@ use ledger_store::{Engine, Files};
 use tokio::sync::watch;
 
 pub(crate) use apply::Work;
+use cache::StateCache;
 pub(crate) use edge::Edge;
 pub use error::LedgerError;
 pub(crate) use files::TileWriter;
@@ -86,7 +88,7 @@ pub(crate) struct Ledger {
     files: Files,
     edge: RwLock<Edge>,
     tiles: Mutex<TileCache>,
-    state: Mutex<HashMap<Vec<u8>, Option<Vec<u8>>>>,
+    state: StateCache,
     points: KeyPoints,
     applied: watch::Sender<AppliedMark>,
     published: watch::Sender<Option<Arc<PublishedCheckpoint>>>,
@@ -127,9 +129,6 @@ impl TileCache {
         self.tiles.insert(id, tile);
     }
 }
-
-/// Values of the small state kept in memory in front of the engine.
-const STATE_CACHE_KEYS_MAX: usize = 65_536;
 
 impl Ledger {
     /// Number of entries, also those not yet published.
@@ -229,7 +228,7 @@ impl Ledger {
     }
 
     fn forget_cached_state(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.state.clear();
         self.forget_cached_tiles();
     }
 }

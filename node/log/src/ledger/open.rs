@@ -1,7 +1,6 @@
 //! Opening the ledger: from what is on disk to the right edge in memory.
 
 use std::{
-    collections::HashMap,
     path::Path,
     sync::{Arc, Mutex, RwLock},
 };
@@ -12,8 +11,8 @@ use ledger_store::{Engine, Files, Space};
 use tokio::sync::watch;
 
 use super::{
-    AppliedMark, Edge, KeyPoints, Ledger, LedgerError, PublishedCheckpoint, RaftMark, TileCache, TileWriter,
-    meta,
+    AppliedMark, Edge, KeyPoints, Ledger, LedgerError, PublishedCheckpoint, RaftMark, StateCache, TileCache,
+    TileWriter, meta,
     view::{LedgerView, Overlay},
 };
 use crate::{
@@ -51,7 +50,7 @@ impl Ledger {
             files,
             edge: RwLock::default(),
             tiles: Mutex::new(TileCache::default()),
-            state: Mutex::new(HashMap::new()),
+            state: StateCache::default(),
             points: KeyPoints::default(),
             applied: watch::Sender::default(),
             published: watch::Sender::default(),

@@ -6,17 +6,12 @@ use ledger_format::{Hash, HashReader as _};
 use ledger_state::View;
 use ledger_store::Space;
 
-use super::{Ledger, LedgerError, STATE_CACHE_KEYS_MAX};
+use super::{Ledger, LedgerError};
 
 /// Which space of the engine a key of the state lives in. Per-record keys are many and rebuilt from entries; the rest is
 /// small and goes into snapshots.
 pub(crate) fn space_of(key: &[u8]) -> Space {
     if ledger_state::keys::is_per_record(key) { Space::Index } else { Space::State }
-}
-
-/// Whether a value is kept in memory in front of the engine. Private ones are not: they may be long, and are secrets.
-pub(crate) fn is_cached(key: &[u8]) -> bool {
-    matches!(space_of(key), Space::State) && !ledger_state::keys::is_private(key)
 }
 
 /// Writes of a batch that are not yet committed.
@@ -62,8 +57,7 @@ impl View for LedgerView<'_> {
             self.overlay.range::<[u8], _>(bounds).find(|(_, value)| value.is_some()).map(|(key, _)| key);
         let mut start = from.to_vec();
         let below = loop {
-            let found = self.ledger.engine.scan(Space::State, &start, Some(to), 1).map_err(LedgerError::from);
-            let Some((key, _)) = self.note(found)?.into_iter().next() else { break None };
+            let Some(key) = self.note(self.ledger.state_step(&start, to))? else { break None };
             match self.overlay.get(&key) {
                 // Deleted by an earlier command of the same write: look behind it.
                 Some(None) => start = [key.as_slice(), &[0]].concat(),
@@ -84,21 +78,32 @@ impl View for LedgerView<'_> {
 impl Ledger {
     /// A committed value of the state.
     pub(crate) fn state_value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
-        let space = space_of(key);
-        if !is_cached(key) {
-            return Ok(self.engine.get(space, key)?);
-        }
-        if let Some(value) = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(key) {
-            return Ok(value.clone());
-        }
-        // The lock is held across the read so that a commit between read and insert cannot leave an old value behind.
-        let mut cache = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let value = self.engine.get(space, key)?;
-        if cache.len() >= STATE_CACHE_KEYS_MAX {
-            cache.clear();
-        }
-        cache.insert(key.to_vec(), value.clone());
+        let since = match self.state.value(key) {
+            Ok(value) => return Ok(value),
+            Err(since) => since,
+        };
+        let value = self.engine.get(space_of(key), key)?;
+        self.state.keep_value(since, key, &value);
         Ok(value)
+    }
+
+    /// The first committed key of the state, `from <= key < to`.
+    fn state_step(&self, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
+        if !ledger_state::keys::is_walked(from) {
+            return self.first_key(from, to);
+        }
+        let since = match self.state.step(from, to) {
+            Ok(found) => return Ok(found),
+            Err(since) => since,
+        };
+        let found = self.first_key(from, to)?;
+        self.state.keep_step(since, from, to, &found);
+        Ok(found)
+    }
+
+    fn first_key(&self, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
+        let found = self.engine.scan(Space::State, from, Some(to), 1)?;
+        Ok(found.into_iter().next().map(|(key, _)| key))
     }
 
     /// A view of the committed state, for checks outside of apply.

@@ -121,13 +121,13 @@ impl<V: View + ?Sized> Batch<'_, V> {
         }
         let mut against = Vec::new();
         for (place, rule) in case.rules_about() {
-            let holds = self.condition_holds(case, *place, rule)?;
+            let holds = self.condition_holds(case, place, rule)?;
             let denies = match rule.effect {
                 PolicyEffect::Deny => holds,
                 PolicyEffect::Require => !holds,
                 PolicyEffect::Approve => false,
             };
-            against.extend(denies.then_some(*place));
+            against.extend(denies.then_some(place));
         }
         if !against.is_empty() {
             return Ok(Some((DecisionReason::Policy, against)));
@@ -186,8 +186,8 @@ impl<V: View + ?Sized> Batch<'_, V> {
     fn approval_asked(&mut self, case: &Case<'_>) -> Result<Option<Vec<RuleRef>>, Alarm> {
         let mut asking = Vec::new();
         for (place, rule) in case.rules_about() {
-            if rule.effect == PolicyEffect::Approve && self.condition_holds(case, *place, rule)? {
-                asking.push(*place);
+            if rule.effect == PolicyEffect::Approve && self.condition_holds(case, place, rule)? {
+                asking.push(place);
             }
         }
         let question = case.question;
@@ -237,9 +237,10 @@ impl Case<'_> {
         self.tenant.thresholds_or_default()
     }
 
-    fn rules_about(&self) -> impl Iterator<Item = &Placed> {
+    fn rules_about(&self) -> impl Iterator<Item = (RuleRef, &Rule)> {
         let Question { action, agent, .. } = self.question;
-        self.rules.iter().filter(move |(_, rule)| rule.is_about(action, *agent, self.agent.agent_type))
+        let rules = self.rules.iter().map(|placed| (placed.place, placed.rule()));
+        rules.filter(move |(_, rule)| rule.is_about(action, *agent, self.agent.agent_type))
     }
 }
 

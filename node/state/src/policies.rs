@@ -229,8 +229,18 @@ impl Rule {
     }
 }
 
-/// A rule and where it stands.
-pub(crate) type Placed = (RuleRef, Rule);
+/// A rule where it stands, in its policy.
+pub(crate) struct Placed {
+    pub(crate) place: RuleRef,
+    policy: Rc<Policy>,
+}
+
+impl Placed {
+    /// The rule.
+    pub(crate) fn rule(&self) -> &Rule {
+        &self.policy.rules[self.place.place as usize]
+    }
+}
 
 /// The active policies that a decision looks at: their hashes, sorted, and their rules in the order in which they are looked at.
 pub(crate) type Looked = (Vec<RecordHash>, Vec<Placed>);
@@ -259,9 +269,8 @@ impl<V: View + ?Sized> Batch<'_, V> {
         let mut hashes: Vec<_> = policies.iter().map(|(_, policy)| policy.put).collect();
         hashes.sort_unstable();
         let rules = policies.iter().flat_map(|(id, policy)| {
-            let place =
-                |(place, rule): (usize, &Rule)| (RuleRef { policy: *id, place: place as u64 }, rule.clone());
-            policy.rules.iter().enumerate().map(place).collect::<Vec<_>>()
+            (0..policy.rules.len() as u64)
+                .map(move |place| Placed { place: RuleRef { policy: *id, place }, policy: Rc::clone(policy) })
         });
         Ok((hashes, rules.collect()))
     }

@@ -114,11 +114,12 @@ impl<V: View + ?Sized> Batch<'_, V> {
     pub(crate) fn count_for_rules(&mut self, question: &Question) -> Result<(), Alarm> {
         let Some(agent) = self.find_agent(question.agent)? else { return Ok(()) };
         let (_, rules) = self.rules_of(question.tenant)?;
-        for (place, rule) in rules {
+        for placed in rules {
+            let rule = placed.rule();
             if !rule.is_about(&question.action, question.agent, agent.agent_type) {
                 continue;
             }
-            let Some((key, usage)) = self.rule_usage(question, place, &rule)? else { continue };
+            let Some((key, usage)) = self.rule_usage(question, placed.place, rule)? else { continue };
             let currency =
                 rule.when.as_ref().and_then(|when| when.spend.as_ref()).map(|(currency, _)| currency);
             let minor =

@@ -3,7 +3,7 @@
 //! Off the path of records: they are answered before, and a step of sealing is a raft_entry of its own between theirs. The state
 //! machine does one thing at a time, so a step takes few subjects: as many as a record may wait for. At most once an interval
 //! while statuses wait; step after step, with a pause, while more wait than one step takes. What a revocation or kill ended goes
-//! before everything else, at once and without a pause, and then a checkpoint is published at once, too.
+//! before everything else, as soon as nodes have had the time to deny, and without a pause, and then a checkpoint is published at once, too.
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
@@ -22,6 +22,10 @@ const STEP_SUBJECTS: u64 = 32;
 
 /// While more urgent subjects wait than one step takes, those that are sealed are published this often.
 const URGENT_PUBLISH: Duration = Duration::from_millis(100);
+
+/// What must not wait is folded this much later: first every node denies, and where nodes share processors, folding would take the
+/// time that the others need to apply what they learn of now.
+const DENY_FIRST: Duration = Duration::from_millis(30);
 
 /// What a step leaves to do.
 enum Left {
@@ -44,7 +48,11 @@ pub(crate) async fn run(core: Arc<Core>) {
     let mut urgent = Urgent { indexes: None, published: Instant::now() };
     loop {
         tokio::select! {
-            indexes = core.ledger.seal_now() => urgent.indexes = Some(join(urgent.indexes.take(), indexes)),
+            indexes = core.ledger.seal_now() => {
+                urgent.indexes = Some(join(urgent.indexes.take(), indexes));
+                next = next.min(Instant::now() + DENY_FIRST);
+                continue;
+            }
             () = tokio::time::sleep_until(next) => {}
         }
         let left = step(&core, &mut urgent).await.unwrap_or_else(|error| {

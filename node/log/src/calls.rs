@@ -43,7 +43,7 @@ impl HostedLog {
     /// # Errors
     /// The state cannot be read.
     pub fn token_time_ms(&self) -> Result<u64, TokenFault> {
-        let log_ms = self.core.ledger.with_view(|view| ledger_state::status(view).log_ms)?;
+        let log_ms = self.core.ledger.with_view(|view| ledger_state::log_ms(view))?;
         Ok(log_ms.max(self.core.world.clock.now_ms()))
     }
 

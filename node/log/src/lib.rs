@@ -56,7 +56,7 @@ pub use backup::{BackupError, restore};
 pub use calls::CallFault;
 pub use generations::Generation;
 pub use hosted::{HostedLog, OpenError};
-pub use ingest::{Ack, Credential, Noted, Refused, RefusedKind, Submitted};
+pub use ingest::{Ack, Credential, Noted, OwnRecord, Refused, RefusedKind, Submitted};
 pub use ledger::{AppliedMark, LedgerError, PublishedCheckpoint};
 pub use ledger_state::{Note, Question, Rejection, Subject, TokenReason, TokenRefused};
 pub use options::{

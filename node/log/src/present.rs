@@ -95,7 +95,7 @@ impl Reader {
         // As in `present`: never older than it says.
         let size = ledger.size();
         let evaluated = ledger.with_view(|view| {
-            let log_ms = ledger_state::status(view).log_ms.max(now_ms);
+            let log_ms = ledger_state::log_ms(view).max(now_ms);
             ledger_state::evaluate(view, question, log_ms).map(|answer| Evaluated { answer, log_ms, size })
         })?;
         match evaluated {
@@ -110,7 +110,7 @@ impl Reader {
 
 /// Whether it may be used now, by the log's time.
 fn is_live(view: &impl View, subject: Subject) -> bool {
-    let log_ms = || ledger_state::status(view).log_ms;
+    let log_ms = || ledger_state::log_ms(view);
     match subject {
         Subject::Agent(id) => ledger_state::agent(view, id).is_some_and(|agent| {
             let tenant = ledger_state::tenant(view, agent.tenant);

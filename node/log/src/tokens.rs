@@ -140,7 +140,7 @@ impl HostedLog {
         let ask = |log: &Self| {
             let now_ms = log.core.world.clock.now_ms();
             log.core.ledger.with_view(|view| {
-                let now_ms = ledger_state::status(view).log_ms.max(now_ms);
+                let now_ms = ledger_state::log_ms(view).max(now_ms);
                 grant_token(view, request, signature, now_ms, id)
             })
         };
@@ -187,7 +187,7 @@ impl HostedLog {
         let ask = |log: &Self| {
             let now_ms = log.core.world.clock.now_ms();
             log.core.ledger.with_view(|view| {
-                let now_ms = ledger_state::status(view).log_ms.max(now_ms);
+                let now_ms = ledger_state::log_ms(view).max(now_ms);
                 let question = TokenQuestion {
                     token: &check.token,
                     keys: &keys,
@@ -220,7 +220,7 @@ impl HostedLog {
             }
         }
         // A node whose clock is behind may take for young what the log has forgotten already.
-        let log_ms = self.core.ledger.with_view(|view| ledger_state::status(view).log_ms)?;
+        let log_ms = self.core.ledger.with_view(|view| ledger_state::log_ms(view))?;
         if log_ms < nonce.until_ms {
             return Ok(());
         }

@@ -112,8 +112,8 @@ pub use signer::{Points, SignatureChecker, SignatureFault, check_signature, sign
 pub use status::{
     LogStatus, agent, agent_key, agreement, anomaly, chain, children, claim, compliance_check,
     compliance_report, computed_score, dataset, decision, document, erased, flags, genesis, grant,
-    grant_fault, log_keys, model, open_sessions, receipt_mark, record_at, record_index, run, session, status,
-    tenant, trust_closing_score, trust_reading, workflow, workflow_version,
+    grant_fault, log_keys, log_ms, model, open_sessions, receipt_mark, record_at, record_index, record_of,
+    run, session, size, status, tenant, trust_closing_score, trust_reading, workflow, workflow_version,
 };
 pub use subject::{Subject, public_status};
 pub use tokens::{

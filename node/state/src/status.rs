@@ -60,6 +60,16 @@ pub fn status(view: &(impl View + ?Sized)) -> LogStatus {
     }
 }
 
+/// The log's time, ms since 1970: of [`status`] what is asked most often.
+pub fn log_ms(view: &(impl View + ?Sized)) -> u64 {
+    find::<Service>(view, keys::SERVICE).unwrap_or_default().log_ms
+}
+
+/// Entries of the log: [`LogStatus::size`] alone.
+pub fn size(view: &(impl View + ?Sized)) -> u64 {
+    find::<Tree>(view, keys::TREE).unwrap_or_default().frontier.size()
+}
+
 /// What entry 0 says.
 pub fn genesis(view: &(impl View + ?Sized)) -> Option<Genesis> {
     find(view, keys::GENESIS)
@@ -231,14 +241,19 @@ pub fn flags(view: &(impl View + ?Sized), index: u64) -> Flags {
 /// The per-record keys and values that applying this entry at `index` wrote: all of them can be rebuilt from entries alone. None if
 /// the bytes are no entry with a record.
 pub fn record_index(index: u64, entry: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let parsed = Entry::parse(entry).ok().and_then(|entry| Some((entry, Record::parse(entry.record).ok()?)));
-    let Some((Entry { at, record: bytes }, record)) = parsed else { return Vec::new() };
+    let Some((value, record)) = record_of(index, entry) else { return Vec::new() };
+    let place = (keys::record(record.tenant, record.id), value.encode());
+    let receipt = value.receipt_of.map(|agent| (keys::receipt(agent, index), Vec::new()));
+    [Some(place), receipt].into_iter().flatten().collect()
+}
+
+/// The record of the entry at `index`, and its place as the state has it. None if the bytes are no entry with a record.
+pub fn record_of(index: u64, entry: &[u8]) -> Option<(RecordAt, Record)> {
+    let Entry { at, record: bytes } = Entry::parse(entry).ok()?;
+    let record = Record::parse(bytes).ok()?;
     let leaf = ledger_format::leaf_hash(entry);
     let receipt_of = receipt_about(&record.body);
-    let value = RecordAt { index, log_ms: at, hash: record_hash(bytes), leaf, receipt_of };
-    let place = (keys::record(record.tenant, record.id), value.encode());
-    let receipt = receipt_of.map(|agent| (keys::receipt(agent, index), Vec::new()));
-    [Some(place), receipt].into_iter().flatten().collect()
+    Some((RecordAt { index, log_ms: at, hash: record_hash(bytes), leaf, receipt_of }, record))
 }
 
 fn find<T: Value>(view: &(impl View + ?Sized), key: &[u8]) -> Option<T> {

@@ -373,6 +373,22 @@ fn signatures_are_checked_against_the_state() {
     }
 }
 
+/// Whoever has signed a record just now asks for the rest.
+#[test]
+fn a_record_of_ones_own_needs_the_right_key_all_the_same() {
+    let state = populated();
+    let by = |number: u64, key: &SigningKey| {
+        let body = Body::ReceiptAction(action_body(1, "invoice:pay"));
+        Draft::new(tenant(1).0, id(number), Actor::Operator, START_MS, body).sign(key)
+    };
+    let mut checker = ledger_state::SignatureChecker::new(&state).unwrap();
+    assert_eq!(checker.check_own(&by(600, &operator())), Ok(()));
+    let Err(ledger_state::SignatureFault::Rejected(rejection)) = checker.check_own(&by(601, &key(1))) else {
+        panic!("accepted");
+    };
+    assert_eq!(rejection.code.as_str(), "key_not_valid");
+}
+
 #[test]
 fn a_node_id_belongs_to_one_disk() {
     let mut state = MemoryState::new();

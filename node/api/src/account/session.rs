@@ -82,7 +82,7 @@ pub(super) fn is_live(shared: &Shared, environment: Environment, id: SessionId, 
         let session = ledger_state::session(view, id)?;
         let agent = ledger_state::agent(view, agent).filter(|_| session.agent == agent)?;
         let tenant = ledger_state::tenant(view, agent.tenant)?;
-        Some(session.is_live(&agent, &tenant, ledger_state::status(view).log_ms))
+        Some(session.is_live(&agent, &tenant, ledger_state::log_ms(view)))
     });
     live.is_ok_and(|live| live == Some(true))
 }

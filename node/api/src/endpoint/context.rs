@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use ledger_format::record::{Actor, AgentId, Body, Draft, Entry, Record, Ulid};
 use ledger_log::{
-    Ack, Credential, HostedLog, Note, Noted, Reader, Refused, Submitted, TimelineQuery, TimelineRow,
+    Ack, Credential, HostedLog, Note, OwnRecord, Reader, Refused, Submitted, TimelineQuery, TimelineRow,
 };
 use ledger_state::{PRIVATE_VALUE_BYTES_MAX, View};
 use serde::{Serialize, de::DeserializeOwned};
@@ -16,7 +16,7 @@ use crate::{
     ApiError,
     account::{Account, Caller, Changes, Store},
     maip::Shared,
-    wire::{IdKind, WriteReceipt, article, time_text},
+    wire::{IdKind, WriteReceipt, article, hex, time_text},
 };
 
 /// What the log says to a record of a tenant that it does not know.
@@ -62,6 +62,8 @@ pub(crate) struct Logged {
     pub(crate) id: Ulid,
     pub(crate) index: u64,
     pub(crate) log_ms: u64,
+    /// An earlier call has logged it.
+    pub(crate) duplicate: bool,
     pub(crate) receipt: WriteReceipt,
 }
 
@@ -257,19 +259,18 @@ impl Context {
         if let Some(caller) = &self.caller {
             bodies.iter().try_for_each(|(_, body, _)| caller.may_state(body))?;
         }
-        let signed = |id: Ulid, body: Body| {
-            let draft = Draft::new(tenant, id, Actor::Operator, self.now_ms, body);
-            Bytes::from(draft.sign(self.log.operator()).to_bytes())
+        let signed = |id: Ulid, body: Body, note: Option<Note>| {
+            self.log.sign_record(Draft::new(tenant, id, Actor::Operator, self.now_ms, body), note)
         };
-        let (ids, records): (Vec<Ulid>, Vec<Noted>) =
-            bodies.into_iter().map(|(id, body, note)| (id, Noted { record: signed(id, body), note })).unzip();
+        let (ids, records): (Vec<Ulid>, Vec<OwnRecord>) =
+            bodies.into_iter().map(|(id, body, note)| (id, signed(id, body, note))).unzip();
         let mut fates = self.submit(records.clone()).await;
         if fates.iter().any(|fate| fate.as_ref().is_err_and(|refused| refused.code == TENANT_UNKNOWN))
             && let Some(account) = Account::of(&self.shared.store, tenant)?
         {
             // The sandbox was reset: its new log is told of the tenant first.
             let id = Ulid::from_parts(tenant.timestamp_ms(), tenant.0.wrapping_add(1));
-            let tenant = Noted::plain(signed(id, account.record()));
+            let tenant = signed(id, account.record(), None);
             let again = std::iter::once(tenant).chain(records).collect();
             fates = self.submit(again).await;
             // Whether the tenant was taken shows in what follows it.
@@ -306,8 +307,8 @@ impl Context {
         Ok(logged)
     }
 
-    async fn submit(&self, records: Vec<Noted>) -> Vec<Result<Submitted, Refused>> {
-        self.log.submit_noted(records, self.ack, self.timeout, Credential::Admin).await
+    async fn submit(&self, records: Vec<OwnRecord>) -> Vec<Result<Submitted, Refused>> {
+        self.log.submit_own(records, self.ack, self.timeout).await
     }
 
     /// Keeps what a caller said about an object and the log does not hold, in the private state of the same log: what a reset of the
@@ -464,7 +465,8 @@ pub(crate) fn notes_place(object: Ulid) -> String {
 
 fn logged(id: Ulid, submitted: Submitted) -> Logged {
     let receipt = write_receipt(id, &submitted);
-    Logged { id, index: submitted.index, log_ms: submitted.log_ms, receipt }
+    let Submitted { index, log_ms, duplicate, .. } = submitted;
+    Logged { id, index, log_ms, duplicate, receipt }
 }
 
 /// What a write answers with.
@@ -477,7 +479,7 @@ pub(crate) fn write_receipt(id: Ulid, submitted: &Submitted) -> WriteReceipt {
     WriteReceipt {
         receipt_id: ledger_format::record::ReceiptId(id).to_string(),
         log_index: submitted.index,
-        leaf_hash: submitted.leaf.0.iter().map(|byte| format!("{byte:02x}")).collect(),
+        leaf_hash: hex(&submitted.leaf.0),
         ack,
     }
 }

@@ -37,7 +37,7 @@ impl Context {
         let key = format!("lease/{what}");
         let (until, mut pause) = (Instant::now() + self.timeout, PAUSE_FIRST);
         loop {
-            let log_ms = self.view(|view| ledger_state::status(view).log_ms)?;
+            let log_ms = self.view(|view| ledger_state::log_ms(view))?;
             let expires_at_ms = log_ms.max((self.shared.now_ms)()) + LEASE_MS;
             let change = Change::new().expect_absent(key.as_str()).put_until(
                 key.as_str(),

@@ -164,7 +164,7 @@ async fn approve(
     body: ApproveBody,
 ) -> Result<Reply<ApprovalView>, ApiError> {
     Waiting::own(&context)?;
-    let log_ms = context.view(|view| ledger_state::status(view).log_ms)?.max(context.now_ms);
+    let log_ms = context.view(|view| ledger_state::log_ms(view))?.max(context.now_ms);
     let expires_at = match (body.expires_at, body.ttl_minutes) {
         (Some(_), Some(_)) => {
             return Err(
@@ -188,7 +188,7 @@ async fn approve(
 
 async fn reject(mut context: Context, _: NoQuery, body: RejectBody) -> Result<Reply<ApprovalView>, ApiError> {
     Waiting::own(&context)?;
-    let log_ms = context.view(|view| ledger_state::status(view).log_ms)?.max(context.now_ms);
+    let log_ms = context.view(|view| ledger_state::log_ms(view))?.max(context.now_ms);
     let said = Said {
         verdict: ApprovalVerdict::Rejected,
         uses: 1,

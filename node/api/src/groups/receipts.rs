@@ -19,7 +19,9 @@ pub(crate) use fate::{SupersedeReceipt, WhyReceipt, redact_receipt, revoke_recei
 pub(crate) use found::{Found, ReceiptNotes, salted_digest};
 pub(crate) use proof::{ProofBundle, bundle};
 pub(crate) use verify::{Verdict, check};
-pub(crate) use view::{ReceiptView, hex, receipt_view};
+pub(crate) use view::{ReceiptView, receipt_view};
+
+pub(crate) use crate::wire::hex;
 
 use crate::endpoint::Routes;
 

@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ledger_format::hmac_sha256;
 
 use super::Webhook;
-use crate::account::Secrets;
+use crate::{account::Secrets, wire::hex};
 
 const CONTEXT: &str = "maip 2026-11 secret of a webhook";
 /// How long the secret before the last rotation signs beside the new one.
@@ -27,7 +27,7 @@ pub(crate) fn signature(secrets: &Secrets, webhook: &Webhook, now_ms: u64, body:
     for nonce in std::iter::once(&webhook.nonce).chain(old) {
         let code = hmac_sha256(secret(secrets, &webhook.id, nonce).as_bytes(), &message);
         text += ",v1=";
-        text.extend(code.iter().map(|byte| format!("{byte:02x}")));
+        text.push_str(&hex(&code));
     }
     text
 }

@@ -130,8 +130,6 @@ references! {
     ModelRef = ModelId,
     /// Id of a workflow.
     WorkflowRef = WorkflowId,
-    /// Id of a run.
-    OrchestrationRef = OrchestrationId,
     /// Id of a tool.
     ToolRef = ToolId,
 }

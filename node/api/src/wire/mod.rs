@@ -8,6 +8,7 @@ mod digest;
 mod email;
 mod fraction;
 mod hash;
+mod hex;
 mod id;
 mod key;
 mod link;
@@ -27,12 +28,11 @@ pub(crate) use digest::DigestText;
 pub(crate) use email::EmailText;
 pub(crate) use fraction::Fraction;
 pub(crate) use hash::RecordHashText;
+pub(crate) use hex::hex;
 pub(crate) use id::{
     AgentRef, ClaimRef, DatasetRef, DelegationRef, Id, IdKind, ModelRef, ReceiptRef, SessionRef, TenantRef,
-    ToolRef, VoteRef, article, schema as id_schema,
+    ToolRef, VoteRef, WorkflowRef, article, schema as id_schema,
 };
-#[allow(unused_imports, reason = "workflow runs take them")]
-pub(crate) use id::{OrchestrationRef, WorkflowRef};
 pub(crate) use key::PublicKeyText;
 pub(crate) use link::LinkText;
 pub(crate) use metadata::{Metadata, Payload};

@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     alarm::Alarms,
     generations, genesis, housekeeping,
-    ingest::{self, Ack, Credential, Noted, Queue, Refused, Submitted, TIMEOUT_MAX},
+    ingest::{self, Ack, Credential, Noted, OwnRecord, Queue, Refused, Source, Submitted, TIMEOUT_MAX},
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
     options::{LogOptions, PeerError, World},
@@ -184,7 +184,18 @@ impl HostedLog {
         timeout: Duration,
         credential: Credential,
     ) -> Vec<Result<Submitted, Refused>> {
-        self.core.submit(records, ack, timeout.min(TIMEOUT_MAX), credential).await
+        self.core.submit(records, ack, timeout.min(TIMEOUT_MAX), Source::Caller(credential)).await
+    }
+
+    /// As [`HostedLog::submit_noted`], of records that this node has signed.
+    pub async fn submit_own(
+        &self,
+        records: Vec<OwnRecord>,
+        ack: Ack,
+        timeout: Duration,
+    ) -> Vec<Result<Submitted, Refused>> {
+        let records = records.into_iter().map(OwnRecord::into_noted).collect();
+        self.core.submit(records, ack, timeout.min(TIMEOUT_MAX), Source::Own).await
     }
 
     /// Reads, of what is published and (for peers and witnesses) of what is applied.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
-    ingest::{self, Ack, Checked, Credential, Noted, Refused, Submitted},
+    ingest::{self, Ack, Checked, Noted, Refused, Source, Submitted},
     peer::Kind,
 };
 
@@ -21,7 +21,7 @@ impl Core {
         records: Vec<Noted>,
         ack: Ack,
         timeout: Duration,
-        credential: Credential,
+        source: Source,
     ) -> Vec<Result<Submitted, Refused>> {
         let started = Instant::now();
         let deadline = started + timeout;
@@ -29,7 +29,7 @@ impl Core {
         let mut fates: Vec<Option<Result<Submitted, Refused>>> = Vec::with_capacity(records.len());
         let mut good = Vec::with_capacity(records.len());
         let bytes: Vec<Bytes> = records.iter().map(|noted| noted.record.clone()).collect();
-        for (record, checked) in records.into_iter().zip(self.check(&bytes, credential, deadline).await) {
+        for (record, checked) in records.into_iter().zip(self.check(&bytes, source, deadline).await) {
             match checked {
                 Checked::Good => {
                     good.push(record);
@@ -54,14 +54,14 @@ impl Core {
 
     /// Checks records. If this node may only be behind, it catches up first; a record is refused for what is not in the log by
     /// a node alone that has applied everything which was committed before it was asked.
-    async fn check(&self, records: &[Bytes], credential: Credential, deadline: Instant) -> Vec<Checked> {
-        let checked = ingest::check(&self.ledger, records, credential);
+    async fn check(&self, records: &[Bytes], source: Source, deadline: Instant) -> Vec<Checked> {
+        let checked = ingest::check(&self.ledger, records, source);
         if !checked.iter().any(|checked| matches!(checked, Checked::MaybeLag(_))) {
             return checked;
         }
         loop {
             if self.catch_up(deadline).await {
-                return ingest::check(&self.ledger, records, credential);
+                return ingest::check(&self.ledger, records, source);
             }
             if Instant::now() >= deadline || self.stopped.get().is_some() {
                 let why = "this node may be behind and has not heard from a leader in time";

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ledger_format::record::{Body, Record};
 use ledger_state::{Code, Rejection, SignatureChecker, SignatureFault, View};
 
-use super::{Credential, Refused, RefusedKind};
+use super::{Credential, Refused, RefusedKind, Source};
 use crate::{alarm::AlarmKind, ledger::Ledger};
 
 /// What the checks say of one record.
@@ -23,10 +23,10 @@ pub(crate) enum Checked {
 
 /// Checks records that one caller submits together. A record may rely on the ones before it: a batch may register an agent
 /// and then log what it did.
-pub(crate) fn check(ledger: &Ledger, records: &[Bytes], credential: Credential) -> Vec<Checked> {
+pub(crate) fn check(ledger: &Ledger, records: &[Bytes], source: Source) -> Vec<Checked> {
     let checked = ledger.with_view(|view| match SignatureChecker::with_points(view, ledger.points()) {
         Ok(mut signatures) => {
-            records.iter().map(|bytes| check_one(ledger, &mut signatures, bytes, credential)).collect()
+            records.iter().map(|bytes| check_one(ledger, &mut signatures, bytes, source)).collect()
         }
         Err(fault) => vec![Checked::Refused(faulty(ledger, fault)); records.len()],
     });
@@ -37,16 +37,20 @@ fn check_one<V: View>(
     ledger: &Ledger,
     signatures: &mut SignatureChecker<'_, V>,
     bytes: &[u8],
-    credential: Credential,
+    source: Source,
 ) -> Checked {
     let record = match Record::parse(bytes) {
         Ok(record) => record,
         Err(error) => return Checked::Refused(refused(&Rejection::from(&error))),
     };
-    if let Err(refused) = admit(&record.body, credential) {
+    if let Err(refused) = admit(&record.body, source.credential()) {
         return Checked::Refused(refused);
     }
-    match signatures.check(&record) {
+    let signed = match source {
+        Source::Caller(_) => signatures.check(&record),
+        Source::Own => signatures.check_own(&record),
+    };
+    match signed {
         Ok(()) => Checked::Good,
         Err(SignatureFault::Rejected(rejection)) if rejection.code.may_be_lag() => {
             Checked::MaybeLag(refused(&rejection))

@@ -9,6 +9,7 @@
 
 mod batch;
 mod check;
+mod own;
 
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use ledger_format::Hash;
 pub use batch::Noted;
 pub(crate) use batch::{LEADER_RETRY, Queue, run};
 pub(crate) use check::{Checked, check};
+pub use own::OwnRecord;
+pub(crate) use own::Source;
 
 /// How long an answer waits. Each level includes the ones before it (rule V4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

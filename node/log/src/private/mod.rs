@@ -16,7 +16,7 @@ pub use change::{Change, TransactOutcome};
 pub(crate) use sweep::run;
 pub(crate) use transact::room;
 
-use ledger_state::{keys, private_pair, status};
+use ledger_state::{keys, log_ms, private_pair};
 use ledger_store::Space;
 
 use crate::{
@@ -63,7 +63,7 @@ impl Reader {
     ) -> Result<PrivateRange, ReadError> {
         let ledger = &self.core.ledger;
         let limit = limit.min(PRIVATE_RANGE_MAX);
-        let log_ms = ledger.with_view(|view| status(view).log_ms)?;
+        let log_ms = ledger.with_view(|view| log_ms(view))?;
         let prefix = keys::private(prefix);
         let end = behind_prefix(&prefix);
         let mut from = match after {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use ledger_state::{
-    Command, Outcome, PRIVATE_BYTES_MAX, Private, Transacted, Transaction, TransactionFault, status,
+    Command, Outcome, PRIVATE_BYTES_MAX, Private, Transacted, Transaction, TransactionFault, log_ms,
 };
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -33,7 +33,7 @@ pub(crate) fn room() -> Arc<Semaphore> {
 
 /// Until when a transaction that is made now may be done. Log time may be ahead of this node's clock.
 pub(super) fn good_until_ms(core: &Core) -> Result<u64, String> {
-    let log_ms = core.ledger.with_view(|view| status(view).log_ms).map_err(|e| e.to_string())?;
+    let log_ms = core.ledger.with_view(|view| log_ms(view)).map_err(|e| e.to_string())?;
     Ok(core.world.clock.now_ms().max(log_ms).saturating_add(GOOD_FOR_MS))
 }
 

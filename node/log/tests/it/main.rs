@@ -6,6 +6,7 @@ mod cluster;
 mod generations;
 mod harness;
 mod limits;
+mod own;
 mod payloads;
 mod present;
 mod private;

@@ -21,7 +21,8 @@ pub use transaction::{
 pub(crate) use value::PrivateValue;
 
 use crate::keys;
-use crate::values::{Service, Value as _};
+use crate::status::log_ms;
+use crate::values::Value as _;
 use crate::view::View;
 
 /// The value under a private key, unless it has expired by the log's time.
@@ -42,8 +43,4 @@ pub fn private_pair(key: &[u8], value: &[u8], log_ms: u64) -> Option<(Vec<u8>, V
 pub fn private_due(view: &(impl View + ?Sized)) -> Option<u64> {
     let first = view.next_key(&keys::private_due_from(0), &keys::private_due_from(u64::MAX))?;
     keys::private_due_ms(&first)
-}
-
-fn log_ms(view: &(impl View + ?Sized)) -> u64 {
-    view.get(keys::SERVICE).and_then(|bytes| Service::decode(&bytes).ok()).unwrap_or_default().log_ms
 }

@@ -47,13 +47,14 @@ enum Load {
 }
 
 impl Load {
+    /// Those that only read come first: nodes still build their timelines in the wake of writes.
     const ALL: [Load; 6] = [
-        Load::Receipts,
-        Load::KeyedReceipts,
-        Load::Decisions,
         Load::Evaluations,
         Load::TokenChecks,
         Load::TrustReads,
+        Load::Receipts,
+        Load::KeyedReceipts,
+        Load::Decisions,
     ];
 
     /// As the report names it.

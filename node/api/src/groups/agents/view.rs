@@ -143,7 +143,7 @@ impl AgentView {
 pub(crate) fn agent_view(context: &Context, id: AgentId) -> Result<Option<AgentView>, ApiError> {
     let read = context.view(|view| {
         let agent = ledger_state::agent(view, id)?;
-        let ms = ledger_state::status(view).log_ms;
+        let ms = ledger_state::log_ms(view);
         let reading = ledger_state::trust_reading(view, id, ms);
         Some((agent, reading, ledger_state::open_sessions(view, id)))
     })?;

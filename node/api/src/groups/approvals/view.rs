@@ -187,7 +187,7 @@ pub(super) fn approval_view(context: &Context, waiting: &Waiting) -> Result<Appr
     let said = verdict(context, waiting)?;
     let (log_ms, tool) = context.view(|view| {
         let tool = waiting.decision.tool.and_then(|id| ledger_state::tool(view, id));
-        (ledger_state::status(view).log_ms, tool)
+        (ledger_state::log_ms(view), tool)
     })?;
     let status = match &said {
         None => ApprovalStatus::Pending,

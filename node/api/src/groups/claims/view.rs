@@ -64,7 +64,7 @@ impl FoundClaim {
     /// A claim, whoever's it is.
     pub(in crate::groups) fn of(context: &Context, id: ClaimId) -> Result<Option<Self>, ApiError> {
         let (claim, log_ms) =
-            context.view(|view| (ledger_state::claim(view, id), ledger_state::status(view).log_ms))?;
+            context.view(|view| (ledger_state::claim(view, id), ledger_state::log_ms(view)))?;
         let Some(claim) = claim else { return Ok(None) };
         let Some((made_ms, record)) = context.entry(claim.created)? else { return Ok(None) };
         let notes = context.kept(id.0)?.unwrap_or_default();

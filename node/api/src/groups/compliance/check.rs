@@ -137,7 +137,7 @@ fn remembered(context: &Context, place: &str) -> Result<Option<Found>, ApiError>
     let kept: Option<String> = context.shared.store.get(place)?.map(|(id, _)| id);
     let id = kept.and_then(|id| Ulid::parse(&id));
     let found = id.map_or(Ok(None), |id| Found::of(context, context.tenant()?, id))?;
-    let now = context.view(|view| ledger_state::status(view).log_ms)?;
+    let now = context.view(|view| ledger_state::log_ms(view))?;
     Ok(found.filter(|found| now.saturating_sub(found.at.log_ms) < KEPT_MS))
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn gather(context: &Context, entity: &Entity, period: Period) -
     let span = Span::of(context, Some(TimeText(period.from_ms)), Some(TimeText(period.to_ms))).await?;
     let agent = entity.agent(context)?;
     let mut summary = Summary::new(entity.only());
-    summary.now_ms = context.view(|view| ledger_state::status(view).log_ms)?.min(period.to_ms);
+    summary.now_ms = context.view(|view| ledger_state::log_ms(view))?.min(period.to_ms);
     // A policy may ask for no witness: then the checkpoint satisfies it, and nobody has seen it.
     summary.published = context
         .reader

@@ -16,7 +16,7 @@ use utoipa::{
 use crate::{
     ApiError,
     endpoint::{Context, Lease, Logged},
-    wire::{ScopeText, Whole, WriteReceipt, time_text},
+    wire::{ScopeText, Whole, WriteReceipt, hex, time_text},
 };
 
 /// How often a question is asked again when its moment has passed before the answer was in the log.
@@ -261,10 +261,10 @@ fn told_before(
     let receipt = WriteReceipt {
         receipt_id: ReceiptId(id).to_string(),
         log_index: at.index,
-        leaf_hash: at.leaf.0.iter().map(|byte| format!("{byte:02x}")).collect(),
+        leaf_hash: hex(&at.leaf.0),
         ack: "sequenced",
     };
-    let logged = Some(Logged { id, index: at.index, log_ms, receipt });
+    let logged = Some(Logged { id, index: at.index, log_ms, duplicate: true, receipt });
     Ok(Some(Decided { question: question.clone(), answer, inputs, log_ms, size: at.index, logged }))
 }
 

@@ -15,12 +15,12 @@ use super::{
     found::{Found, ReceiptNotes, salted_digest},
     kinds::Kind,
     repeat,
-    view::{ReceiptView, hex, receipt_view},
+    view::{ReceiptView, receipt_view, view_with},
 };
 use crate::{
     ApiError,
     endpoint::{BodyInput, Context, NoQuery, Reply},
-    wire::{AgentRef, DelegationRef, DigestText, Payload, ReceiptRef, SessionRef, Text, Whole, token},
+    wire::{AgentRef, DelegationRef, DigestText, Payload, ReceiptRef, SessionRef, Text, Whole, hex, token},
 };
 
 /// Says that the answer is the one of an earlier, equal call.
@@ -133,9 +133,14 @@ pub(crate) async fn create(
         }
         Err(error) => return Err(error),
     };
-    let found = Found::of(&context, context.tenant()?, id)?;
-    let found = found.ok_or_else(|| ApiError::internal("a logged receipt is not there"))?;
-    Ok(Reply::new(receipt_view(&context, &found)?.logged(&logged.receipt)).at(logged.index))
+    let view = if logged.duplicate {
+        let found = Found::of(&context, context.tenant()?, id)?;
+        let missing = || ApiError::internal("a logged receipt is not there");
+        receipt_view(&context, &found.ok_or_else(missing)?)?
+    } else {
+        view_with(&context, &Found::fresh(&context, logged.index)?, notes)?
+    };
+    Ok(Reply::new(view.logged(&logged.receipt)).at(logged.index))
 }
 
 fn replayed(context: &Context, found: &Found) -> Result<Reply<ReceiptView>, ApiError> {

@@ -64,6 +64,16 @@ impl Found {
         Ok(Some(Self { tenant, at, record, entry, flags, mark }))
     }
 
+    /// A record that this call has logged just now, by its place in the log: its entry says all but what the log noticed, and nothing
+    /// has become of it yet.
+    pub(crate) fn fresh(context: &Context, index: u64) -> Result<Self, ApiError> {
+        let missing = || ApiError::internal("an applied entry is not there");
+        let entry = context.reader.applied_entry(index).map_err(ApiError::internal)?.ok_or_else(missing)?;
+        let (at, record) = ledger_state::record_of(index, &entry).ok_or_else(missing)?;
+        let flags = context.view(|view| ledger_state::flags(view, index))?;
+        Ok(Self { tenant: record.tenant, at, record, entry, flags, mark: None })
+    }
+
     /// A tenant's record by its place in the log.
     pub(crate) fn at_index(context: &Context, tenant: Ulid, index: u64) -> Result<Option<Self>, ApiError> {
         let record = context.entry(index)?.filter(|(_, record)| record.tenant == tenant);

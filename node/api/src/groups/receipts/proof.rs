@@ -16,15 +16,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{
-    found::Found,
-    verify::key_at,
-    view::{hex, receipt_view},
-};
+use super::{found::Found, verify::key_at, view::receipt_view};
 use crate::{
     ApiError,
     endpoint::{Context, NoBody, NoQuery, Reply},
-    wire::time_text,
+    wire::{hex, time_text},
 };
 
 /// A log publishes about once a second.

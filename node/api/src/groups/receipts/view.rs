@@ -13,7 +13,7 @@ use super::{
 use crate::{
     ApiError,
     endpoint::{Context, Listed},
-    wire::{WriteReceipt, time_text},
+    wire::{WriteReceipt, hex, time_text},
 };
 
 /// Longest chain of grants.
@@ -104,7 +104,15 @@ impl ReceiptView {
 
 /// The caller's receipt, shown.
 pub(crate) fn receipt_view(context: &Context, found: &Found) -> Result<ReceiptView, ApiError> {
-    let notes: ReceiptNotes = context.kept(found.record.id)?.unwrap_or_default();
+    view_with(context, found, context.kept(found.record.id)?.unwrap_or_default())
+}
+
+/// As [`receipt_view`], with what the nodes keep of it.
+pub(super) fn view_with(
+    context: &Context,
+    found: &Found,
+    notes: ReceiptNotes,
+) -> Result<ReceiptView, ApiError> {
     let agent = found.agent().ok_or_else(|| ApiError::internal("a receipt without an agent"))?;
     let record = &found.record;
     let (mut input, mut output, mut grant, mut session) = (None, None, None, None);
@@ -214,9 +222,4 @@ fn delegation_chain_hash(context: &Context, grant: Option<DelegationId>) -> Resu
     }
     let bytes = serde_json::to_vec(&links).map_err(ApiError::internal)?;
     Ok(hex(&Digest::sha256(&bytes).bytes))
-}
-
-/// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

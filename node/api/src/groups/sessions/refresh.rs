@@ -106,7 +106,7 @@ async fn enter(context: &mut Context, environment: Environment, id: SessionId) -
         catch_up(context).await?;
     }
     let (session, agent, tenant) = state(context, id)?.ok_or_else(unknown)?;
-    let log_ms = context.view(|view| ledger_state::status(view).log_ms)?;
+    let log_ms = context.view(|view| ledger_state::log_ms(view))?;
     if !session.is_live(&agent, &tenant, log_ms.max(context.now_ms)) {
         return Err(unknown());
     }

@@ -127,7 +127,7 @@ pub(crate) fn session_view(context: &Context, id: SessionId) -> Result<Option<Se
         let session = ledger_state::session(view, id)?;
         let agent = ledger_state::agent(view, session.agent)?;
         let tenant = ledger_state::tenant(view, session.tenant)?;
-        Some((session, agent, tenant, ledger_state::status(view).log_ms))
+        Some((session, agent, tenant, ledger_state::log_ms(view)))
     })?;
     let Some((session, agent, tenant, log_ms)) = read else { return Ok(None) };
     let notes: SessionNotes = context.kept(id.0)?.unwrap_or_default();

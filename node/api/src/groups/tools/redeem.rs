@@ -103,7 +103,7 @@ pub(super) async fn redeem(
 /// Whether the agent may still act, and its session goes on.
 fn still_lives(context: &Context, claims: &CallClaims) -> Result<(), ApiError> {
     let lives = context.view(|view| {
-        let log_ms = ledger_state::status(view).log_ms;
+        let log_ms = ledger_state::log_ms(view);
         let agent = ledger_state::agent(view, claims.agent)?;
         let tenant = ledger_state::tenant(view, claims.tenant.0)?;
         let session = match claims.session {

@@ -146,7 +146,7 @@ pub(super) async fn bare(
 
 /// The last 30 days.
 pub(super) fn recent(context: &Context, id: AgentId) -> Result<Vec<TrustHistoryPoint>, ApiError> {
-    let to = context.view(|view| ledger_state::status(view).log_ms)?;
+    let to = context.view(|view| ledger_state::log_ms(view))?;
     Ok(points(context, id, to.saturating_sub(BACK_MS), to, POINTS)?.0)
 }
 
@@ -158,7 +158,7 @@ fn read(context: &Context, query: &TrustHistoryQuery) -> Result<TrustHistory, Ap
             .field("period")
             .fix("send one of them"));
     }
-    let now = context.view(|view| ledger_state::status(view).log_ms)?;
+    let now = context.view(|view| ledger_state::log_ms(view))?;
     let to = query.to.map_or(now, |time| time.0);
     let back = query.period.map_or(BACK_MS, |period| period.0);
     let from = query.from.map_or(to.saturating_sub(back), |time| time.0);

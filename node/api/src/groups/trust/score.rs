@@ -166,10 +166,10 @@ impl Moment {
         let agent = context.own_agent(id, "agent_id")?;
         let tenant = agent.tenant;
         let read = context.view(|view| {
-            let status = ledger_state::status(view);
+            let (ms, size) = (ledger_state::log_ms(view), ledger_state::size(view));
             let point = ledger_state::newest_trust_point(view, id)?;
             let thresholds = ledger_state::tenant(view, tenant)?.thresholds_or_default();
-            Some((point, status.log_ms, status.size.saturating_sub(1), thresholds))
+            Some((point, ms, size.saturating_sub(1), thresholds))
         })?;
         let read = read.ok_or_else(|| ApiError::internal("an agent without trust"))?;
         let (point, ms, as_of, thresholds) = read;

@@ -123,7 +123,7 @@ fn may_vote(context: &Context, found: &FoundRequest, agent: AgentId) -> Result<(
     }
     let Some(least) = found.notes.min_trust_score else { return Ok(()) };
     let score = context.view(|view| {
-        let ms = ledger_state::status(view).log_ms;
+        let ms = ledger_state::log_ms(view);
         ledger_state::trust_reading(view, agent, ms).and_then(|reading| reading.score)
     })?;
     match score {

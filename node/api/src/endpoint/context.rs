@@ -6,7 +6,8 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use ledger_format::record::{Actor, AgentId, Body, Draft, Entry, Record, Ulid};
 use ledger_log::{
-    Ack, Credential, HostedLog, Note, OwnRecord, Reader, Refused, Submitted, TimelineQuery, TimelineRow,
+    Ack, Credential, HostedLog, Note, Noted, OwnRecord, Reader, Refused, Submitted, TimelineQuery,
+    TimelineRow,
 };
 use ledger_state::{PRIVATE_VALUE_BYTES_MAX, View};
 use serde::{Serialize, de::DeserializeOwned};

@@ -2,6 +2,7 @@
 
 mod change;
 mod start;
+mod told;
 mod view;
 mod work;
 

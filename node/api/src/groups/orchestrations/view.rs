@@ -1,12 +1,11 @@
 //! A run as callers see it.
 
-use ledger_format::record::{
-    AgentId, Body, OrchestrationId, ReceiptId, RunResult, StepStatus, TenantId, Ulid,
-};
+use ledger_format::record::{OrchestrationId, ReceiptId, TenantId, Ulid};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::told::told_view;
 use crate::{
     ApiError,
     endpoint::{Context, Listed, Logged, Reply},
@@ -23,7 +22,7 @@ pub(super) struct ErrorView {
     /// What is wrong, in a sentence.
     message: String,
     /// The step that it is about; null when it is the whole run.
-    step_id: Option<String>,
+    pub(super) step_id: Option<String>,
 }
 
 impl From<&Trouble> for ErrorView {
@@ -38,124 +37,124 @@ impl From<&Trouble> for ErrorView {
 #[schema(as = ForeseenStep)]
 pub(super) struct ForeseenView {
     /// `allowed`, `denied` or `needs_approval`.
-    result: &'static str,
+    pub(super) result: &'static str,
     /// Why, in a sentence.
-    reason: String,
+    pub(super) reason: String,
 }
 
 /// A step of a run.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct OrchestrationStep {
     /// Its name in the log and in expressions.
-    step_id: String,
+    pub(super) step_id: String,
     /// Its place, from 1.
-    step_number: u64,
+    pub(super) step_number: u64,
     /// Its name.
-    name: String,
+    pub(super) name: String,
     /// What kind of step it is; null when the nodes do not know any more.
     #[serde(rename = "type")]
-    kind: Option<StepType>,
+    pub(super) kind: Option<StepType>,
     /// Who does it.
-    agent_id: Option<String>,
+    pub(super) agent_id: Option<String>,
     /// What whoever does it must be allowed.
-    action: Option<String>,
+    pub(super) action: Option<String>,
     /// How it stands.
-    status: StepState,
+    pub(super) status: StepState,
     /// Attempts that have begun.
-    attempt: u64,
+    pub(super) attempt: u64,
     /// The decision that allowed it, or waits for an approval.
-    decision_id: Option<String>,
+    pub(super) decision_id: Option<String>,
     /// Under `/v1/approvals`: the approval that it waits for or has; null when it needs none.
-    approval_id: Option<String>,
+    pub(super) approval_id: Option<String>,
     /// What came out.
-    result: Option<AnyJson>,
+    pub(super) result: Option<AnyJson>,
     /// What went wrong at the last attempt.
-    error: Option<ErrorView>,
+    pub(super) error: Option<ErrorView>,
     /// Record of what its agent did.
-    receipt_id: Option<String>,
+    pub(super) receipt_id: Option<String>,
     /// From the first attempt to the end.
-    duration_ms: Option<u64>,
+    pub(super) duration_ms: Option<u64>,
     /// When it first could be done, RFC 3339 in UTC.
-    started_at: Option<String>,
+    pub(super) started_at: Option<String>,
     /// When it ended, RFC 3339 in UTC.
-    completed_at: Option<String>,
+    pub(super) completed_at: Option<String>,
     /// When the claim of its agent runs out, RFC 3339 in UTC; null while nobody has claimed it.
-    lease_expires_at: Option<String>,
+    pub(super) lease_expires_at: Option<String>,
     /// Of a dry run: whether its agent could do it now. Null otherwise, and of steps that need no leave.
-    foreseen: Option<ForeseenView>,
+    pub(super) foreseen: Option<ForeseenView>,
 }
 
 /// A run.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Orchestration)]
 pub(super) struct OrchestrationView {
-    id: String,
+    pub(super) id: String,
     /// `maip-orch:<ulid>`.
-    orchestration_id: String,
+    pub(super) orchestration_id: String,
     /// The same.
-    run_id: String,
+    pub(super) run_id: String,
     /// The same.
-    execution_id: String,
-    tenant_id: String,
-    workflow_id: String,
+    pub(super) execution_id: String,
+    pub(super) tenant_id: String,
+    pub(super) workflow_id: String,
     /// Which version of it.
-    workflow_version: u64,
+    pub(super) workflow_version: u64,
     /// Who runs it; null when the tenant does.
-    agent_id: Option<String>,
+    pub(super) agent_id: Option<String>,
     /// The same as `agent_id`, where older clients look for it.
     #[serde(rename = "coordinatorAgentId")]
-    coordinator_agent_id: Option<String>,
+    pub(super) coordinator_agent_id: Option<String>,
     /// Who takes part beside the one that runs it.
-    agents: Vec<String>,
+    pub(super) agents: Vec<String>,
     /// The same as `agents`, where older clients look for it.
     #[serde(rename = "participantAgentIds")]
-    participant_agent_ids: Vec<String>,
+    pub(super) participant_agent_ids: Vec<String>,
     /// How it stands.
-    status: RunStatus,
+    pub(super) status: RunStatus,
     /// As it was sent; null when none was.
     #[schema(value_type = Option<Object>)]
-    scope: Option<Value>,
+    pub(super) scope: Option<Value>,
     /// What it was started with; null when the nodes do not know any more.
-    input: Option<AnyJson>,
+    pub(super) input: Option<AnyJson>,
     /// What it was started with.
     #[schema(value_type = Object)]
-    parameters: Map<String, Value>,
-    steps: Vec<OrchestrationStep>,
+    pub(super) parameters: Map<String, Value>,
+    pub(super) steps: Vec<OrchestrationStep>,
     /// What came out of the last steps: of one, its result; of several, by step. Null before.
-    output: Option<AnyJson>,
+    pub(super) output: Option<AnyJson>,
     /// The same as `output`, where older clients look for it.
-    result: Option<AnyJson>,
+    pub(super) result: Option<AnyJson>,
     /// What came out, by step.
     #[schema(value_type = Object)]
-    results: Map<String, Value>,
+    pub(super) results: Map<String, Value>,
     /// The records of what its agents did.
-    receipts: Vec<String>,
+    pub(super) receipts: Vec<String>,
     /// What its agents say that it has cost.
-    total_cost_cents: u64,
+    pub(super) total_cost_cents: u64,
     /// Why it has failed.
-    error: Option<ErrorView>,
-    created_at: String,
+    pub(super) error: Option<ErrorView>,
+    pub(super) created_at: String,
     #[serde(rename = "createdAt")]
-    created_at_camel: String,
+    pub(super) created_at_camel: String,
     /// When it began, RFC 3339 in UTC.
-    started_at: String,
+    pub(super) started_at: String,
     /// When it ended, RFC 3339 in UTC.
-    completed_at: Option<String>,
+    pub(super) completed_at: Option<String>,
     /// The same as `completed_at`, where older clients look for it.
     #[serde(rename = "completedAt")]
-    completed_at_camel: Option<String>,
+    pub(super) completed_at_camel: Option<String>,
     /// When it ends whatever has become of it, RFC 3339 in UTC.
-    expires_at: Option<String>,
+    pub(super) expires_at: Option<String>,
     /// Whether it was only foreseen: nothing of it is kept or logged.
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Record of its start; in the answer of a write, the last record of the write. Null of a dry run.
-    receipt_id: Option<String>,
+    pub(super) receipt_id: Option<String>,
     /// Index of that record.
-    log_index: Option<u64>,
+    pub(super) log_index: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    leaf_hash: Option<String>,
+    pub(super) leaf_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ack: Option<&'static str>,
+    pub(super) ack: Option<&'static str>,
 }
 
 impl Listed for OrchestrationView {
@@ -214,7 +213,7 @@ pub(super) fn orchestration_view(
     if let Some(kept) = Runs::new(context.log.clone()).find(id)? {
         return kept_view(context, id, &kept).map(Some);
     }
-    logged_view(context, id)
+    told_view(context, id)
 }
 
 fn receipt_text(id: &str) -> String {
@@ -319,117 +318,5 @@ fn step_view(kept: &Kept, place: usize) -> OrchestrationStep {
         completed_at: step.finished_ms.map(time_text),
         lease_expires_at: Some(step.lease_ms).filter(|_| step.status == StepState::Running).map(time_text),
         foreseen: None,
-    }
-}
-
-/// A run of which the nodes keep nothing: what the log says.
-fn logged_view(context: &Context, id: OrchestrationId) -> Result<Option<OrchestrationView>, ApiError> {
-    let Some(run) = context.view(|view| ledger_state::run(view, id))? else { return Ok(None) };
-    let Some((index, log_ms, receipt, agent)) = start_of(context, run.tenant, id)? else { return Ok(None) };
-    let names = context.view(|view| ledger_state::workflow_version(view, run.workflow, run.version))?;
-    let names = names.map(|version| version.steps).unwrap_or_default();
-    let steps = names.iter().zip(&run.steps).enumerate();
-    let created = time_text(log_ms);
-    Ok(Some(OrchestrationView {
-        id: id.0.uuid(),
-        orchestration_id: id.to_string(),
-        run_id: id.to_string(),
-        execution_id: id.to_string(),
-        tenant_id: TenantId(run.tenant).to_string(),
-        workflow_id: run.workflow.to_string(),
-        workflow_version: run.version,
-        agent_id: agent.map(|agent| agent.to_string()),
-        coordinator_agent_id: agent.map(|agent| agent.to_string()),
-        agents: Vec::new(),
-        participant_agent_ids: Vec::new(),
-        status: match run.result {
-            None => RunStatus::Running,
-            Some(RunResult::Succeeded) => RunStatus::Completed,
-            Some(RunResult::Failed) => RunStatus::Failed,
-            Some(RunResult::Cancelled) => RunStatus::Cancelled,
-        },
-        scope: None,
-        input: None,
-        parameters: Map::new(),
-        steps: steps.map(|(place, (step, status))| logged_step(place, &step.name, *status)).collect(),
-        output: None,
-        result: None,
-        results: Map::new(),
-        receipts: Vec::new(),
-        total_cost_cents: 0,
-        error: None,
-        created_at: created.clone(),
-        created_at_camel: created.clone(),
-        started_at: created,
-        completed_at: None,
-        completed_at_camel: None,
-        expires_at: None,
-        dry_run: false,
-        receipt_id: Some(ReceiptId(receipt).to_string()),
-        log_index: Some(index),
-        leaf_hash: None,
-        ack: None,
-    }))
-}
-
-fn logged_step(place: usize, name: &str, status: Option<StepStatus>) -> OrchestrationStep {
-    OrchestrationStep {
-        step_id: name.to_owned(),
-        step_number: place as u64 + 1,
-        name: name.to_owned(),
-        kind: None,
-        agent_id: None,
-        action: None,
-        status: match status {
-            None => StepState::Waiting,
-            Some(StepStatus::Assigned) => StepState::Ready,
-            Some(StepStatus::Succeeded) => StepState::Succeeded,
-            Some(StepStatus::Failed) => StepState::Failed,
-            Some(StepStatus::Skipped) => StepState::Skipped,
-            Some(StepStatus::TimedOut) => StepState::TimedOut,
-        },
-        attempt: 0,
-        decision_id: None,
-        approval_id: None,
-        result: None,
-        error: None,
-        receipt_id: None,
-        duration_ms: None,
-        started_at: None,
-        completed_at: None,
-        lease_expires_at: None,
-        foreseen: None,
-    }
-}
-
-/// Where a run began: index, time and id of the record, and who runs it.
-fn start_of(
-    context: &Context,
-    tenant: Ulid,
-    id: OrchestrationId,
-) -> Result<Option<(u64, u64, Ulid, Option<AgentId>)>, ApiError> {
-    let mut before = None;
-    loop {
-        let query = ledger_log::TimelineQuery {
-            tenant,
-            types: &["orchestration.start"],
-            agent: None,
-            before,
-            from: 0,
-            limit: 200,
-            ascending: false,
-        };
-        let page = context.reader.timeline(&query).map_err(ApiError::internal)?;
-        for row in &page.rows {
-            let Some((log_ms, record)) = context.entry(row.index)? else { continue };
-            let Body::OrchestrationStart(body) = &record.body else { continue };
-            if body.orchestration == id {
-                return Ok(Some((row.index, log_ms, record.id, body.agent)));
-            }
-        }
-        before = page.next;
-        if before.is_none() {
-            return Ok(None);
-        }
     }
 }

@@ -1,0 +1,135 @@
+//! A run of which the nodes keep nothing any more, or that was driven by somebody else: what the log tells of it.
+
+use ledger_format::record::{
+    AgentId, Body, OrchestrationId, ReceiptId, RunResult, StepStatus, TenantId, Ulid,
+};
+use ledger_log::TimelineQuery;
+use serde_json::Map;
+
+use super::view::{OrchestrationStep, OrchestrationView};
+use crate::{
+    ApiError,
+    endpoint::Context,
+    engine::{RunStatus, StepState},
+    wire::time_text,
+};
+
+/// A run of which the nodes keep nothing: what the log says.
+pub(super) fn told_view(
+    context: &Context,
+    id: OrchestrationId,
+) -> Result<Option<OrchestrationView>, ApiError> {
+    let Some(run) = context.view(|view| ledger_state::run(view, id))? else { return Ok(None) };
+    let Some(Begun { index, log_ms, record, agent }) = begun(context, run.tenant, id)? else {
+        return Ok(None);
+    };
+    let names = context.view(|view| ledger_state::workflow_version(view, run.workflow, run.version))?;
+    let names = names.map(|version| version.steps).unwrap_or_default();
+    let steps = names.iter().zip(&run.steps).enumerate();
+    let created = time_text(log_ms);
+    Ok(Some(OrchestrationView {
+        id: id.0.uuid(),
+        orchestration_id: id.to_string(),
+        run_id: id.to_string(),
+        execution_id: id.to_string(),
+        tenant_id: TenantId(run.tenant).to_string(),
+        workflow_id: run.workflow.to_string(),
+        workflow_version: run.version,
+        agent_id: agent.map(|agent| agent.to_string()),
+        coordinator_agent_id: agent.map(|agent| agent.to_string()),
+        agents: Vec::new(),
+        participant_agent_ids: Vec::new(),
+        status: match run.result {
+            None => RunStatus::Running,
+            Some(RunResult::Succeeded) => RunStatus::Completed,
+            Some(RunResult::Failed) => RunStatus::Failed,
+            Some(RunResult::Cancelled) => RunStatus::Cancelled,
+        },
+        scope: None,
+        input: None,
+        parameters: Map::new(),
+        steps: steps.map(|(place, (step, status))| logged_step(place, &step.name, *status)).collect(),
+        output: None,
+        result: None,
+        results: Map::new(),
+        receipts: Vec::new(),
+        total_cost_cents: 0,
+        error: None,
+        created_at: created.clone(),
+        created_at_camel: created.clone(),
+        started_at: created,
+        completed_at: None,
+        completed_at_camel: None,
+        expires_at: None,
+        dry_run: false,
+        receipt_id: Some(ReceiptId(record).to_string()),
+        log_index: Some(index),
+        leaf_hash: None,
+        ack: None,
+    }))
+}
+
+fn logged_step(place: usize, name: &str, status: Option<StepStatus>) -> OrchestrationStep {
+    OrchestrationStep {
+        step_id: name.to_owned(),
+        step_number: place as u64 + 1,
+        name: name.to_owned(),
+        kind: None,
+        agent_id: None,
+        action: None,
+        status: match status {
+            None => StepState::Waiting,
+            Some(StepStatus::Assigned) => StepState::Ready,
+            Some(StepStatus::Succeeded) => StepState::Succeeded,
+            Some(StepStatus::Failed) => StepState::Failed,
+            Some(StepStatus::Skipped) => StepState::Skipped,
+            Some(StepStatus::TimedOut) => StepState::TimedOut,
+        },
+        attempt: 0,
+        decision_id: None,
+        approval_id: None,
+        result: None,
+        error: None,
+        receipt_id: None,
+        duration_ms: None,
+        started_at: None,
+        completed_at: None,
+        lease_expires_at: None,
+        foreseen: None,
+    }
+}
+
+/// Where a run began.
+struct Begun {
+    index: u64,
+    log_ms: u64,
+    record: Ulid,
+    agent: Option<AgentId>,
+}
+
+fn begun(context: &Context, tenant: Ulid, id: OrchestrationId) -> Result<Option<Begun>, ApiError> {
+    let mut before = None;
+    loop {
+        let query = TimelineQuery {
+            tenant,
+            types: &["orchestration.start"],
+            agent: None,
+            before,
+            from: 0,
+            limit: 200,
+            ascending: false,
+        };
+        let page = context.reader.timeline(&query).map_err(ApiError::internal)?;
+        for row in &page.rows {
+            let Some((log_ms, record)) = context.entry(row.index)? else { continue };
+            let Body::OrchestrationStart(body) = &record.body else { continue };
+            if body.orchestration == id {
+                return Ok(Some(Begun { index: row.index, log_ms, record: record.id, agent: body.agent }));
+            }
+        }
+        before = page.next;
+        if before.is_none() {
+            return Ok(None);
+        }
+    }
+}

@@ -34,8 +34,8 @@ fn declare_runs(routes: &mut Routes) {
     let about = "A published workflow by `workflow_id`; or `steps` that are defined and published with it; or a `scope`, of which each agent in `agents` does \
                  its part; or one inference of `agent_id`. The answer comes when the start is in the log; the run goes on by itself.";
     let example = json!({
-        "workflow_id": "maip-wf:01KC2G2V3T3XJ6W1B0D9QH8Y7Y", "agent_id": "maip-agent:01KC2G2V3T3XJ6W1B0D9QH8Y7N",
-        "input": {"invoice": 17}, "timeout_seconds": 600,
+        "agent_id": "maip-agent:01KC2G2V3T3XJ6W1B0D9QH8Y7N", "name": "One invoice", "input": {"invoice": 17},
+        "steps": [{"name": "read", "action": "invoices:read"}, {"name": "book", "action": "ledger:post"}],
     });
     let paths = [
         ("/v1/orchestrations", "start_orchestration", false),

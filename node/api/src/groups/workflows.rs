@@ -126,7 +126,8 @@ async fn list(context: Context, query: ListWorkflows) -> Result<Reply<Paged<Work
 
 async fn get(context: Context, query: WhichVersion) -> Result<Reply<WorkflowView>, ApiError> {
     let id: WorkflowId = context.id("workflow_id")?;
-    view::own(&context, id, "workflow_id")?;
+    let workflow = view::own(&context, id, "workflow_id")?;
+    define::unchanged(&context, workflow.newest)?;
     let version = query.version.map(Whole::get);
     let view =
         workflow_view(&context, id, version)?.ok_or_else(|| ApiError::missing("version", "version"))?;

@@ -15,8 +15,8 @@ const MADE_OTHERWISE: &[(&str, &str, &str)] = &[("export_id", "/v1/receipts/expo
 /// Ids that no call makes when it is made with the document's example: another tenant's is as good as one that nobody has.
 const NOBODYS: &[&str] = &["agreement_id", "approval_id", "attestation_id", "delegation_id", "delivery_id"];
 
-/// Names within a tenant: another tenant's is the caller's own, if the caller has one. The tests of their groups look at them.
-const NAMES: &[&str] = &["rule_id"];
+/// Names within a tenant or a run: another tenant's is the caller's own, if the caller has one. The tests of their groups look at them.
+const NAMES: &[&str] = &["rule_id", "step_id"];
 
 /// Operations that anybody may call with anybody's id: what they show is public.
 pub(crate) const PUBLIC: &str = "anybody";

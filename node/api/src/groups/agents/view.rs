@@ -94,7 +94,7 @@ pub(crate) struct AgentView {
     keys: Vec<KeyView>,
     compromised_at: Option<String>,
     expires_at: Option<String>,
-    /// Index of its registration.
+    /// Index of its registration; in the answer of a write, of the record that was written.
     log_index: u64,
     created_at: String,
     updated_at: String,
@@ -134,6 +134,7 @@ impl AgentView {
     /// With the answer of a write.
     pub(super) fn logged(mut self, receipt: WriteReceipt, private_key: Option<String>) -> Self {
         self.private_key = private_key;
+        self.log_index = receipt.log_index;
         self.written = receipt.into();
         self
     }

@@ -61,6 +61,7 @@ pub(super) fn told_view(
         completed_at: None,
         completed_at_camel: None,
         expires_at: None,
+        pending_records: 0,
         dry_run: false,
         receipt_id: Some(ReceiptId(record).to_string()),
         log_index: Some(index),

@@ -145,6 +145,8 @@ pub(super) struct OrchestrationView {
     pub(super) completed_at_camel: Option<String>,
     /// When it ends whatever has become of it, RFC 3339 in UTC.
     pub(super) expires_at: Option<String>,
+    /// Records of it that are not in the log yet: what they say shows in `status` when they are.
+    pub(super) pending_records: u64,
     /// Whether it was only foreseen: nothing of it is kept or logged.
     pub(super) dry_run: bool,
     /// Record of its start; in the answer of a write, the last record of the write. Null of a dry run.
@@ -269,6 +271,7 @@ pub(super) fn kept_view(
         completed_at: completed.clone(),
         completed_at_camel: completed,
         expires_at: Some(time_text(run.until_ms)),
+        pending_records: run.outbox.len() as u64,
         dry_run: index.is_none(),
         receipt_id: index.map(|_| ReceiptId(started).to_string()),
         log_index: index,

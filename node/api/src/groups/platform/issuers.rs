@@ -89,6 +89,7 @@ pub(super) struct IssuerView {
     created_at: String,
     updated_at: String,
     /// Index of its registration.
+    /// Index of its registration; in the answer of a write, of the record that was written.
     log_index: u64,
     /// Shown once, when it was registered without a key of its own. The nodes keep none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -226,6 +227,7 @@ pub(super) fn governance(context: &Context, id: AgentId) -> Result<serde_json::V
 fn shown(context: &Context, id: AgentId, receipt: WriteReceipt) -> Result<IssuerView, ApiError> {
     let agent = own_issuer(context, id, "issuer_id")?;
     let mut view = view(context, id, &agent)?;
+    view.log_index = receipt.log_index;
     view.written = receipt.into();
     Ok(view)
 }

@@ -57,6 +57,7 @@ fn every_attack_is_held_by_what_is_named() {
     let read = |path: &str| fs::read_to_string(root().join(path)).unwrap_or_default();
     let document = read("docs/delegation.md");
     let vectors = read("ledger-format/vectors/chain.json");
+    let logs = read("node/state/vectors/attacks.json");
     let rows: Vec<(&str, &str)> = document
         .lines()
         .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "))
@@ -72,6 +73,7 @@ fn every_attack_is_held_by_what_is_named() {
         for (file, name) in held.split('`').filter_map(|word| word.split_once(": ")) {
             let is_there = match file.trim() {
                 "chain.json" => vectors.contains(&format!("\"class\": \"{name}\"")),
+                "attacks.json" => logs.contains(&format!("\"attack\": \"{name}\"")),
                 file if file.ends_with(".rs") => read(file).contains(&format!("fn {name}(")),
                 _ => continue,
             };

@@ -8,6 +8,7 @@ use ledger_format::record::{
 use ledger_state::{Command, MemoryState};
 use proptest::prelude::*;
 
+use super::families::{FAMILIES, record_of};
 use super::speak::{deleg, offer};
 use super::*;
 
@@ -125,6 +126,11 @@ pub(crate) enum Attempt {
         record: u64,
         agent: u8,
         severity: usize,
+    },
+    Family {
+        family: usize,
+        number: u8,
+        agent: u8,
     },
     Garbage(Vec<u8>),
 }
@@ -273,6 +279,9 @@ impl Attempt {
                 };
                 by_tenant(1, *record, Body::AnomalyReport(Box::new(body)))
             }
+            Attempt::Family { family, number, agent } => {
+                record_of(*family, *number, *agent, offer_hash(*number, Some(*agent)))
+            }
             other => unreachable!("{other:?} is written above"),
         }
     }
@@ -359,9 +368,23 @@ fn wide_attempt() -> impl Strategy<Value = Attempt> {
     ]
 }
 
+/// Records of families that stand side by side, about one thing: the later ones build on the earlier ones.
+fn story() -> impl Strategy<Value = Vec<Attempt>> {
+    let last = FAMILIES - 1;
+    (0..FAMILIES, 1..7usize, 0..3u8, 1..6u8).prop_map(move |(first, count, number, agent)| {
+        let families = first..(first + count).min(FAMILIES);
+        // The last one silences the tenant: rarely, and alone.
+        families
+            .filter(|family| *family != last || number == 0)
+            .map(|family| Attempt::Family { family, number, agent })
+            .collect()
+    })
+}
+
 /// As [`history`], with attempts of every kind.
 pub(crate) fn wide_history() -> impl Strategy<Value = Vec<(u64, Vec<Attempt>)>> {
-    let batch = (0..300_000u64, proptest::collection::vec(wide_attempt(), 0..24));
+    let some = prop_oneof![4 => wide_attempt().prop_map(|one| vec![one]), 1 => story()];
+    let batch = (0..300_000u64, proptest::collection::vec(some, 0..24).prop_map(|some| some.concat()));
     proptest::collection::vec(batch, 1..8)
 }
 

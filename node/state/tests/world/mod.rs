@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod families;
 pub(crate) mod history;
 pub(crate) mod private;
 pub(crate) mod speak;
@@ -273,17 +274,21 @@ pub(crate) fn one_at(state: &mut MemoryState, log_ms: u64, record: &Record) -> O
     outcomes.into_iter().next().expect("one outcome")
 }
 
-/// A log with genesis, tenants 1 and 2, agent 1 (of tenant 1) and agent 2 below it.
-pub(crate) fn populated() -> MemoryState {
-    let mut state = MemoryState::new();
-    let records = [
+/// Genesis, tenants 1 and 2, agent 1 (of tenant 1) and agent 2 below it.
+pub(crate) fn population() -> [Record; 5] {
+    [
         genesis(),
         register_tenant(1),
         register_tenant(2),
         register_agent(1, 2, 1, None),
         register_agent(1, 3, 2, Some(1)),
-    ];
-    for outcome in run(&mut state, &records) {
+    ]
+}
+
+/// A log with the [`population`].
+pub(crate) fn populated() -> MemoryState {
+    let mut state = MemoryState::new();
+    for outcome in run(&mut state, &population()) {
         assert!(matches!(outcome, Outcome::Sequenced { duplicate: false, .. }), "{outcome:?}");
     }
     state

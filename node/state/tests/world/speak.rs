@@ -40,17 +40,27 @@ pub(crate) struct Said {
     pub(crate) trust: Vec<&'static str>,
 }
 
+/// A record as it came, and what became of it: its flags, or the code of the refusal.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    pub(crate) ms: u64,
+    pub(crate) record: Vec<u8>,
+    pub(crate) outcome: Result<Vec<&'static str>, &'static str>,
+}
+
 /// A log with time.
 pub(crate) struct Log {
     pub(crate) state: MemoryState,
     pub(crate) ms: u64,
+    /// Everything that was said, refused or not.
+    pub(crate) heard: Vec<Heard>,
     next: u64,
 }
 
 impl Log {
     /// Tenants 1 and 2; agents 1, 2 (below 1) and 4 of tenant 1, 3 and 5 of tenant 2. All have `invoice:*`.
     pub(crate) fn new() -> Log {
-        let mut log = Log { state: populated(), ms: START_MS, next: 1_000 };
+        let mut log = Log { state: populated(), ms: START_MS, heard: Vec::new(), next: 1_000 };
         for (tenant, number) in [(2, 3), (1, 4), (2, 5)] {
             log.must(By::Tenant(tenant), Body::AgentRegister(Box::new(agent_body(number, None))));
         }
@@ -77,15 +87,23 @@ impl Log {
             By::Tenant(number) => (Actor::Tenant, tenant(number).1),
             By::Operator(_) | By::Log => (Actor::Operator, operator()),
         };
-        let record = Draft::new(self.tenant_of(by), record_id, actor, START_MS, body).sign(&signer);
-        match one_at(&mut self.state, self.ms, &record) {
+        self.hear(&Draft::new(self.tenant_of(by), record_id, actor, START_MS, body).sign(&signer))
+    }
+
+    /// Takes a record as somebody made it; the code, if it is refused.
+    pub(crate) fn hear(&mut self, record: &Record) -> Result<Said, &'static str> {
+        let said = match one_at(&mut self.state, self.ms, record) {
             Outcome::Sequenced { index, .. } => {
                 let all = flags(&self.state, index).names();
                 let (trust, flags) = all.partition(|name| name.starts_with("trust_"));
-                Ok(Said { index, id: record_id, hash: record.hash(), bytes: record.to_bytes(), flags, trust })
+                let (id, hash, bytes) = (record.id, record.hash(), record.to_bytes());
+                Ok(Said { index, id, hash, bytes, flags, trust })
             }
             refused => Err(code(&refused)),
-        }
+        };
+        let outcome = said.as_ref().map(|said| said.flags.clone()).map_err(|code| *code);
+        self.heard.push(Heard { ms: self.ms, record: record.to_bytes(), outcome });
+        said
     }
 
     /// As [`Log::say`], for what must be taken.

@@ -2,6 +2,7 @@
 //!
 //! Every sentence that claims something is printed after it was checked; the first untrue one ends the demo.
 
+mod cost;
 mod delegation;
 mod failover;
 mod maip;
@@ -57,6 +58,7 @@ struct Summary {
     forgery_refused: bool,
     score_before_violation: Option<u64>,
     score_after_violation: Option<u64>,
+    cost_proven_offline: bool,
     kill_to_last_denial_ms: u64,
     organisations: usize,
     staple_bytes: u64,
@@ -314,6 +316,7 @@ fn print_summary(story: &Story, summary: &Summary) {
         ("forged copy", if summary.forgery_refused { "refused" } else { "ACCEPTED" }.into()),
         ("score before a violation", standing::points(summary.score_before_violation)),
         ("score after it", standing::points(summary.score_after_violation)),
+        ("what it cost", if summary.cost_proven_offline { "proven offline" } else { "NOT PROVEN" }.into()),
         ("kill switch to last denial", format!("{} ms", summary.kill_to_last_denial_ms)),
         ("size of its staple", format!("{} bytes", summary.staple_bytes)),
         ("organisations in one proof", summary.organisations.to_string()),

@@ -7,9 +7,9 @@ use ledger_format::record::ActionVerdict;
 use ledger_proto::v1::Ack;
 
 use super::{
-    Acknowledged, LIMIT, Summary,
+    Acknowledged, LIMIT, Summary, cost,
     maip::{self, Network},
-    millis,
+    millis, save,
     story::Story,
 };
 use crate::{
@@ -51,7 +51,8 @@ pub(super) async fn violation_and_kill(
 
     let violation =
         tenant.judge(&agent, "crate:drop", "crate 13 dropped on purpose", ActionVerdict::Critical)?;
-    let answer = submitter.submit(violation, Ack::Sequenced).await?;
+    let answer = submitter.submit(violation, Ack::Witnessed).await?;
+    let verdict = save(devnet, "violation.tlog-proof", &answer)?;
     acknowledged.insert(answer.index, answer);
     story.say("Then one critical violation:");
     summary.score_after_violation = published_score(story, submitter, devnet, acknowledged, &agent).await?;
@@ -64,6 +65,7 @@ pub(super) async fn violation_and_kill(
         points(summary.score_before_violation),
         points(summary.score_after_violation)
     ));
+    cost::proven_offline(story, devnet, &agent, &verdict, summary)?;
 
     let killed_at = kill(story, submitter, tenant, devnet, acknowledged, &mut agent, summary).await?;
     let status = ask(story, devnet, &format!("session {session}"))?;

@@ -14,6 +14,7 @@
 mod ask;
 mod definition;
 mod drive;
+mod ends;
 mod expression;
 mod flush;
 mod graph;

@@ -21,21 +21,21 @@ pub(super) async fn caller(
     request: &Parts,
     now_ms: u64,
 ) -> Result<Option<Caller>, ApiError> {
+    // Credentials are in the main log's private state. Looked at first: the node may catch up at any moment.
+    let reader = shared.logs.main().reader();
+    let ahead = min_index(request).filter(|index| reader.applied_size() <= *index);
     match authenticate(shared, request, now_ms).await {
-        Err(error) if error.status == StatusCode::UNAUTHORIZED && has_caught_up(shared, request).await => {
+        Err(error) if error.status == StatusCode::UNAUTHORIZED && ahead.is_some() => {
+            reader.wait_applied(ahead.unwrap_or(0) + 1, WAIT).await;
             authenticate(shared, request, now_ms).await
         }
         known => known,
     }
 }
 
-/// Whether this node was behind the entry that the call names, and no longer is. Credentials are in the main log's private state.
-async fn has_caught_up(shared: &Shared, request: &Parts) -> bool {
-    let query = request.uri.query().unwrap_or("");
-    let named = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "min_index");
-    let Some(index) = named.and_then(|(name, text)| number(&name, &text, 0, INDEX_MAX).ok()) else {
-        return false;
-    };
-    let reader = shared.logs.main().reader();
-    reader.applied_size() <= index && reader.wait_applied(index + 1, WAIT).await
+/// The entry that a call names, if it names one.
+fn min_index(request: &Parts) -> Option<u64> {
+    let query = request.uri.query()?;
+    let (name, text) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "min_index")?;
+    number(&name, &text, 0, INDEX_MAX).ok()
 }

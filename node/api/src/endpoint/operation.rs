@@ -54,6 +54,8 @@ pub(crate) struct Operation {
     pub(crate) paged: bool,
     /// Takes `If-Match`.
     pub(crate) versioned: bool,
+    /// Reads what a thing may not have by its nature, and answers 409 then.
+    pub(crate) selective: bool,
     /// What it makes outlives a session, so an agent's token does not open it.
     pub(crate) lasting: bool,
     /// Only mounted for older clients; left out of the document's main part and said to be deprecated.
@@ -91,6 +93,7 @@ impl Operation {
             also: Vec::new(),
             metered: false,
             versioned: false,
+            selective: false,
             paged: false,
             lasting: false,
             older: false,
@@ -154,6 +157,11 @@ impl Operation {
 
     pub(crate) fn versioned(&mut self) -> &mut Self {
         self.versioned = true;
+        self
+    }
+
+    pub(crate) fn selective(&mut self) -> &mut Self {
+        self.selective = true;
         self
     }
 

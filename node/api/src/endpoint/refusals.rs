@@ -28,7 +28,7 @@ pub(super) fn refusals(operation: &Operation) -> Vec<u16> {
         (true, 403),
         (operation.path.contains('{') || takes_body || operation.writes() || names_something, 404),
         (true, 408),
-        (operation.writes(), 409),
+        (operation.writes() || operation.selective, 409),
         (operation.versioned, 412),
         (true, 413),
         (true, 415),

@@ -181,5 +181,6 @@ fn declare_verdicts(routes: &mut Routes) {
             "The receipt, every grant from the root, the keys of whoever signed, and the status of all on the way, each with its proof: `maip verify FILE --policy POLICY` \
              needs no server. Waits up to `timeout_ms` until the log has sealed the statuses. A chain through another log is made by `maip chain --peer`.",
         )
-        .needs("receipts:read");
+        .needs("receipts:read")
+        .selective();
 }

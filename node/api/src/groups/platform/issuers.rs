@@ -88,7 +88,6 @@ pub(super) struct IssuerView {
     public_key: String,
     created_at: String,
     updated_at: String,
-    /// Index of its registration.
     /// Index of its registration; in the answer of a write, of the record that was written.
     log_index: u64,
     /// Shown once, when it was registered without a key of its own. The nodes keep none.

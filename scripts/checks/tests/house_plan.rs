@@ -30,6 +30,8 @@ const NOBODY_USES: &[&str] = &["devnet", "checks", "ledger-simulations"];
 /// Third parties that live in the named crates only (tests aside).
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("openraft", &["ledger-log"]),
+    // The protocol's model.
+    ("stateright", &["ledger-simulations"]),
     ("axum", &["ledger-api", "ledger-node", "ledger-witness"]),
     ("sled", &["ledger-store", "ledger-witness"]),
     ("fjall", &["ledger-store", "ledger-witness"]),

@@ -13,10 +13,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 
 URLS = os.environ["MAIP_URLS"].split(",")
 KEY = os.environ["MAIP_KEY"]
 AGENT = os.environ["MAIP_AGENT"]
+# A claim whose answer was lost is made again under the same name.
+CLAIM = uuid.uuid4().hex
 # Longer than a node lets a call for work wait.
 TIMEOUT_S = 15
 WAIT_S = 5
@@ -59,7 +62,7 @@ def main():
             path = f"/v1/orchestrations/{step['orchestration_id']}/steps/{step['step_id']}"
             said = {"agent_id": AGENT, "attempt": step["attempt"]}
             try:
-                step = call("POST", path + "/claim", {"agent_id": AGENT})
+                step = call("POST", path + "/claim", {"agent_id": AGENT, "claim_id": CLAIM})
                 said["attempt"] = step["attempt"]
                 call("POST", path + "/complete", {**said, "output": do(step)})
                 print("done", step["orchestration_id"], step["step_id"], flush=True)

@@ -10,7 +10,11 @@
 
 #![forbid(unsafe_code)]
 
-use std::{env, time::Duration};
+use std::{
+    env,
+    hash::{BuildHasher as _, RandomState},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
@@ -33,6 +37,8 @@ struct Agent {
     urls: Vec<String>,
     key: String,
     id: String,
+    /// A claim whose answer was lost is made again under the same name.
+    claim: String,
 }
 
 impl Agent {
@@ -67,7 +73,9 @@ impl Agent {
     async fn take(&self, step: &Value) -> Result<(), Failure> {
         let word = |key: &str| step[key].as_str().unwrap_or_default();
         let path = format!("/v1/orchestrations/{}/steps/{}", word("orchestration_id"), word("step_id"));
-        let claimed = self.call(&format!("{path}/claim"), Some(&json!({"agent_id": self.id}))).await?;
+        let claimed = self
+            .call(&format!("{path}/claim"), Some(&json!({"agent_id": self.id, "claim_id": self.claim})))
+            .await?;
         let mut said = json!({"agent_id": self.id, "attempt": claimed["attempt"]});
         match work(&claimed) {
             Ok(output) => {
@@ -102,6 +110,7 @@ async fn main() -> Result<(), String> {
         urls: setting("MAIP_URLS")?.split(',').map(str::to_owned).collect(),
         key: setting("MAIP_KEY")?,
         id: setting("MAIP_AGENT")?,
+        claim: format!("{:016x}", RandomState::new().hash_one(std::process::id())),
     };
     let path = format!("/v1/agents/{}/work?wait_seconds={WAIT_S}", agent.id);
     loop {

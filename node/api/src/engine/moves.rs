@@ -15,7 +15,7 @@ pub(crate) enum Cannot {
     #[error("the run is over")]
     RunOver,
     /// The step is not in a state for it.
-    #[error("the step is {0:?}")]
+    #[error("the step is {}", .0.word())]
     State(StepState),
     /// The step is another agent's.
     #[error("the step is another agent's")]
@@ -123,20 +123,25 @@ impl Run {
         Ok(())
     }
 
-    /// An agent takes a step on; until `lease_ms` later nobody else can.
+    /// An agent takes a step on; until `lease_ms` later nobody else can. A claim that has a name can be made again: its answer was lost on
+    /// the way.
     pub(crate) fn claim(
         &mut self,
         place: usize,
         agent: &str,
+        claim: Option<&str>,
         lease_ms: u64,
         now_ms: u64,
     ) -> Result<(), Cannot> {
-        self.open_step(place, &[StepState::Ready])?;
+        let step = &self.steps[place];
+        let again = step.status == StepState::Running && claim.is_some() && step.claim.as_deref() == claim;
+        self.open_step(place, &[if again { StepState::Running } else { StepState::Ready }])?;
         let step = &mut self.steps[place];
         if step.agent.as_deref() != Some(agent) {
             return Err(Cannot::OtherAgent);
         }
         (step.status, step.lease_ms) = (StepState::Running, step.until_ms.min(now_ms + lease_ms));
+        step.claim = claim.map(str::to_owned);
         Ok(())
     }
 

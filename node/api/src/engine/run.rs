@@ -61,6 +61,21 @@ impl StepState {
         matches!(self, Succeeded | Failed | TimedOut | Skipped | Cancelled)
     }
 
+    /// As callers read it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            StepState::Waiting => "waiting",
+            StepState::AwaitingApproval => "awaiting_approval",
+            StepState::Ready => "ready",
+            StepState::Running => "running",
+            StepState::Succeeded => "succeeded",
+            StepState::Failed => "failed",
+            StepState::TimedOut => "timed_out",
+            StepState::Skipped => "skipped",
+            StepState::Cancelled => "cancelled",
+        }
+    }
+
     /// Whether steps behind it may begin.
     pub(crate) fn is_done(self) -> bool {
         matches!(self, StepState::Succeeded | StepState::Skipped)
@@ -103,6 +118,8 @@ pub(crate) struct StepRun {
     pub(crate) until_ms: u64,
     /// When the claim runs out unless its agent is heard of, ms.
     pub(crate) lease_ms: u64,
+    /// How whoever has claimed it names the claim.
+    pub(crate) claim: Option<String>,
     /// The decision that allowed it, or waits for an approval.
     pub(crate) decision: Option<String>,
     /// The approval that it has.
@@ -224,6 +241,7 @@ impl Run {
             due_ms: now_ms,
             until_ms: 0,
             lease_ms: 0,
+            claim: None,
             decision: None,
             approval: None,
             input_digest: None,

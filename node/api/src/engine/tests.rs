@@ -76,7 +76,7 @@ impl World {
 
     fn claimed(&mut self, place: usize) {
         self.begin(place);
-        self.run.claim(place, A, 30_000, self.now).expect("it is claimed");
+        self.run.claim(place, A, None, 30_000, self.now).expect("it is claimed");
     }
 
     fn report(
@@ -211,9 +211,9 @@ fn what_cannot_be_helped_is_not_tried_again() {
 fn a_claim_is_one_agents_for_its_time() {
     let mut world = World::new(vec![task("a", &[])]);
     world.begin(0);
-    assert_eq!(world.run.claim(0, B, 30_000, world.now), Err(Cannot::OtherAgent));
-    world.run.claim(0, A, 30_000, world.now).unwrap();
-    assert_eq!(world.run.claim(0, A, 30_000, world.now), Err(Cannot::State(StepState::Running)));
+    assert_eq!(world.run.claim(0, B, None, 30_000, world.now), Err(Cannot::OtherAgent));
+    world.run.claim(0, A, None, 30_000, world.now).unwrap();
+    assert_eq!(world.run.claim(0, A, None, 30_000, world.now), Err(Cannot::State(StepState::Running)));
     world.now += 29_999;
     let of = Attempt { place: 0, agent: A, number: 1 };
     world.run.heartbeat(of, 30_000, world.now).unwrap();
@@ -224,6 +224,19 @@ fn a_claim_is_one_agents_for_its_time() {
     assert!(world.run.expire(&world.definition, world.now));
     assert_eq!(world.run.steps[0].status, StepState::Ready, "another program of the agent can claim it");
     assert_eq!(world.report(0, 1, Ok(json!(1))), Err(Cannot::State(StepState::Ready)));
+}
+
+#[test]
+fn a_claim_with_a_name_can_be_made_again() {
+    let mut world = World::new(vec![task("a", &[])]);
+    world.begin(0);
+    world.run.claim(0, A, Some("p1"), 30_000, world.now).unwrap();
+    world.now += 10_000;
+    world.run.claim(0, A, Some("p1"), 30_000, world.now).unwrap();
+    assert_eq!(world.run.steps[0].lease_ms, world.now + 30_000);
+    let other = world.run.claim(0, A, Some("p2"), 30_000, world.now);
+    assert_eq!(other, Err(Cannot::State(StepState::Running)));
+    assert_eq!(world.run.claim(0, B, Some("p1"), 30_000, world.now), Err(Cannot::OtherAgent));
 }
 
 #[test]
@@ -262,10 +275,10 @@ fn a_step_is_handed_on_and_asked_about_anew() {
     assert_eq!(world.todo(), [Todo::Ask(0)]);
     world.begin(0);
     assert_eq!(
-        (world.run.steps[0].attempt, world.run.claim(0, A, 1, world.now)),
+        (world.run.steps[0].attempt, world.run.claim(0, A, None, 1, world.now)),
         (1, Err(Cannot::OtherAgent))
     );
-    assert!(world.run.claim(0, B, 1, world.now).is_ok());
+    assert!(world.run.claim(0, B, None, 1, world.now).is_ok());
 }
 
 #[test]
@@ -359,7 +372,7 @@ fn any_move(world: &mut World, dice: &mut Dice) {
     let waits = world.run.steps[place].status == StepState::Waiting;
     let _ = match dice.below(12) {
         0..=3 if free && waits => world.run.begin(&world.definition, place, None, None, now),
-        4..=5 => world.run.claim(place, A, 5_000, now),
+        4..=5 => world.run.claim(place, A, None, 5_000, now),
         6..=7 => world.report(place, number, Ok(json!(place))),
         8 => world.report(place, number, Err((trouble(), dice.below(4) > 0))),
         9 => world.run.hand_off(of, A, now),

@@ -101,7 +101,7 @@ fn declare_work(routes: &mut Routes) {
         .about("Nobody else can do it as long as the claim lasts. Send heartbeats before it runs out.")
         .needs("orchestrations:execute")
         .answers(200)
-        .example(json!({"agent_id": agent, "lease_seconds": 90}));
+        .example(json!({"agent_id": agent, "claim_id": "worker-1", "lease_seconds": 90}));
     routes
         .post(step("heartbeat"), "heartbeat_step", work::heartbeat)
         .summary("Keep a claim")

@@ -130,6 +130,9 @@ fn work_view(id: OrchestrationId, kept: &Kept, place: usize) -> Result<WorkView,
 #[serde(deny_unknown_fields)]
 pub(super) struct ClaimStep {
     agent_id: AgentRef,
+    /// Any name that is yours alone, such as one for each process: the same claim again is then no second one.
+    #[serde(default)]
+    claim_id: Option<Text<1, 64>>,
     /// How long the claim lasts without a heartbeat; 90 when left out.
     #[serde(default)]
     lease_seconds: Option<Whole<1, 3_600>>,
@@ -264,7 +267,9 @@ pub(super) async fn claim(
 ) -> Result<Reply<WorkView>, ApiError> {
     let (here, now) = (Here::find(&context, body.agent_id)?, context.now_ms);
     let lease_ms = body.lease_seconds.map_or(LEASE_S, Whole::get) * 1_000;
-    let kept = here.change(&context, |run, _, _| run.claim(here.place, &here.agent, lease_ms, now)).await?;
+    let claim = body.claim_id.as_ref().map(Text::as_str);
+    let kept =
+        here.change(&context, |run, _, _| run.claim(here.place, &here.agent, claim, lease_ms, now)).await?;
     Ok(Reply::new(work_view(here.id, &kept, here.place)?))
 }
 

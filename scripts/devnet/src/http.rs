@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// Largest answer that is read: a metrics page or a checkpoint fits many times over.
-const ANSWER_BYTES_MAX: u64 = 4 << 20;
+/// Largest answer that is read: the document of the API fits twice.
+const ANSWER_BYTES_MAX: u64 = 16 << 20;
 
 /// An answer.
 #[derive(Clone, Debug)]

@@ -79,7 +79,7 @@ async fn without_a_majority_nothing_is_written_and_every_call_says_so() -> Resul
     let url = world.devnet.node(stays)?.http_url.clone();
     let audit = format!("/v1/audit?min_index={index}&limit=1");
     let before = made(call(&url, &key, "GET", &audit, None)?)?["total"].clone();
-    let document = made(call(&url, "", "GET", "/v1/openapi.json", None)?)?;
+    let document = made(call(&url, &key, "GET", "/v1/openapi.json", None)?)?;
     let gone: Vec<u64> = world.devnet.node_ids().into_iter().filter(|id| *id != stays).collect();
     for id in &gone {
         world.devnet.kill(*id)?;

@@ -5,7 +5,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use ledger_format::record::{
-    AgentId, AgentRegister, Body, Entry, Record, SEAL_SUBJECTS_MAX, SealStep, StateRoot, Ulid,
+    AgentId, AgentRegister, Body, Entry, Record, RecordHash, SEAL_SUBJECTS_MAX, SealStep, StateRoot, Ulid,
 };
 use ledger_format::status_proof::{map_leaf_hash, map_node_hash};
 use ledger_format::{EMPTY_MAP_ROOT, Hash, MapLeaf, MapProof, Standing, map_key, map_value_hash};
@@ -51,6 +51,9 @@ fn newest(state: &MemoryState) -> MapVersion {
 /// Every subject that the state knows.
 fn subjects(state: &MemoryState) -> Vec<Subject> {
     let named = |key: &Vec<u8>| {
+        if key[0] == b'A' {
+            return Some(Subject::Agreement(RecordHash(key[1..].try_into().ok()?)));
+        }
         let id = Ulid::from_bytes(key.get(1..)?.try_into().ok()?);
         match key[0] {
             b'a' => Some(Subject::Agent(AgentId(id))),

@@ -142,7 +142,7 @@ fn the_histories_meet_every_kind_of_answer() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut seen = std::collections::BTreeSet::new();
-    for round in 0..500 {
+    for round in 0..800 {
         let history = if round % 2 == 0 {
             history().new_tree(&mut runner).unwrap().current()
         } else {

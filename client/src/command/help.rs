@@ -243,7 +243,8 @@ Examples:
   maip replay --query \"trust $A\" --json
   maip replay --from-tiles mirror --policy policy.txt --check
   maip replay --query \"usage $T 2026-07\" --json
-  maip replay --dir mirror --policy policy.txt --to $N --query \"agent $A\" --query \"flags $I\"";
+  maip replay --dir mirror --policy policy.txt --to $N --query \"agent $A\" --query \"flags $I\" --keep seen
+  maip replay --url $LOG --policy policy.txt --resume seen --keep seen";
 
 pub(crate) const TRUST: &str = "\
 Replays the log's published files first, as `maip replay` does: nobody is asked how far an agent is trusted. Answers 1 when

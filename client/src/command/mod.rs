@@ -255,7 +255,9 @@ mod tests {
         leaves(&Cli::command(), "maip", &mut found);
         for command in &found {
             for wrong in ["--no-such-option", "--timeout=soon"] {
-                let error = Cli::try_parse_from(command.split(' ').chain([wrong, "--json"])).unwrap_err();
+                // Twice: a public key may begin with a hyphen, but there is only one.
+                let typed = command.split(' ').chain([wrong, wrong, "--json"]);
+                let error = Cli::try_parse_from(typed).unwrap_err();
                 assert_eq!(error.exit_code(), Exit::CannotJudge as i32, "{command} {wrong}");
             }
         }

@@ -4,12 +4,17 @@ use clap::Args;
 use ledger_client::replay::Question;
 use serde_json::{Value, json};
 
-use super::{Done, Exit, Failure, Global, Out, copy::LogCopy};
+use super::{
+    Done, Exit, Failure, Global, Out,
+    copy::{Between, LogCopy},
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     #[command(flatten)]
     copy: LogCopy,
+    #[command(flatten)]
+    between: Between,
     /// Replay the first N entries only, and answer as of then.
     #[arg(long, value_name = "N")]
     to: Option<u64>,
@@ -31,7 +36,7 @@ fn question(text: &str) -> Result<Question, String> {
 
 impl Replay {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> Done {
-        let replayed = self.copy.replay(global, out, self.to, &mut ())?;
+        let replayed = self.between.replay(&self.copy, global, out, self.to)?;
         if self.check && replayed.state_roots() == 0 {
             return Err(Failure::no("there is no state.root to compare with")
                 .why(format!(

@@ -11,7 +11,11 @@ use ledger_format::record::AgentId;
 use serde_json::{Value, json};
 
 use self::compute::Compute;
-use super::{Done, Exit, Failure, Global, Out, agent::agent_id, copy::LogCopy};
+use super::{
+    Done, Exit, Failure, Global, Out,
+    agent::agent_id,
+    copy::{Between, LogCopy},
+};
 
 /// Rows that are printed unless told otherwise.
 const ROWS: u64 = 20;
@@ -61,6 +65,8 @@ pub(crate) enum Trust {
         claim: PathBuf,
         #[command(flatten)]
         copy: LogCopy,
+        #[command(flatten)]
+        between: Between,
     },
 }
 
@@ -101,7 +107,7 @@ impl Trust {
                 out.answer(&text::history(&standing, &days), &json);
             }
             Trust::Compute(compute) => return compute.run(global, out),
-            Trust::Check { claim, copy } => return check(claim, copy, global, out),
+            Trust::Check { claim, copy, between } => return check(claim, (copy, between), global, out),
         }
         Ok(Exit::Ok)
     }
@@ -126,7 +132,7 @@ impl OfAgent {
     }
 }
 
-fn check(path: &PathBuf, copy: &LogCopy, global: &Global, out: &Out) -> Done {
+fn check(path: &PathBuf, (copy, between): (&LogCopy, &Between), global: &Global, out: &Out) -> Done {
     let unusable = |why: String| {
         Failure::cannot(format!("the claim {} cannot be checked", path.display()))
             .why(why)
@@ -134,7 +140,7 @@ fn check(path: &PathBuf, copy: &LogCopy, global: &Global, out: &Out) -> Done {
     };
     let bytes = fs::read(path).map_err(|e| unusable(e.to_string()))?;
     let claim = Claim::parse(&bytes).map_err(|e| unusable(e.to_string()))?;
-    let replayed = copy.replay(global, out, Some(claim.as_of_size), &mut ())?;
+    let replayed = between.replay(copy, global, out, Some(claim.as_of_size))?;
     let known = ledger_state::agent(replayed.state(), claim.agent).is_some();
     let Some(compared) = claim.compare(&replayed) else {
         return Err(match known {

@@ -6,11 +6,14 @@
 //! ```
 //!
 //! Whoever replays needs nobody's word: every answer follows from entries that the log has signed. Memory: about 300 bytes an entry.
+//!
+//! Whoever has replayed up to one checkpoint replays only what lies between it and the next one ([`replay_since`]).
 
 mod answers;
 mod claim;
 mod decision;
 mod difference;
+mod kept;
 mod signatures;
 mod trust;
 mod watch;
@@ -23,6 +26,7 @@ use ledger_state::{MemoryState, ReplayError, Replayer, StepError};
 pub use answers::Question;
 pub use claim::{CLAIM_BYTES_MAX, Claim, ClaimError, Compared};
 pub use decision::{DecisionWatch, Explained, FiredRule};
+pub use kept::{Kept, KeptError};
 pub use trust::{ClosingScore, Contribution, Standing, TRUST_ROWS_MAX, TrustWatch};
 pub use watch::Watcher;
 
@@ -65,6 +69,20 @@ pub enum ReplayTrouble {
         index: u64,
         /// The directory or URL.
         place: String,
+    },
+    /// The replay that was kept is of another log, or goes further than was asked for.
+    #[error("the replay that was kept is of {origin} and has {size} entries")]
+    OtherKept {
+        /// Its log.
+        origin: String,
+        /// How many entries it has.
+        size: u64,
+    },
+    /// What the log signs now does not begin with what was replayed before.
+    #[error("the tree that the log signed does not begin with the {size} entries that were replayed before")]
+    NotSince {
+        /// How many they were.
+        size: u64,
     },
     /// The entries are not those of the signed tree.
     #[error("the first {size} entries give another root than the tree that the log signed")]
@@ -114,13 +132,33 @@ pub fn replay_watched<S: Source>(
     watcher: &mut dyn Watcher,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Replayed, ReplayTrouble> {
+    replay_since(source, policy, None, to, watcher, progress)
+}
+
+/// As [`replay_watched`], but goes on where an earlier replay ended: only later entries are read, and watched. That the log still begins
+/// with the entries of that replay is checked first.
+///
+/// # Errors
+/// As [`replay`], and when what was kept does not fit.
+pub fn replay_since<S: Source>(
+    source: &S,
+    policy: &Policy,
+    since: Option<Kept>,
+    to: Option<u64>,
+    watcher: &mut dyn Watcher,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Replayed, ReplayTrouble> {
     let checkpoint = signed_checkpoint(source, policy)?;
     let size = to.unwrap_or(checkpoint.size);
     if size > checkpoint.size {
         return Err(ReplayTrouble::TooFar { size: checkpoint.size, wanted: size });
     }
-    let replayer = Replayer::resume(Watched { state: MemoryState::new(), watcher });
-    let mut run = Run { replayer, signatures: Signatures::start(), state_roots: 0 };
+    let (state, state_roots) = match since {
+        None => (MemoryState::new(), 0),
+        Some(kept) => (begins_with(source, &checkpoint, size, &kept).map(|()| kept.state)?, kept.state_roots),
+    };
+    let replayer = Replayer::resume(Watched { state, watcher });
+    let mut run = Run { replayer, signatures: Signatures::start(), state_roots };
     let read = run.read(source, &checkpoint, size, progress);
     let Run { replayer, signatures, state_roots } = run;
     // A wrong signature is of an entry before whatever ended the reading.
@@ -131,6 +169,24 @@ pub fn replay_watched<S: Source>(
         .and_then(|()| belongs(source, &checkpoint, size, root))
         .map_err(|trouble| locate(source, &checkpoint, &state, trouble))?;
     Ok(Replayed { checkpoint, state, state_roots })
+}
+
+/// Whether what was kept is of this log, and no further than is asked for.
+fn begins_with<S: Source>(
+    source: &S,
+    checkpoint: &Checkpoint,
+    to: u64,
+    kept: &Kept,
+) -> Result<(), ReplayTrouble> {
+    let size = kept.size();
+    if kept.origin != checkpoint.origin || size > to {
+        return Err(ReplayTrouble::OtherKept { origin: kept.origin.clone(), size });
+    }
+    let root = ledger_state::status(&kept.state).root;
+    belongs(source, checkpoint, size, root).map_err(|trouble| match trouble {
+        ReplayTrouble::OtherRoot { size } => ReplayTrouble::NotSince { size },
+        other => other,
+    })
 }
 
 fn signed_checkpoint<S: Source>(source: &S, policy: &Policy) -> Result<Checkpoint, ReplayTrouble> {
@@ -159,7 +215,10 @@ impl Run<'_> {
         size: u64,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(), ReplayTrouble> {
-        let ids: Vec<_> = bundles(0, checkpoint.size).take_while(|id| id.index * TILE_WIDTH < size).collect();
+        let known = self.replayer.size();
+        let ids: Vec<_> = bundles(known, checkpoint.size)
+            .take_while(|id| id.index * TILE_WIDTH < size && known < size)
+            .collect();
         for chunk in ids.chunks(BUNDLES_AHEAD) {
             let paths: Vec<_> = chunk.iter().map(|id| id.path()).collect();
             for (&id, answer) in chunk.iter().zip(source.fetch_many(&paths, BUNDLE_BYTES_MAX)) {
@@ -179,7 +238,11 @@ impl Run<'_> {
     }
 
     fn bundle(&mut self, id: BundleId, bytes: &[u8], size: u64) -> Result<(), ReplayTrouble> {
+        let known = self.replayer.size();
         for (index, entry) in (id.index * TILE_WIDTH..size).zip(split_bundle(id, bytes)?) {
+            if index < known {
+                continue;
+            }
             match self.replayer.step_unsigned(index, &entry).map_err(never_stored)?.signature {
                 Some(job) => self.signatures.push(job),
                 None => self.state_roots += 1,

@@ -194,3 +194,74 @@ fn use_is_told_by_month() {
         shelf.replay(&["--query", bad]).exits(2).says("a question is");
     }
 }
+
+/// Between two checkpoints: only what is new is read, and it comes to the same as a replay of everything.
+#[test]
+fn a_replay_goes_on_where_the_last_one_ended() {
+    let mut world = World::with_receipts(300);
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    Shelf::new(&world).replay(&["--keep", &path("first")]).exits(0);
+    let known = world.size();
+    for _ in 0..300 {
+        world.receipt();
+    }
+    world.seal();
+
+    let agent = format!("agent {}", world.agent);
+    let query = ["--json", "--check", "--query", &agent, "--keep"];
+    let (first, second, whole) = (path("first"), path("second"), path("all"));
+    let all = Shelf::new(&world).replay(&[&query[..], &[&whole]].concat()).exits(0).json();
+    // Nobody needs what was replayed before.
+    let shelf = Shelf::new(&world);
+    fs::remove_file(shelf.log().join(BundleId { index: 0, width: 256 }.path())).unwrap();
+    let resumed = [&query[..], &[&second, "--resume", &first]].concat();
+    assert_eq!(shelf.replay(&resumed).exits(0).json(), all);
+    assert_eq!(fs::read(&second).unwrap(), fs::read(&whole).unwrap(), "the whole state");
+    // Nothing new is an answer, too, and a file may be replaced by its successor.
+    shelf.replay(&["--resume", &second, "--keep", &second]).exits(0);
+    assert_eq!(fs::read(&second).unwrap(), fs::read(&whole).unwrap());
+
+    // A claim is checked by what lies between the two checkpoints.
+    let shown = Shelf::new(&world).run(&["trust", "show", &world.agent.to_string()], &["--json"]);
+    let mut claim = shown.exits(0).json()["claim"].clone();
+    let check = |claim: &Value| {
+        fs::write(path("claim.json"), claim.to_string()).unwrap();
+        shelf.run(&["trust", "check", &path("claim.json")], &["--resume", &first])
+    };
+    check(&claim).exits(0).says("equal");
+    claim["score_bp"] = json!(9_999);
+    check(&claim).exits(1);
+    claim["as_of_size"] = json!(known - 1);
+    check(&claim).exits(2).says("no more entries");
+}
+
+#[test]
+fn what_was_kept_is_not_believed_blindly() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let mut world = World::with_receipts(5);
+    let mut other = world.copy();
+    world.receipt();
+    other.receipt_on_behalf_of("somebody else");
+    Shelf::new(&world).replay(&["--keep", &path("kept")]).exits(0);
+    // The log signs another history now.
+    for _ in 0..3 {
+        other.receipt();
+    }
+    let ran = Shelf::new(&other).replay(&["--resume", &path("kept")]).exits(1);
+    ran.says("does not begin with the").says("monitor");
+
+    let shelf = Shelf::new(&world);
+    shelf.replay(&["--resume", &path("kept"), "--to", "3"]).exits(2).says("no more entries");
+    let mut bytes = fs::read(path("kept")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path("damaged"), &bytes).unwrap();
+    shelf.replay(&["--resume", &path("damaged")]).exits(2).says("damaged");
+    fs::write(path("damaged"), &bytes[..middle]).unwrap();
+    shelf.replay(&["--resume", &path("damaged")]).exits(2).says("damaged");
+    fs::write(path("damaged"), "something else").unwrap();
+    shelf.replay(&["--resume", &path("damaged")]).exits(2).says("keeps of a replay");
+    shelf.replay(&["--resume", &path("missing")]).exits(2).says("next:");
+}

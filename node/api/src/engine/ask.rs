@@ -17,6 +17,9 @@ use crate::{
     },
 };
 
+/// What the log says to another answer under the id of one that it has.
+const ID_CONFLICT: &str = "ID_CONFLICT";
+
 /// Asks about a step that is due, and makes the move that follows.
 pub(super) async fn ask(engine: &Engine, kept: &Kept, place: usize) -> Result<Moved, ApiError> {
     let given = match kept.run.given(&kept.plan, place) {
@@ -32,6 +35,8 @@ pub(super) async fn ask(engine: &Engine, kept: &Kept, place: usize) -> Result<Mo
     let digest = Digest::sha256(text.as_bytes());
     let (decided, why) = match asked(engine, kept, place, &text, digest).await {
         Ok(answer) => answer,
+        // Another node has logged its answer in this moment: the next look finds it.
+        Err(error) if error.code == ID_CONFLICT => return Err(error),
         // The agent is gone, or was never there: no record can say who asked.
         Err(error) if error.status.is_client_error() && error.retry_after_s.is_none() => {
             let trouble = Trouble::new(&error.code, &error.message);

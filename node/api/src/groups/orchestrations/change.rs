@@ -48,7 +48,12 @@ pub(super) async fn answer(
 ) -> Result<Reply<OrchestrationView>, ApiError> {
     let logged = flush(&Engine::of(context)?, id).await?;
     let view = orchestration_view(context, id)?;
-    let view = view.ok_or_else(|| ApiError::internal("a run that was moved is not there"))?;
+    // The log has not taken its start, and another node has seen that first.
+    let view = view.ok_or_else(|| {
+        ApiError::conflict("RUN_REFUSED", "the log has not taken the start of the run")
+            .field("workflow_id")
+            .fix("look at the workflow and the agent, and start it again")
+    })?;
     Ok(view.logged(logged).reply())
 }
 

@@ -1,6 +1,6 @@
 """What schemathesis must know of this API; loaded through SCHEMATHESIS_HOOKS.
 
-Waiting for an entry that does not come is right, and takes as long as one asks for: so the calls do not ask for it. And a
+Waiting for an entry, or for work, that does not come is right, and takes as long as one asks for: so the calls do not ask for it. And a
 call that ends the credential of the run would leave nothing to call with.
 """
 
@@ -10,6 +10,8 @@ import schemathesis
 
 # How long a call waits, and the largest index, as the document has it.
 WAIT_MS, INDEX_MAX = 9_000, 2**53
+# How long a call for work may wait.
+WORK_WAIT_S = 30
 KEY = os.environ["MAIP_RUN_KEY"]
 NO_KEY = "0" * 16
 # How a refusal by a reader of input ends: what the document allows, it must not refuse.
@@ -43,6 +45,8 @@ def before_call(context, case, kwargs):
         query["min_index"] = "0"
     if 0 < whole(query.get("timeout_ms")) <= 30_000:
         query["timeout_ms"] = str(WAIT_MS)
+    if 0 < whole(query.get("wait_seconds")) <= WORK_WAIT_S:
+        query["wait_seconds"] = "0"
     case.query = query or case.query
     # It makes header values of letters and digits alone, so of quoted versions nothing is left.
     if is_positive(case) and (case.headers or {}).get("If-Match") == "":

@@ -11,7 +11,7 @@ use crate::{
     ApiError,
     endpoint::Context,
     engine::{RunStatus, StepState},
-    wire::time_text,
+    wire::{AnyJson, time_text},
 };
 
 /// A run of which the nodes keep nothing: what the log says.
@@ -46,11 +46,11 @@ pub(super) fn told_view(
             Some(RunResult::Cancelled) => RunStatus::Cancelled,
         },
         scope: None,
-        input: None,
+        input: AnyJson::default(),
         parameters: Map::new(),
         steps: steps.map(|(place, (step, status))| logged_step(place, &step.name, *status)).collect(),
-        output: None,
-        result: None,
+        output: AnyJson::default(),
+        result: AnyJson::default(),
         results: Map::new(),
         receipts: Vec::new(),
         total_cost_cents: 0,
@@ -89,7 +89,7 @@ fn logged_step(place: usize, name: &str, status: Option<StepStatus>) -> Orchestr
         attempt: 0,
         decision_id: None,
         approval_id: None,
-        result: None,
+        result: AnyJson::default(),
         error: None,
         receipt_id: None,
         duration_ms: None,

@@ -67,7 +67,7 @@ pub(super) struct OrchestrationStep {
     /// Under `/v1/approvals`: the approval that it waits for or has; null when it needs none.
     pub(super) approval_id: Option<String>,
     /// What came out.
-    pub(super) result: Option<AnyJson>,
+    pub(super) result: AnyJson,
     /// What went wrong at the last attempt.
     pub(super) error: Option<ErrorView>,
     /// Record of what its agent did.
@@ -115,15 +115,15 @@ pub(super) struct OrchestrationView {
     #[schema(value_type = Option<Object>)]
     pub(super) scope: Option<Value>,
     /// What it was started with; null when the nodes do not know any more.
-    pub(super) input: Option<AnyJson>,
+    pub(super) input: AnyJson,
     /// What it was started with.
     #[schema(value_type = Object)]
     pub(super) parameters: Map<String, Value>,
     pub(super) steps: Vec<OrchestrationStep>,
     /// What came out of the last steps: of one, its result; of several, by step. Null before.
-    pub(super) output: Option<AnyJson>,
+    pub(super) output: AnyJson,
     /// The same as `output`, where older clients look for it.
-    pub(super) result: Option<AnyJson>,
+    pub(super) result: AnyJson,
     /// What came out, by step.
     #[schema(value_type = Object)]
     pub(super) results: Map<String, Value>,
@@ -236,7 +236,7 @@ pub(super) fn kept_view(
         Some((plan.steps[place].id.clone(), value))
     };
     let results: Map<String, Value> = run.steps.iter().enumerate().filter_map(of).collect();
-    let output = output(kept).map(AnyJson);
+    let output = AnyJson(output(kept).unwrap_or_default());
     // What is not in the log yet has not ended.
     let is_told = run.outbox.is_empty();
     let status = if is_told { run.status } else { RunStatus::Running };
@@ -256,7 +256,7 @@ pub(super) fn kept_view(
         participant_agent_ids: run.participants.clone(),
         status,
         scope: run.scope.clone(),
-        input: Some(AnyJson(run.input.clone())),
+        input: AnyJson(run.input.clone()),
         parameters: run.parameters.clone(),
         steps: (0..run.steps.len()).map(|place| step_view(kept, place)).collect(),
         result: output.clone(),
@@ -313,7 +313,7 @@ fn step_view(kept: &Kept, place: usize) -> OrchestrationStep {
         attempt: u64::from(step.attempt),
         decision_id: step.decision.clone(),
         approval_id: if waits { step.decision.clone() } else { step.approval.clone() },
-        result: step.output.clone().map(AnyJson),
+        result: AnyJson(step.output.clone().unwrap_or_default()),
         error: step.trouble.as_ref().map(ErrorView::from),
         receipt_id: step.receipt.as_deref().map(receipt_text),
         duration_ms: step.started_ms.zip(step.finished_ms).map(|(from, to)| to.saturating_sub(from)),

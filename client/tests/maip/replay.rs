@@ -243,7 +243,7 @@ fn what_was_kept_is_not_believed_blindly() {
     let mut world = World::with_receipts(5);
     let mut other = world.copy();
     world.receipt();
-    other.receipt_on_behalf_of("somebody else");
+    other.receipt_on_behalf_of("desk");
     Shelf::new(&world).replay(&["--keep", &path("kept")]).exits(0);
     // The log signs another history now.
     for _ in 0..3 {

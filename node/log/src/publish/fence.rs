@@ -53,6 +53,7 @@ async fn check(core: &Arc<Core>) -> Result<(), Closed> {
     }
     let mut reached = Vec::new();
     let mut unreached = Vec::new();
+    let mut reasons = Vec::new();
     for witness in core.options.policy.witnesses() {
         match ask(core, witness).await? {
             Ok(remembered) => {
@@ -62,15 +63,22 @@ async fn check(core: &Arc<Core>) -> Result<(), Closed> {
                 }
                 reached.push(witness.name.as_str());
             }
-            Err(error) => unreached.push(format!("{}: {error}", witness.name)),
+            Err(error) => {
+                unreached.push(witness.name.as_str());
+                reasons.push(format!("{}: {error}", witness.name));
+            }
         }
     }
-    if core.options.policy.quorum_met_by(&reached) {
+    // Two quorums of a policy need not share a witness (`any` of three): what those who were not reached could have cosigned
+    // among themselves is not known.
+    let policy = &core.options.policy;
+    let none_needed = policy.quorum_met_by(&[]);
+    if none_needed || (policy.quorum_met_by(&reached) && !policy.quorum_met_by(&unreached)) {
         return Ok(());
     }
     Err(Closed::Wait(format!(
-        "a quorum of witnesses cannot be asked what they have cosigned ({})",
-        unreached.join("; ")
+        "too few witnesses can be asked what they have cosigned ({})",
+        reasons.join("; ")
     )))
 }
 

@@ -160,6 +160,19 @@ async fn r2_the_fence_waits_for_a_quorum_of_witnesses() {
     submit(&cluster.node(1), Tenant::new(7).register(), Ack::Witnessed).await;
 }
 
+/// R2: where two quorums of a policy need not share a witness, those who do not answer must not be able to make one.
+#[tokio::test(flavor = "multi_thread")]
+async fn r2_the_fence_asks_until_the_rest_is_no_quorum() {
+    let mut cluster = Cluster::prepare(1);
+    cluster.policy_text = cluster.policy_text.replace("group witnesses 2 ", "group witnesses any ");
+    cluster.witnesses.set_mood("w1", Mood::Silent);
+    cluster.run(1).await;
+    wait_for("the fence alarm", || has_alarm(&cluster, 1, "fence").then_some(())).await;
+    cluster.witnesses.set_mood("w1", Mood::Honest);
+    cluster.ready().await;
+    submit(&cluster.node(1), Tenant::new(7).register(), Ack::Witnessed).await;
+}
+
 /// R3: what rots on one disk is found, never served, and replaced by a peer's proven copy.
 #[tokio::test(flavor = "multi_thread")]
 async fn r3_a_flipped_bit_is_found_not_served_and_repaired() {

@@ -7,6 +7,8 @@
 //! Everything here is a function of a seed: no clock, no randomness of the machine, no map without an order. The same seed
 //! gives the same story on every machine.
 
+#[cfg(simulation)]
+pub mod cluster;
 pub mod dice;
 pub mod model;
 pub mod population;

@@ -17,11 +17,13 @@
 //! | `peer`, `snapshot` | what nodes give one another |
 //! | `generations` | which log a sandbox is since its last reset |
 //! | `scrub`, `housekeeping`, `backup`, `admin` | keeping it alive |
+//! | [`ablation`] | rules that a simulated cluster can do without, to show that it is missed; in no other build |
 //!
 //! **Invariants.** A checkpoint is signed only over applied entries, after a root vote and behind the sign guard. State
 //! changes only by applying committed raft_entries. No HTTP framework, no MAIP endpoint and no clock is known here: time,
 //! peers and witnesses are handed in ([`World`]).
 
+pub mod ablation;
 mod admin;
 mod alarm;
 mod backup;
@@ -55,7 +57,7 @@ pub use alarm::{AlarmKind, Alarms};
 pub use backup::{BackupError, restore};
 pub use calls::CallFault;
 pub use generations::Generation;
-pub use hosted::{HostedLog, OpenError};
+pub use hosted::{HostedLog, OpenError, Storage};
 pub use ingest::{Ack, Credential, Noted, OwnRecord, Refused, RefusedKind, Submitted};
 pub use ledger::{AppliedMark, LedgerError, PublishedCheckpoint};
 pub use ledger_state::{Note, Question, Rejection, Subject, TokenReason, TokenRefused};
@@ -71,6 +73,8 @@ pub use peer::Kind;
 pub use present::{Evaluated, Present};
 pub use private::{Change, PRIVATE_RANGE_MAX, PrivateRange, TransactOutcome};
 pub use publish::cosign::WitnessState;
+#[cfg(simulation)]
+pub use raft::types::with_seed;
 pub use reader::{ReadError, Reader};
 pub use timeline::{TIMELINE_LOOKS_MAX, TimelinePage, TimelineQuery, TimelineRow};
 pub use tokens::{TokenCall, TokenCheck, TokenChecked, TokenFault};

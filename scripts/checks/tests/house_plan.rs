@@ -20,7 +20,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Overseers. They know programs from outside.
     ("devnet", &["ledger-format", "ledger-proto"]),
     // An overseer that runs the parts themselves.
-    ("ledger-simulations", &["ledger-format", "ledger-state"]),
+    (
+        "ledger-simulations",
+        &["ledger-format", "ledger-state", "ledger-store", "ledger-log", "ledger-witness"],
+    ),
     ("checks", &[]),
 ];
 
@@ -30,6 +33,8 @@ const NOBODY_USES: &[&str] = &["devnet", "checks", "ledger-simulations"];
 /// Third parties that live in the named crates only (tests aside).
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("openraft", &["ledger-log"]),
+    // Its clock and chance for simulated clusters.
+    ("openraft-rt-tokio", &["ledger-log"]),
     // The protocol's model.
     ("stateright", &["ledger-simulations"]),
     ("axum", &["ledger-api", "ledger-node", "ledger-witness"]),

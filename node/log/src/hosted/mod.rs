@@ -11,7 +11,10 @@ use std::{
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use ledger_format::{NoteSigner, Vkey, record::SigningKey, token};
-use ledger_store::{EngineOptions, RaftLog, RaftLogOptions};
+use ledger_store::{
+    Engine, EngineOptions, RaftLog, RaftLogOptions, StoreError,
+    disk::{Disk, RealDisk},
+};
 use openraft::SnapshotPolicy;
 use tokio::{
     sync::{Mutex, watch},
@@ -19,6 +22,7 @@ use tokio::{
 };
 
 use crate::{
+    ablation::{self, Rule},
     alarm::Alarms,
     generations, genesis, housekeeping,
     ingest::{self, Ack, Credential, Noted, OwnRecord, Queue, Refused, Source, Submitted, TIMEOUT_MAX},
@@ -80,6 +84,23 @@ impl From<GuardError> for OpenError {
     }
 }
 
+/// What a log keeps its state and its Raft log on. Files (tiles, snapshots, the sign guard) are in its directory.
+pub struct Storage {
+    /// State and indexes.
+    pub engine: Arc<dyn Engine>,
+    /// The disk under the Raft log.
+    pub raft_disk: Arc<dyn Disk>,
+}
+
+impl Storage {
+    /// The engine that the options name, in the log's directory, and the machine's disk.
+    fn of(options: &LogOptions) -> Result<Self, StoreError> {
+        let engine_options = EngineOptions { cache_bytes: options.engine_cache_bytes as u64 };
+        let engine = ledger_store::open(options.engine, &options.dir.join("engine"), &engine_options)?;
+        Ok(Self { engine, raft_disk: Arc::new(RealDisk) })
+    }
+}
+
 /// A log that this node hosts. Cheap to clone.
 #[derive(Clone)]
 pub struct HostedLog {
@@ -93,15 +114,23 @@ impl HostedLog {
     /// See [`OpenError`]; most need a person.
     pub async fn open(options: LogOptions, world: World) -> Result<Self, OpenError> {
         check_options(&options)?;
+        let storage = Storage::of(&options)?;
+        Self::open_on(options, world, storage).await
+    }
+
+    /// The same, on any storage. `options.engine` says nothing then.
+    ///
+    /// # Errors
+    /// As [`HostedLog::open`].
+    pub async fn open_on(options: LogOptions, world: World, storage: Storage) -> Result<Self, OpenError> {
+        check_options(&options)?;
         let alarms = Arc::new(Alarms::default());
-        let engine_options = EngineOptions { cache_bytes: options.engine_cache_bytes as u64 };
-        let engine = ledger_store::open(options.engine, &options.dir.join("engine"), &engine_options)?;
-        let ledger = Ledger::open(&options.dir, engine, alarms.clone())?;
+        let ledger = Ledger::open(&options.dir, storage.engine, alarms.clone())?;
         let raft_options = RaftLogOptions {
             reserve_bytes: options.limits.reserve_bytes.min(RESERVE_FILE_BYTES_MAX),
             ..RaftLogOptions::default()
         };
-        let (raft_log, _) = RaftLog::open(&options.dir.join("raft"), &raft_options)?;
+        let (raft_log, _) = RaftLog::open_on(&options.dir.join("raft"), &raft_options, storage.raft_disk)?;
         let log_store = LogStore::open(raft_log, ledger.raft_mark().applied)
             .map_err(|e| OpenError::Raft(e.to_string()))?;
         let guard = SignGuard::open(&options.dir, &options.origin)?;
@@ -153,8 +182,11 @@ impl HostedLog {
             core.spawn(timeline::run(core.clone()));
         }
         core.spawn(private::run(core.clone()));
-        core.spawn(payloads::erase(core.clone()));
-        core.spawn(payloads::catch_up(core.clone()));
+        // They work on threads of their own, for which a simulation's clock does not wait.
+        if !cfg!(simulation) {
+            core.spawn(payloads::erase(core.clone()));
+            core.spawn(payloads::catch_up(core.clone()));
+        }
         if core.ledger.size() > 0 && crate::snapshot::newest(core.ledger.dir())?.is_none() {
             // A restored log begins behind its Raft log: without a snapshot no new node could join it.
             core.raft.trigger().snapshot().await.map_err(|e| OpenError::Raft(e.to_string()))?;
@@ -299,7 +331,7 @@ fn raft_config(options: &LogOptions) -> Result<openraft::Config, String> {
         max_in_snapshot_log_to_keep: raft.keep_entries,
         install_snapshot_timeout: 60_000,
         // L3: a follower that comes back with less than it acknowledged is a broken promise, not something to repair.
-        allow_log_reversion: Some(false),
+        allow_log_reversion: Some(ablation::is_off(Rule::L3)),
         ..openraft::Config::default()
     };
     config.validate().map_err(|e| e.to_string())

@@ -18,7 +18,8 @@ use crate::alarm::AlarmKind;
 /// Bundles written and made durable together.
 const BUNDLES_AT_ONCE: u64 = 64;
 /// Entries that may wait for their files before apply itself lends a hand: bounds memory.
-const ENTRIES_WAITING_MAX: u64 = 256 * TILE_WIDTH;
+/// A simulation's clock does not wait for the thread, so there apply writes them all.
+const ENTRIES_WAITING_MAX: u64 = if cfg!(simulation) { 1 } else { 256 * TILE_WIDTH };
 /// How long full tiles are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(500);
 
@@ -82,6 +83,13 @@ impl TileWriter {
         let (signal, wake) = &*self.signal;
         signal.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
         wake.notify_one();
+    }
+}
+
+impl Drop for Ledger {
+    /// Also where a log did not open and nobody called `stop`.
+    fn drop(&mut self) {
+        self.writer.stop();
     }
 }
 

@@ -11,7 +11,12 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{alarm::AlarmKind, hosted::Core, options::HttpAnswer};
+use crate::{
+    ablation::{self, Rule},
+    alarm::AlarmKind,
+    hosted::Core,
+    options::HttpAnswer,
+};
 
 /// Tries of one round at one witness that knows another size than we thought.
 const CONFLICTS_MAX: u32 = 3;
@@ -166,6 +171,9 @@ impl Worker {
     /// witness over exactly this text passes.
     fn check_lines(&self, target: &Target, body: &[u8]) -> Result<SignatureLine, String> {
         let lines = parse_cosignature_lines(body).map_err(|e| e.to_string())?;
+        if let (true, Some(line)) = (ablation::is_off(Rule::C2), lines.first()) {
+            return Ok(line.clone());
+        }
         let latest_s = self.core.world.clock.now_ms() / 1_000 + FUTURE_S_MAX;
         for line in lines {
             if line.name != self.vkey.name() || line.key_id != self.vkey.key_id() {

@@ -170,7 +170,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let on_durable = Box::new(move |result: Result<(), ledger_store::StoreError>| {
             callback.io_completed(result.map_err(io::Error::other));
         });
-        self.log.append(first, frames, on_durable).map_err(io::Error::other)
+        self.log.append(first, frames, on_durable).map_err(io::Error::other)?;
+        // A simulation's clock does not wait for the writing thread.
+        if cfg!(simulation) { self.log.flush().map_err(io::Error::other) } else { Ok(()) }
     }
 
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {

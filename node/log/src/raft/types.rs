@@ -32,6 +32,7 @@ pub(crate) struct Reply {
     pub(crate) outcomes: Vec<Outcome>,
 }
 
+#[cfg(not(simulation))]
 openraft::declare_raft_types!(
     /// Raft as this ledger runs it.
     pub(crate) TypeConfig:
@@ -39,6 +40,27 @@ openraft::declare_raft_types!(
         R = Reply,
         NodeId = u64,
         Node = Member,
+);
+
+/// Chance from a seed: see `simulations/README.md`.
+#[cfg(simulation)]
+pub(crate) type Runtime = openraft::rt::deterministic_rng::DeterministicRng<openraft_rt_tokio::TokioRuntime>;
+
+/// Runs what opens a log or calls its peers' side: all chance that Raft takes in it comes from the seed.
+#[cfg(simulation)]
+pub fn with_seed<F: Future>(seed: u64, future: F) -> impl Future<Output = F::Output> {
+    Runtime::scope(seed, future)
+}
+
+#[cfg(simulation)]
+openraft::declare_raft_types!(
+    /// Raft with chance from a seed.
+    pub(crate) TypeConfig:
+        D = Proposal,
+        R = Reply,
+        NodeId = u64,
+        Node = Member,
+        AsyncRuntime = Runtime,
 );
 
 pub(crate) type RaftEntry = openraft::alias::EntryOf<TypeConfig>;

@@ -1,0 +1,138 @@
+//! `maip-simulation [--seed N | --seeds A..B] [--ablate RULE] [--twice]`: a cluster's bad luck from a seed.
+//!
+//! Built with `--cfg simulation --cfg tokio_unstable`; `simulations/run` does that.
+
+#[cfg(not(simulation))]
+fn main() -> std::process::ExitCode {
+    eprintln!("maip-simulation: built without `--cfg simulation`: use simulations/run");
+    std::process::ExitCode::from(2)
+}
+
+#[cfg(simulation)]
+fn main() -> std::process::ExitCode {
+    told::main()
+}
+
+#[cfg(simulation)]
+mod told {
+    use std::process::ExitCode;
+
+    use ledger_simulations::cluster::{Ended, Plan, SWITCHES, Switch, run};
+
+    const USAGE: &str =
+        "usage: maip-simulation [--seed N | --seeds A..B] [--ablate RULE | --table N] [--twice]";
+
+    struct Options {
+        first: u64,
+        end: u64,
+        off: Option<Switch>,
+        twice: bool,
+        /// Seeds tried for each rule of the table.
+        table: Option<u64>,
+    }
+
+    pub(super) fn main() -> ExitCode {
+        let options = match options() {
+            Ok(options) => options,
+            Err(error) => {
+                eprintln!("maip-simulation: {error}");
+                return ExitCode::from(2);
+            }
+        };
+        // What breaks inside a node is part of the story; the node's end is seen by the oracle.
+        std::panic::set_hook(Box::new(|panic| eprintln!("(a task ended: {panic})")));
+        let good = match options.table {
+            Some(seeds) => table(seeds),
+            None => seeds(&options),
+        };
+        if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    fn options() -> Result<Options, String> {
+        let mut options = Options { first: 1, end: 2, off: None, twice: false, table: None };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            if word == "--twice" {
+                options.twice = true;
+                continue;
+            }
+            let value = words.next().ok_or(USAGE)?;
+            let number =
+                |text: &str| text.parse::<u64>().map_err(|_| format!("{text} is no number\n{USAGE}"));
+            match word.as_str() {
+                "--seed" => (options.first, options.end) = (number(&value)?, number(&value)? + 1),
+                "--seeds" => {
+                    let (first, end) = value.split_once("..").ok_or(USAGE)?;
+                    (options.first, options.end) = (number(first)?, number(end)?);
+                }
+                "--ablate" => options.off = Some(value.parse()?),
+                "--table" => options.table = Some(number(&value)?),
+                _ => return Err(USAGE.into()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether every seed kept every invariant, and told the same story twice where that was asked for.
+    fn seeds(options: &Options) -> bool {
+        let mut broken = Vec::new();
+        let (mut steps, mut simulated_ms, mut acknowledged) = (0, 0, 0);
+        for seed in options.first..options.end {
+            let plan = Plan { seed, off: options.off };
+            let mut ended = run(plan);
+            if options.twice {
+                let again = run(plan);
+                if again.history != ended.history {
+                    ended.broken.get_or_insert_with(|| "the same seed told another story".to_owned());
+                }
+            }
+            steps += ended.steps;
+            simulated_ms += ended.simulated_ms;
+            acknowledged += ended.counts.0;
+            let only = options.end - options.first == 1;
+            show(seed, &ended, only);
+            if ended.broken.is_some() {
+                broken.push(seed);
+            }
+        }
+        println!(
+            "{} seeds, {} s simulated, {steps} steps, {acknowledged} records acknowledged; broken: {broken:?}",
+            options.end - options.first,
+            simulated_ms / 1_000
+        );
+        broken.is_empty()
+    }
+
+    fn show(seed: u64, ended: &Ended, whole: bool) {
+        if whole || ended.broken.is_some() {
+            ended.sentences.iter().for_each(|sentence| println!("{sentence}"));
+        }
+        let end = ended
+            .broken
+            .as_ref()
+            .map_or_else(|| "all invariants held".to_owned(), |b| format!("BROKEN: {b}"));
+        let (acknowledged, signed) = ended.counts;
+        println!(
+            "seed {seed}: {} s, {} steps, {acknowledged} acknowledged, {signed} notes, history {}: {end}",
+            ended.simulated_ms / 1_000,
+            ended.steps,
+            &ended.history.to_hex()[..16]
+        );
+    }
+
+    /// One row a rule: the first seed at which its absence is noticed.
+    fn table(seeds: u64) -> bool {
+        println!("| rule taken out | noticed at seed | of | by |\n|---|---|---|---|");
+        let mut all = true;
+        for switch in SWITCHES {
+            let found =
+                (1..=seeds).find_map(|seed| Some((seed, run(Plan { seed, off: Some(switch) }).broken?)));
+            all &= found.is_some();
+            match found {
+                Some((seed, broken)) => println!("| {switch} | {seed} | {seeds} | {broken} |"),
+                None => println!("| {switch} | - | {seeds} | nothing |"),
+            }
+        }
+        all
+    }
+}

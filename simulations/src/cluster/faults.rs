@@ -1,0 +1,180 @@
+//! Bad luck, one piece at a time, drawn from the seed.
+
+use ledger_log::with_seed;
+use ledger_store::conformance::Fault;
+
+use super::{
+    cluster::Cluster,
+    machine::{Down, member},
+    network::{WITNESSES_FROM, Weather},
+    plan::Switch,
+    witnesses::Mood,
+};
+
+/// Machines that a run has at most, new members included.
+const MACHINES_MAX: u64 = 7;
+
+impl Cluster {
+    /// One piece of bad luck.
+    pub(super) async fn misfortune(&mut self) -> Result<(), String> {
+        if self.plan.off == Some(Switch::L3) && self.dice.once_in(1, 4) {
+            return self.lose_a_disk().await;
+        }
+        match self.dice.below(20) {
+            0..=2 => self.take_down(Down::Kill).await,
+            3..=6 => self.take_down(Down::Power).await,
+            7 => self.all_lose_power().await,
+            8 | 9 => self.cut_links(),
+            10 => self.bad_weather(),
+            11 => self.wrong_clock(),
+            12..=14 => self.moody_witness(),
+            15 => self.witness_loses_power(),
+            16 | 17 => self.failing_disk(),
+            18 => self.hand_over(),
+            _ => self.replace_a_member().await?,
+        }
+        Ok(())
+    }
+
+    async fn take_down(&mut self, down: Down) {
+        let running: Vec<u64> = self.running().collect();
+        let Some(id) = self.dice.pick(&running).copied() else { return };
+        self.history.tell(&format!("node {id} goes down ({down:?})"));
+        self.stop(id, down).await;
+    }
+
+    async fn all_lose_power(&mut self) {
+        self.history.tell("all nodes lose power");
+        for id in self.running().collect::<Vec<_>>() {
+            self.stop(id, Down::Power).await;
+        }
+    }
+
+    /// Some directions between two nodes, or all between one and the rest.
+    fn cut_links(&mut self) {
+        let ids: Vec<u64> = self.machines.keys().copied().collect();
+        let Some(one) = self.dice.pick(&ids).copied() else { return };
+        let both_ways = self.dice.once_in(1, 2);
+        let whole = self.dice.once_in(1, 2);
+        for other in ids.into_iter().filter(|other| *other != one) {
+            if whole || self.dice.once_in(1, 2) {
+                self.network.cut(one, other);
+                if both_ways {
+                    self.network.cut(other, one);
+                }
+            }
+        }
+        self.history.tell(&format!(
+            "node {one} is cut off from {} of the others, {}",
+            if whole { "all" } else { "some" },
+            if both_ways { "both ways" } else { "one way" }
+        ));
+    }
+
+    fn bad_weather(&mut self) {
+        let weather = Weather {
+            delay_ms: (1, self.dice.between(5, 400)),
+            lost: self.dice.below(100),
+            doubled: self.dice.below(300),
+        };
+        self.history.tell(&format!("the network is bad: {weather:?}"));
+        self.network.set_weather(weather);
+    }
+
+    fn wrong_clock(&mut self) {
+        let skew_ms = i64::try_from(self.dice.between(0, 1_200_000)).unwrap_or(0) - 600_000;
+        if self.dice.once_in(1, 4) {
+            let place = usize::try_from(self.dice.below(3)).unwrap_or(0);
+            self.history.tell(&format!("the clock of witness {} is wrong by {skew_ms} ms", place + 1));
+            self.witnesses.clock(place).jump(skew_ms);
+            return;
+        }
+        let ids: Vec<u64> = self.machines.keys().copied().collect();
+        let Some(id) = self.dice.pick(&ids).copied() else { return };
+        self.history.tell(&format!("the clock of node {id} is wrong by {skew_ms} ms"));
+        self.machines[&id].clock.jump(skew_ms);
+    }
+
+    fn moody_witness(&mut self) {
+        let moods = [Mood::Honest, Mood::Silent, Mood::WrongKey, Mood::WrongText, Mood::Drops, Mood::Behind];
+        let place = usize::try_from(self.dice.below(3)).unwrap_or(0);
+        let mood = self.dice.pick(&moods).copied().unwrap_or(Mood::Honest);
+        self.history.tell(&format!("witness {} is {mood:?}", place + 1));
+        self.witnesses.set_mood(place, mood);
+    }
+
+    fn witness_loses_power(&mut self) {
+        let place = usize::try_from(self.dice.below(3)).unwrap_or(0);
+        self.history.tell(&format!("witness {} loses power", place + 1));
+        self.witnesses.stop(place);
+    }
+
+    /// The node stops at the first failed write; it is restarted like one that went down.
+    fn failing_disk(&mut self) {
+        let running: Vec<u64> = self.running().collect();
+        let Some(id) = self.dice.pick(&running).copied() else { return };
+        let faults = [Fault::Fails, Fault::HappensButFails, Fault::NoSpace, Fault::Short];
+        let fault = self.dice.pick(&faults).copied().unwrap_or(Fault::Fails);
+        let after = self.dice.below(30);
+        self.history.tell(&format!("the disk of node {id} will go wrong in {after} calls ({fault:?})"));
+        self.machines[&id].break_disk(after, fault);
+    }
+
+    fn hand_over(&mut self) {
+        let Some((leader, log)) = self.leader() else { return };
+        let others: Vec<u64> = self.running().filter(|id| *id != leader).collect();
+        let Some(to) = self.dice.pick(&others).copied() else { return };
+        self.history.tell(&format!("node {leader} is asked to hand over to {to}"));
+        let seed = self.dice.bits();
+        tokio::spawn(with_seed(seed, async move { drop(log.transfer(to).await) }));
+    }
+
+    /// A new machine under a new id comes in, an old one goes for good.
+    async fn replace_a_member(&mut self) -> Result<(), String> {
+        let id = self.machines.keys().max().copied().unwrap_or(0) + 1;
+        let Some((leader, log)) = self.leader().filter(|_| id <= MACHINES_MAX) else { return Ok(()) };
+        let voters: Vec<u64> =
+            log.members().iter().filter(|m| m.voter && m.member.id != leader).map(|m| m.member.id).collect();
+        let old = self.dice.pick(&voters).copied();
+        self.history.tell(&format!("node {id} joins, then node {old:?} is removed"));
+        self.add_machine(id);
+        self.start(id).await?;
+        let seed = self.dice.bits();
+        let history = self.history.clone();
+        let change = async move {
+            let mut done = log.add_learner(member(id)).await.map(drop);
+            if done.is_ok() {
+                done = log.promote(id).await.map(drop);
+            }
+            if let (Ok(()), Some(old)) = (&done, old) {
+                done = log.remove(old).await.map(drop);
+            }
+            history.tell(&match done {
+                Ok(()) => "the change of members is through".to_owned(),
+                // Without its words: they name files of this run.
+                Err(_) => "the change of members is not through".to_owned(),
+            });
+        };
+        tokio::spawn(with_seed(seed, change));
+        Ok(())
+    }
+
+    /// Rule L3 taken out: nothing is left of a disk, and the node returns under its id.
+    async fn lose_a_disk(&mut self) -> Result<(), String> {
+        let ids: Vec<u64> = self.machines.keys().copied().collect();
+        let Some(id) = self.dice.pick(&ids).copied() else { return Ok(()) };
+        self.history.tell(&format!("node {id} loses its disk and returns under its id"));
+        self.stop(id, Down::Power).await;
+        self.machines.get_mut(&id).expect("it was listed").wipe()?;
+        self.start(id).await
+    }
+
+    /// Nobody can reach a witness from now on.
+    pub(super) fn cut_witnesses(&mut self) {
+        for id in self.machines.keys() {
+            for place in 0..3 {
+                self.network.cut(*id, WITNESSES_FROM + place);
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Three witnesses: the product's own decision, signature and memory, behind a simulated network and with moods.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use futures::{FutureExt as _, future::BoxFuture};
+use ledger_format::{
+    AddCheckpoint, Checkpoint, NoteSigner, SignatureType, origin_path,
+    witness_wire::{encode_cosignature_lines, size_answer},
+};
+use ledger_log::{HttpAnswer, WitnessTransport};
+use ledger_witness::{
+    Denial, Memory, Refusal, Signer, Witness,
+    logs::{Log, LogSet},
+    metrics::Metrics,
+    persist,
+};
+
+use super::{
+    clock::MachineClock,
+    history::History,
+    network::{Network, WITNESSES_FROM},
+    oracle::Seen,
+};
+
+/// How a witness behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mood {
+    /// By the book.
+    Honest,
+    /// Does not answer.
+    Silent,
+    /// Answers with a line of another key.
+    WrongKey,
+    /// Answers with a line of its key over another text.
+    WrongText,
+    /// Remembers and signs, and its answer is lost.
+    Drops,
+    /// Says 409 with a size of long ago.
+    Behind,
+}
+
+struct One {
+    name: String,
+    seed: u8,
+    dir: PathBuf,
+    mood: Mood,
+    clock: MachineClock,
+    /// `None` while its power is off.
+    core: Option<Witness>,
+}
+
+/// All witnesses. Clones are the same ones.
+#[derive(Clone)]
+pub(super) struct Witnesses {
+    all: Arc<Mutex<Vec<One>>>,
+    log_vkey: String,
+    history: History,
+    seen: Seen,
+}
+
+impl Witnesses {
+    pub(super) fn new(dir: &std::path::Path, log_vkey: String, history: &History, seen: &Seen) -> Self {
+        let one = |number: u8| {
+            let name = format!("w{number}");
+            let dir = dir.join(&name);
+            std::fs::create_dir_all(&dir).expect("the run's directory can be written");
+            let clock = MachineClock::new(history);
+            let one = One { name, seed: 20 + number, dir, mood: Mood::Honest, clock, core: None };
+            persist::create(&one.dir, &one.signer().vkey().to_string()).expect("a new memory");
+            one
+        };
+        let all = Arc::new(Mutex::new((1..=3).map(one).collect()));
+        let witnesses = Self { all, log_vkey, history: history.clone(), seen: seen.clone() };
+        (0..3).for_each(|place| witnesses.start(place));
+        witnesses
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<One>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lines of the policy: two of three.
+    pub(super) fn policy(&self) -> String {
+        let lines = self
+            .lock()
+            .iter()
+            .map(|one| format!("witness {name} {} http://{name}\n", one.signer().vkey(), name = one.name))
+            .collect::<String>();
+        format!("{lines}group witnesses 2 w1 w2 w3\nquorum witnesses\n")
+    }
+
+    pub(super) fn set_mood(&self, place: usize, mood: Mood) {
+        self.lock()[place].mood = mood;
+    }
+
+    pub(super) fn clock(&self, place: usize) -> MachineClock {
+        self.lock()[place].clock.clone()
+    }
+
+    /// Power off: what it has not stored is gone.
+    pub(super) fn stop(&self, place: usize) {
+        self.lock()[place].core = None;
+    }
+
+    /// Power on, from what it has stored.
+    pub(super) fn start(&self, place: usize) {
+        let one = &mut self.lock()[place];
+        if one.core.is_some() {
+            return;
+        }
+        let metrics = Arc::new(Metrics::default());
+        let signer = one.signer();
+        let memory = Memory::open(&one.dir, &signer.vkey().to_string(), metrics.clone());
+        let memory = memory.expect("a witness reads back what it has stored");
+        let last_s = memory.all().iter().map(|known| known.time_s).max().unwrap_or(0);
+        let clock = Arc::new(one.clock.clone());
+        let log = Log::new(&self.log_vkey, None).expect("the log's key");
+        let logs = LogSet::new([log]).expect("one log");
+        let signer = Signer::new(signer, None, clock.clone(), last_s);
+        let core = Witness::new(logs, memory, signer, clock, &one.dir, None, metrics);
+        one.core = Some(core.expect("its directory can be written"));
+    }
+
+    /// All are up and honest.
+    pub(super) fn heal(&self) {
+        for place in 0..3 {
+            self.set_mood(place, Mood::Honest);
+            self.start(place);
+        }
+    }
+
+    fn post(&self, place: usize, body: &[u8]) -> Result<HttpAnswer, String> {
+        let all = self.lock();
+        let one = &all[place];
+        let core = one.core.as_ref().ok_or("no answer")?;
+        let request = AddCheckpoint::parse(body).map_err(|e| e.to_string())?;
+        let checkpoint = Checkpoint::parse(request.note.text()).map_err(|e| e.to_string())?;
+        match one.mood {
+            Mood::Silent => return Err("no answer".into()),
+            Mood::Behind => return Ok(answer(409, size_answer(0))),
+            _ => {}
+        }
+        let decided = wait(core.add_checkpoint(body));
+        self.history.note(&format!("{} size {}: {}", one.name, checkpoint.size, said(&decided)));
+        match decided {
+            Err(denial) => Ok(denied(&denial)),
+            Ok(lines) => {
+                let stored = core.memory().latest(&checkpoint.origin).map_or(0, |latest| latest.size);
+                self.seen.cosigned(place, &checkpoint, stored);
+                let forged = |signer: NoteSigner, text: &str| {
+                    encode_cosignature_lines(&[signer.cosign(text, super::history::BEGIN_MS / 1_000)])
+                };
+                match one.mood {
+                    Mood::Drops => Err("the connection broke".into()),
+                    Mood::WrongKey => {
+                        let other = NoteSigner::new("nobody", SignatureType::CosignatureV1, [9; 32]);
+                        Ok(answer(200, forged(other.expect("a name and a key"), request.note.text())))
+                    }
+                    Mood::WrongText => Ok(answer(200, forged(one.signer(), "another text\n"))),
+                    _ => Ok(answer(200, lines)),
+                }
+            }
+        }
+    }
+
+    fn read(&self, place: usize, url: &str) -> Result<HttpAnswer, String> {
+        let all = self.lock();
+        let one = &all[place];
+        let core = one.core.as_ref().filter(|_| one.mood != Mood::Silent).ok_or("no answer")?;
+        let known = core.memory().all().into_iter();
+        let asked = known.into_iter().find(|known| url.contains(&origin_path(&known.origin)));
+        Ok(asked.map_or_else(
+            || answer(404, String::new()),
+            |known| answer(200, String::from_utf8_lossy(&known.note).into_owned()),
+        ))
+    }
+}
+
+impl One {
+    fn signer(&self) -> NoteSigner {
+        NoteSigner::new(&self.name, SignatureType::CosignatureV1, [self.seed; 32]).expect("a name and a key")
+    }
+}
+
+/// One node's way to the witnesses.
+pub(super) struct WitnessPort {
+    pub(super) witnesses: Witnesses,
+    pub(super) network: Network,
+    pub(super) id: u64,
+    pub(super) life: u64,
+}
+
+impl WitnessPort {
+    fn ask(
+        &self,
+        url: &str,
+        timeout: Duration,
+        what: impl FnOnce(Witnesses, usize) -> Result<HttpAnswer, String> + Send + 'static,
+    ) -> BoxFuture<'static, Result<HttpAnswer, String>> {
+        let name = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
+        let place = name.trim_start_matches('w').parse::<usize>().unwrap_or(1) - 1;
+        let (witnesses, network, id) = (self.witnesses.clone(), self.network.clone(), self.id);
+        let at = WITNESSES_FROM + place as u64;
+        let lives = network.lives(id, self.life);
+        let asked = async move {
+            let lost = || async move {
+                tokio::time::sleep(timeout).await;
+                Err("timed out".to_owned())
+            };
+            let there = network.packet(id, at).filter(|_| lives);
+            let Some(there) = there else { return lost().await };
+            tokio::time::sleep(there).await;
+            let answer = what(witnesses, place);
+            let Some(back) = network.packet(at, id) else { return lost().await };
+            tokio::time::sleep(back).await;
+            match answer {
+                Ok(answer) => Ok(answer),
+                Err(_) => lost().await,
+            }
+        };
+        asked.boxed()
+    }
+}
+
+impl WitnessTransport for WitnessPort {
+    fn add_checkpoint(
+        &self,
+        url: &str,
+        body: Vec<u8>,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<HttpAnswer, String>> {
+        // The note has left its signer, whatever becomes of it on the way.
+        if self.network.lives(self.id, self.life) {
+            self.witnesses.seen.signed(self.id, &body);
+        }
+        self.ask(url, timeout, move |witnesses, place| witnesses.post(place, &body))
+    }
+
+    fn get(&self, url: &str, timeout: Duration) -> BoxFuture<'static, Result<HttpAnswer, String>> {
+        let whole = url.to_owned();
+        self.ask(url, timeout, move |witnesses, place| witnesses.read(place, &whole))
+    }
+}
+
+fn answer(status: u16, body: String) -> HttpAnswer {
+    HttpAnswer { status, content_type: String::new(), body: body.into_bytes() }
+}
+
+fn said(decided: &Result<String, Denial>) -> String {
+    decided.as_ref().map_or_else(ToString::to_string, |_| "cosigned".to_owned())
+}
+
+/// The answers of the specification: the product's HTTP layer is not part of the simulation.
+fn denied(denial: &Denial) -> HttpAnswer {
+    let status = match denial {
+        Denial::Refused(Refusal::Conflict { latest }) => return answer(409, size_answer(*latest)),
+        Denial::Refused(Refusal::Fork { .. } | Refusal::Proof(_) | Refusal::EmptyTreeRoot) => 422,
+        Denial::Refused(Refusal::UnknownOrigin(_)) => 404,
+        Denial::Refused(Refusal::NoTrustedSignature | Refusal::BadTrustedSignature(_)) => 403,
+        Denial::Refused(_) => 400,
+        Denial::Busy | Denial::Unverified(_) => 503,
+        _ => 500,
+    };
+    answer(status, denial.to_string())
+}
+
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits without letting simulated time go on: the memory's thread answers as soon as it has stored.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return value;
+        }
+        std::thread::park();
+    }
+}

@@ -330,6 +330,9 @@ fn raft_config(options: &LogOptions) -> Result<openraft::Config, String> {
         snapshot_policy: SnapshotPolicy::LogsSinceLast(raft.snapshot_after),
         max_in_snapshot_log_to_keep: raft.keep_entries,
         install_snapshot_timeout: 60_000,
+        // G4: a leader that comes back must be elected again. Restored in its old term it would take an entry of that term for its own
+        // blank one, and what it has applied for all that was committed.
+        enable_leader_restore: Some(false),
         // L3: a follower that comes back with less than it acknowledged is a broken promise, not something to repair.
         allow_log_reversion: Some(ablation::is_off(Rule::L3)),
         ..openraft::Config::default()

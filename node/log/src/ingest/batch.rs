@@ -273,10 +273,14 @@ impl Core {
             return Err(PeerError::Refused("not the leader".into()));
         }
         let count = records.len();
-        let answer = match self.queue.put(records, want_published, Instant::now() + FORWARD_TIMEOUT) {
-            Ok(fates) => fates
-                .await
-                .unwrap_or_else(|_| vec![Err(Refused::no_leader("this node is shutting down")); count]),
+        let deadline = Instant::now() + FORWARD_TIMEOUT;
+        let answer = match self.queue.put(records, want_published, deadline) {
+            // Not longer than the caller waits: a log that was shut down meanwhile answers nobody, and must be let go of.
+            Ok(fates) => match tokio::time::timeout_at(deadline, fates).await {
+                Ok(Ok(fates)) => fates,
+                Ok(Err(_)) => vec![Err(Refused::no_leader("this node is shutting down")); count],
+                Err(_) => vec![Err(Refused::timeout()); count],
+            },
             Err(refused) => vec![Err(refused); count],
         };
         Ok(encode_fates(&answer))

@@ -67,6 +67,12 @@ impl LogStore {
         if let Some(bytes) = log.read_meta(META_PURGED).map_err(io::Error::other)? {
             ends.purged = codec::decode_log_id(bytes).map_err(io::Error::other)?;
         }
+        if let Some(purged) = ends.purged
+            && log.indexes().map_err(io::Error::other)?.is_some_and(|(first, _)| first <= purged.index)
+        {
+            // A crash came between the two writes of a purge: it is finished now.
+            log.purge_to(purged.index).map_err(io::Error::other)?;
+        }
         ends.last = ends.purged;
         if let Some((_, last)) = log.indexes().map_err(io::Error::other)? {
             let frames = log.read(last..last + 1, usize::MAX).map_err(io::Error::other)?;
@@ -195,6 +201,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 #[cfg(test)]
 mod tests {
     use ledger_store::RaftLogOptions;
+    use openraft::EntryPayload;
 
     use super::*;
     use crate::raft::types::LeaderId;
@@ -222,5 +229,28 @@ mod tests {
             Some(own),
             "its own vote counts once it has one"
         );
+    }
+
+    fn id(index: u64) -> LogId {
+        LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index }
+    }
+
+    /// A snapshot that was installed reaches beyond the Raft log: what is left of it must not be read again.
+    #[tokio::test]
+    async fn a_purge_that_a_crash_cut_in_half_is_finished() {
+        let dir = tempfile::tempdir().unwrap();
+        let open =
+            || ledger_store::RaftLog::open(dir.path(), &ledger_store::RaftLogOptions::default()).unwrap().0;
+        let log = open();
+        let frames = (1..=3)
+            .map(|index| codec::encode_entry(&RaftEntry { log_id: id(index), payload: EntryPayload::Blank }));
+        log.append(1, frames.collect(), Box::new(|done| done.unwrap())).unwrap();
+        log.save_meta(META_PURGED, codec::encode_log_id(&Some(id(5)))).unwrap();
+        drop(log);
+
+        let mut store = LogStore::open(open(), None).unwrap();
+        let state = store.get_log_state().await.unwrap();
+        assert_eq!((state.last_purged_log_id, state.last_log_id), (Some(id(5)), Some(id(5))));
+        assert_eq!(store.log.indexes().unwrap(), None);
     }
 }

@@ -160,6 +160,19 @@ async fn r2_the_fence_waits_for_a_quorum_of_witnesses() {
     submit(&cluster.node(1), Tenant::new(7).register(), Ack::Witnessed).await;
 }
 
+/// G4: a leader that was restarted leads in a new term: only then does an applied entry of its own term say that it has
+/// applied everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn g4_a_restarted_leader_leads_in_a_new_term() {
+    let mut cluster = Cluster::start(1).await;
+    submit(&cluster.node(1), Tenant::new(7).register(), Ack::Sequenced).await;
+    let before = cluster.node(1).status().term;
+    cluster.stop(1).await;
+    cluster.run(1).await;
+    cluster.ready().await;
+    assert!(cluster.node(1).status().term > before, "it leads in the term that it had led before");
+}
+
 /// R2: where two quorums of a policy need not share a witness, those who do not answer must not be able to make one.
 #[tokio::test(flavor = "multi_thread")]
 async fn r2_the_fence_asks_until_the_rest_is_no_quorum() {

@@ -4,15 +4,22 @@ use ledger_log::with_seed;
 use ledger_store::conformance::Fault;
 
 use super::{
-    cluster::Cluster,
     machine::{Down, member},
     network::{WITNESSES_FROM, Weather},
     plan::Switch,
+    site::Cluster,
     witnesses::Mood,
 };
+use crate::dice::Dice;
 
 /// Machines that a run has at most, new members included.
 const MACHINES_MAX: u64 = 7;
+
+/// How wrong the clock of a node may be.
+const NODE_SKEW_MS: u64 = 600_000;
+/// How wrong that of a witness: once it has signed a time that is further ahead than nodes put up with (five minutes), it is of no
+/// use until that time has come, as a witness's time never goes back.
+const WITNESS_SKEW_MS: u64 = 240_000;
 
 impl Cluster {
     /// One piece of bad luck.
@@ -82,8 +89,11 @@ impl Cluster {
     }
 
     fn wrong_clock(&mut self) {
-        let skew_ms = i64::try_from(self.dice.between(0, 1_200_000)).unwrap_or(0) - 600_000;
+        let skew = |dice: &mut Dice, most: u64| {
+            i64::try_from(dice.between(0, 2 * most)).unwrap_or(0) - i64::try_from(most).unwrap_or(0)
+        };
         if self.dice.once_in(1, 4) {
+            let skew_ms = skew(&mut self.dice, WITNESS_SKEW_MS);
             let place = usize::try_from(self.dice.below(3)).unwrap_or(0);
             self.history.tell(&format!("the clock of witness {} is wrong by {skew_ms} ms", place + 1));
             self.witnesses.clock(place).jump(skew_ms);
@@ -91,6 +101,7 @@ impl Cluster {
         }
         let ids: Vec<u64> = self.machines.keys().copied().collect();
         let Some(id) = self.dice.pick(&ids).copied() else { return };
+        let skew_ms = skew(&mut self.dice, NODE_SKEW_MS);
         self.history.tell(&format!("the clock of node {id} is wrong by {skew_ms} ms"));
         self.machines[&id].clock.jump(skew_ms);
     }

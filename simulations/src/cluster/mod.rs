@@ -5,7 +5,6 @@
 
 mod clients;
 mod clock;
-mod cluster;
 mod faults;
 mod history;
 mod machine;
@@ -13,6 +12,7 @@ mod network;
 mod oracle;
 mod plan;
 mod records;
+mod site;
 mod storage;
 mod story;
 mod witnesses;
@@ -68,7 +68,7 @@ pub fn run(plan: Plan) -> Ended {
     let path = root.path().to_owned();
     let path_text = path.to_string_lossy().into_owned();
     runtime.block_on(with_seed(plan.seed, async move {
-        let mut cluster = cluster::Cluster::new(plan, path);
+        let mut cluster = site::Cluster::new(plan, path);
         let broken = cluster.story().await.err().map(|broken| broken.replace(&*path_text, ""));
         cluster.stop_all().await;
         let simulated_ms = cluster.history.elapsed_ms();

@@ -6,12 +6,12 @@ use ledger_log::{Ack, with_seed};
 
 use super::{
     clients::Client,
-    cluster::Cluster,
     machine::{Down, Machine},
     network::WITNESSES_FROM,
     oracle::judge,
     plan::Luck,
     records::Tenant,
+    site::Cluster,
     witnesses::Mood,
 };
 
@@ -89,8 +89,15 @@ impl Cluster {
             self.machines.get_mut(id).expect("machines stay").set_back(image)?;
         }
         self.network.heal();
+        if !unseen {
+            self.history.tell("nobody reaches a witness for a while");
+            self.cut_witnesses();
+        }
         self.start_all().await?;
-        self.live(Duration::from_secs(15)).await
+        self.live(Duration::from_secs(5)).await?;
+        self.history.tell("witnesses are reached again");
+        self.network.heal();
+        self.live(Duration::from_secs(10)).await
     }
 
     pub(super) async fn stop_all(&mut self) {

@@ -99,10 +99,16 @@ async fn the_same_transaction_is_done_once() {
     };
     let (first, other) = (body(1), body(2));
     let call = async |body: &[u8]| {
-        let leader = cluster.node(cluster.leader().await);
-        let answer = leader.peer_call(Kind::Transact as u32, body.to_vec().into()).await.unwrap();
-        // Version, raft_index, then the fate: 0 is done, 1 a conflict.
-        answer[9]
+        // A new leader refuses until it knows what was committed before it.
+        for _ in 0..1_000 {
+            let leader = cluster.node(cluster.leader().await);
+            if let Ok(answer) = leader.peer_call(Kind::Transact as u32, body.to_vec().into()).await {
+                // Version, raft_index, then the fate: 0 is done, 1 a conflict.
+                return answer[9];
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("no leader takes it")
     };
     assert_eq!(call(&first).await, 0);
     assert_eq!(call(&first).await, 0);

@@ -23,9 +23,6 @@ use crate::{
 /// What the log says to a record of a tenant that it does not know.
 const TENANT_UNKNOWN: &str = "TENANT_UNKNOWN";
 
-/// How long a record waits that a node logs by itself.
-const NODE_WAIT: Duration = Duration::from_secs(10);
-
 /// Which rows of the timeline a list is made of.
 #[derive(Clone, Copy)]
 enum Rows {
@@ -74,6 +71,7 @@ impl Context {
         shared: Shared,
         log: HostedLog,
         caller: Caller,
+        (ack, timeout): (Ack, Duration),
         now_ms: u64,
         seed: Option<[u8; 32]>,
     ) -> Self {
@@ -85,8 +83,8 @@ impl Context {
             path: Vec::new(),
             headers: HeaderMap::new(),
             page: Page::default(),
-            ack: Ack::Sequenced,
-            timeout: NODE_WAIT,
+            ack,
+            timeout,
             now_ms,
             seed,
             drawn: 0,

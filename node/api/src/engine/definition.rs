@@ -417,12 +417,17 @@ fn names(value: Option<Value>, places: &BTreeMap<String, usize>, field: &str) ->
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
 
-    pub(crate) fn step(name: &str, kind: StepType, config: Value, after: &[&str]) -> StepDefinition {
+    pub(in crate::engine) fn step(
+        name: &str,
+        kind: StepType,
+        config: Value,
+        after: &[&str],
+    ) -> StepDefinition {
         let Value::Object(config) = config else { panic!("a config is an object") };
         StepDefinition {
             name: name.into(),

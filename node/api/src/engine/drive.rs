@@ -10,7 +10,11 @@ use ledger_log::{Ack, HostedLog};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{
-    Cannot, Definition, Kept, Plan, Run, Runs, ask, flush::flush, keep::open_id, perform::perform, todo::Todo,
+    Cannot, Definition, Kept, Plan, Run, Runs, ask,
+    flush::flush,
+    keep::{broken, open_id},
+    perform::perform,
+    todo::Todo,
 };
 use crate::{
     ApiError, Logs, MaipOptions,
@@ -71,14 +75,13 @@ impl Engine {
         now_ms: u64,
         seed: Option<&str>,
     ) -> Result<Context, ApiError> {
-        let tenant = Ulid::parse(&run.tenant).ok_or_else(|| ApiError::internal("a run without a tenant"))?;
+        let tenant = Ulid::parse(&run.tenant).ok_or_else(|| broken("tenant"))?;
         let seed = seed
             .map(|seed| self.shared.secrets.keyed("maip 2026-11 drawn for a step of a run", seed.as_bytes()));
         let (shared, log) = (self.shared.clone(), self.log.clone());
         let caller = Caller::node(tenant, self.environment, name);
-        let mut context = Context::of_node(shared, log, caller, now_ms, seed);
-        (context.ack, context.timeout) = (self.ack, self.timeout);
-        Ok(context)
+        let waits = (self.ack, self.timeout);
+        Ok(Context::of_node(shared, log, caller, waits, now_ms, seed))
     }
 
     /// Makes a move, unless the run has moved on and the move is none any more.
@@ -87,7 +90,7 @@ impl Engine {
         kept: &Kept,
         make: impl Fn(&mut Run, &Definition, &Plan, u64) -> Result<(), Cannot>,
     ) -> Result<Moved, ApiError> {
-        let id = Ulid::parse(&kept.run.id).ok_or_else(|| ApiError::internal("a run without an id"))?;
+        let id = Ulid::parse(&kept.run.id).ok_or_else(|| broken("id"))?;
         let now_ms = (self.shared.now_ms)();
         let runs = Runs::new(self.log.clone());
         let changed = runs

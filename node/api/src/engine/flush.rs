@@ -8,6 +8,7 @@ use ledger_format::record::{
 use super::{
     Kept, Plan, Run, RunStatus, Runs, Trouble,
     drive::Engine,
+    keep::broken,
     run::{Finished, Logged, Outgoing, Said},
 };
 use crate::{ApiError, endpoint};
@@ -155,8 +156,4 @@ pub(super) fn action(plan: &Plan, place: usize) -> Result<Scope, ApiError> {
 
 fn agent(text: Option<&str>) -> Result<Option<AgentId>, ApiError> {
     text.map(|text| AgentId::parse_any(text).ok_or_else(|| broken("agent"))).transpose()
-}
-
-fn broken(what: &str) -> ApiError {
-    ApiError::internal(format!("a run without its {what}"))
 }

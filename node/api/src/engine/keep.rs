@@ -169,7 +169,8 @@ pub(super) fn open_id(key: &str) -> Option<OrchestrationId> {
     key.rsplit_once('/').and_then(|(_, id)| Ulid::parse(id)).map(OrchestrationId)
 }
 
-fn broken(what: &str) -> ApiError {
+/// A run of which something is missing that every run has.
+pub(super) fn broken(what: &str) -> ApiError {
     ApiError::internal(format!("a run without its {what}"))
 }
 

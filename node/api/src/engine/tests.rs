@@ -16,18 +16,8 @@ const B: &str = "maip-agent:01KC2G2V3T3XJ6W1B0D9QH8Y7M";
 const START: u64 = 1_000_000;
 
 fn step(name: &str, kind: StepType, config: Value, after: &[&str]) -> StepDefinition {
-    let Value::Object(config) = config else { panic!("a config is an object") };
-    StepDefinition {
-        name: name.into(),
-        kind,
-        config,
-        depends_on: after.iter().map(|name| (*name).to_owned()).collect(),
-        action: None,
-        agent: None,
-        retry: Retry { max_attempts: 3, backoff_ms: 1_000 },
-        timeout_seconds: 60,
-        requires_approval: false,
-    }
+    let retry = Retry { max_attempts: 3, backoff_ms: 1_000 };
+    StepDefinition { retry, timeout_seconds: 60, ..super::definition::tests::step(name, kind, config, after) }
 }
 
 fn task(name: &str, after: &[&str]) -> StepDefinition {

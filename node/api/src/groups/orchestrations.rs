@@ -11,7 +11,10 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
 
-use self::view::{OrchestrationView, orchestration_view};
+use self::{
+    told::Begun,
+    view::{OrchestrationView, orchestration_view},
+};
 use super::workflows::{ABOUT, GROUP};
 use crate::{
     ApiError,
@@ -161,14 +164,15 @@ async fn list(
     query: ListOrchestrations,
 ) -> Result<Reply<Paged<OrchestrationView>>, ApiError> {
     let page = context.list(&["orchestration.start"], None, true, |context, row| {
-        let Some((_, record)) = context.entry(row.index)? else { return Ok(None) };
+        let Some((log_ms, record)) = context.entry(row.index)? else { return Ok(None) };
         let Body::OrchestrationStart(body) = &record.body else { return Ok(None) };
         let wanted = query.agent_id.is_none_or(|agent| body.agent == Some(agent.0))
             && query.workflow_id.is_none_or(|workflow| body.workflow == workflow.0);
         if !wanted {
             return Ok(None);
         }
-        let view = orchestration_view(context, body.orchestration)?;
+        let begun = Begun { index: row.index, log_ms, record: record.id, agent: body.agent };
+        let view = orchestration_view(context, body.orchestration, Some(begun))?;
         Ok(view.filter(|view| query.status.is_none_or(|status| view.has_status(status))))
     });
     Ok(Reply::new(page.await?))
@@ -177,6 +181,6 @@ async fn list(
 async fn get(context: Context, _: NoQuery) -> Result<Reply<OrchestrationView>, ApiError> {
     let id: OrchestrationId = context.id("orchestration_id")?;
     view::own(&context, id)?;
-    let view = orchestration_view(&context, id)?;
+    let view = orchestration_view(&context, id, None)?;
     Ok(view.ok_or_else(|| ApiError::missing("orchestration", "orchestration_id"))?.reply())
 }

@@ -47,7 +47,7 @@ pub(super) async fn answer(
     id: OrchestrationId,
 ) -> Result<Reply<OrchestrationView>, ApiError> {
     let logged = flush(&Engine::of(context)?, id).await?;
-    let view = orchestration_view(context, id)?;
+    let view = orchestration_view(context, id, None)?;
     // The log has not taken its start, and another node has seen that first.
     let view = view.ok_or_else(|| {
         ApiError::conflict("RUN_REFUSED", "the log has not taken the start of the run")

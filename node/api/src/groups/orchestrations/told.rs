@@ -18,11 +18,11 @@ use crate::{
 pub(super) fn told_view(
     context: &Context,
     id: OrchestrationId,
+    known: Option<Begun>,
 ) -> Result<Option<OrchestrationView>, ApiError> {
     let Some(run) = context.view(|view| ledger_state::run(view, id))? else { return Ok(None) };
-    let Some(Begun { index, log_ms, record, agent }) = begun(context, run.tenant, id)? else {
-        return Ok(None);
-    };
+    let known = known.map_or_else(|| begun(context, run.tenant, id), |known| Ok(Some(known)))?;
+    let Some(Begun { index, log_ms, record, agent }) = known else { return Ok(None) };
     let names = context.view(|view| ledger_state::workflow_version(view, run.workflow, run.version))?;
     let names = names.map(|version| version.steps).unwrap_or_default();
     let steps = names.iter().zip(&run.steps).enumerate();
@@ -101,13 +101,14 @@ fn logged_step(place: usize, name: &str, status: Option<StepStatus>) -> Orchestr
 }
 
 /// Where a run began.
-struct Begun {
-    index: u64,
-    log_ms: u64,
-    record: Ulid,
-    agent: Option<AgentId>,
+pub(super) struct Begun {
+    pub(super) index: u64,
+    pub(super) log_ms: u64,
+    pub(super) record: Ulid,
+    pub(super) agent: Option<AgentId>,
 }
 
+/// Looks for it among the starts of the tenant.
 fn begun(context: &Context, tenant: Ulid, id: OrchestrationId) -> Result<Option<Begun>, ApiError> {
     let mut before = None;
     loop {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::told::told_view;
+use super::told::{Begun, told_view};
 use crate::{
     ApiError,
     endpoint::{Context, Listed, Logged, Reply},
@@ -208,14 +208,17 @@ pub(super) fn own(context: &Context, id: OrchestrationId) -> Result<(), ApiError
 }
 
 /// A run, from what the nodes keep of it, or from the log alone. The caller has checked whose it is.
+///
+/// Where the caller knows where it began, nobody looks for that.
 pub(super) fn orchestration_view(
     context: &Context,
     id: OrchestrationId,
+    known: Option<Begun>,
 ) -> Result<Option<OrchestrationView>, ApiError> {
     if let Some(kept) = Runs::new(context.log.clone()).find(id)? {
         return kept_view(context, id, &kept).map(Some);
     }
-    told_view(context, id)
+    told_view(context, id, known)
 }
 
 fn receipt_text(id: &str) -> String {

@@ -1,6 +1,6 @@
 //! Reads of the present state, published or not: this node's word, which a staple proves later.
 //!
-//! A kill counts from the moment at which a node has applied it, so whoever must not let a dead agent pass asks here.
+//! A kill counts from the moment at which a node applies it, before all of it is written, so whoever must not let a dead agent pass asks here.
 
 use std::time::Duration;
 

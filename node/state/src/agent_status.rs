@@ -8,6 +8,7 @@ use ledger_format::record::{
 
 use crate::agents::{self, agents_below};
 use crate::batch::{Batch, Stop};
+use crate::ending::Ending;
 use crate::rejection::{Code, Rejection};
 use crate::scores::agent_name;
 use crate::subject::Subject;
@@ -91,9 +92,11 @@ pub(crate) fn revoke<V: View + ?Sized>(
     record: &Record,
     body: &AgentRevoke,
 ) -> Result<(), Stop> {
-    let AgentRevoke { agent, cascade, compromised_at, reason, .. } = body;
-    let ending = Ending { killed: false, compromised_at: *compromised_at, reason };
-    end(batch, record, *agent, *cascade, &ending)
+    let AgentRevoke { agent, cascade, compromised_at, ref reason, .. } = *body;
+    let (index, at) = (batch.next_index(), batch.service.log_ms);
+    let reason = reason.clone();
+    let ending = Ending { top: agent, cascade, killed: false, index, at, reason, compromised_at };
+    end(batch, record, &ending)
 }
 
 pub(crate) fn kill<V: View + ?Sized>(
@@ -101,38 +104,26 @@ pub(crate) fn kill<V: View + ?Sized>(
     record: &Record,
     body: &AgentKill,
 ) -> Result<(), Stop> {
-    let AgentKill { agent, cascade, compromised_at, reason, .. } = body;
-    let ending = Ending { killed: true, compromised_at: *compromised_at, reason };
-    end(batch, record, *agent, *cascade, &ending)
-}
-
-/// How an agent ends for good.
-struct Ending<'a> {
-    killed: bool,
-    compromised_at: Option<u64>,
-    reason: &'a str,
-}
-
-impl Ending<'_> {
-    /// Whether there is something left of the agent that this ends. A kill is above a revocation.
-    fn concerns(&self, agent: &Agent) -> bool {
-        if self.killed { !agent.is_killed() } else { !agent.is_revoked() }
-    }
+    let AgentKill { agent, cascade, compromised_at, ref reason, .. } = *body;
+    let (index, at) = (batch.next_index(), batch.service.log_ms);
+    let reason = reason.clone();
+    let ending = Ending { top: agent, cascade, killed: true, index, at, reason, compromised_at };
+    end(batch, record, &ending)
 }
 
 /// Ends an agent and, with `cascade`, those below it. Sessions end with their agents, without a write of their own: however many
 /// there are, a kill costs what its agents cost.
-fn end<V: View + ?Sized>(
-    batch: &mut Batch<'_, V>,
-    record: &Record,
-    top: AgentId,
-    cascade: bool,
-    ending: &Ending<'_>,
-) -> Result<(), Stop> {
+fn end<V: View + ?Sized>(batch: &mut Batch<'_, V>, record: &Record, ending: &Ending) -> Result<(), Stop> {
+    let top = ending.top;
     let named = batch.agent_of(record.tenant, top, "body.agent")?;
-    let mut ended = if cascade {
+    let concerned = ending.concerns(&named);
+    if concerned {
+        // From here on only a damaged state stops it: readers hear of it before it is worked out.
+        batch.view().ending(ending);
+    }
+    let mut ended = if ending.cascade {
         agents_below(batch, top, |agent| ending.concerns(agent))?
-    } else if ending.concerns(&named) {
+    } else if concerned {
         vec![top]
     } else {
         Vec::new()
@@ -142,28 +133,22 @@ fn end<V: View + ?Sized>(
         let fix = "nothing is left to do";
         return Err(Rejection::new(Code::AgentRevoked, "body.agent", message, fix).into());
     }
+    if !concerned {
+        batch.view().ending(ending);
+    }
     // Trust hears of the named agent first, then of the others by id.
     ended.sort_unstable_by_key(|id| (*id != top, *id));
-    let index = batch.next_index();
     for id in ended {
         let agent = batch.agent_of(record.tenant, id, "body.agent")?;
         if agent.is_revoked() {
             // Its sessions ended with the revocation, not now.
             batch.set_open_sessions(id, 0);
         } else {
-            agents::close_key(batch, id, &agent, index)?;
+            agents::close_key(batch, id, &agent, ending.index)?;
             batch.discount_agent(record.tenant)?;
         }
         let mut agent = Rc::unwrap_or_clone(agent);
-        agent.sessions_end = index;
-        agent.status = AgentStatus::Revoked {
-            killed: ending.killed,
-            index,
-            at: batch.service.log_ms,
-            cause: top,
-            reason: ending.reason.to_owned(),
-            compromised_at: ending.compromised_at,
-        };
+        ending.end(&mut agent);
         change(batch, id, agent, if ending.killed { StatusChange::Kill } else { StatusChange::Revoke })?;
     }
     batch.seal_now = true;

@@ -3,6 +3,7 @@
 use ledger_format::{Hash, HashReader};
 
 use crate::applied::Alarm;
+use crate::ending::Ending;
 use crate::values::Value;
 
 /// The state before a command. An implementation reads one consistent moment and changes nothing.
@@ -20,6 +21,10 @@ pub trait View {
     /// The hash of the complete subtree of `2^level` leaves that starts at leaf `index << level`, for entries that are in
     /// the log before the command.
     fn subtree(&self, level: u8, index: u64) -> Option<Hash>;
+
+    /// Hears that the command at hand ends agents, before the writes are worked out which say so. Nothing depends on it: whoever shows
+    /// the state to others may let them know at once ([`crate::ended_early`]).
+    fn ending(&self, _ending: &Ending) {}
 }
 
 impl<V: View + ?Sized> View for &V {
@@ -33,6 +38,10 @@ impl<V: View + ?Sized> View for &V {
 
     fn subtree(&self, level: u8, index: u64) -> Option<Hash> {
         (**self).subtree(level, index)
+    }
+
+    fn ending(&self, ending: &Ending) {
+        (**self).ending(ending);
     }
 }
 

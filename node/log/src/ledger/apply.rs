@@ -132,6 +132,7 @@ impl Ledger {
         }
         self.engine.commit(chunks).map_err(LedgerError::from)?;
         self.state.committed(overlay);
+        self.endings.committed();
         {
             let mut mark = self.raft.lock().unwrap_or_else(PoisonError::into_inner);
             let membership = membership.unwrap_or_else(|| mark.membership.clone());

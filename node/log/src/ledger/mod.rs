@@ -7,6 +7,7 @@
 mod apply;
 mod cache;
 mod edge;
+mod endings;
 mod error;
 mod files;
 mod open;
@@ -30,6 +31,7 @@ use tokio::sync::watch;
 pub(crate) use apply::Work;
 use cache::StateCache;
 pub(crate) use edge::Edge;
+use endings::Endings;
 pub use error::LedgerError;
 pub(crate) use files::TileWriter;
 use points::KeyPoints;
@@ -89,6 +91,7 @@ pub(crate) struct Ledger {
     edge: RwLock<Edge>,
     tiles: Mutex<TileCache>,
     state: StateCache,
+    endings: Endings,
     points: KeyPoints,
     applied: watch::Sender<AppliedMark>,
     published: watch::Sender<Option<Arc<PublishedCheckpoint>>>,

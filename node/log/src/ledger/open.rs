@@ -11,8 +11,8 @@ use ledger_store::{Engine, Files, Space};
 use tokio::sync::watch;
 
 use super::{
-    AppliedMark, Edge, KeyPoints, Ledger, LedgerError, PublishedCheckpoint, RaftMark, StateCache, TileCache,
-    TileWriter, meta,
+    AppliedMark, Edge, Endings, KeyPoints, Ledger, LedgerError, PublishedCheckpoint, RaftMark, StateCache,
+    TileCache, TileWriter, meta,
     view::{LedgerView, Overlay},
 };
 use crate::{
@@ -51,6 +51,7 @@ impl Ledger {
             edge: RwLock::default(),
             tiles: Mutex::new(TileCache::default()),
             state: StateCache::default(),
+            endings: Endings::default(),
             points: KeyPoints::default(),
             applied: watch::Sender::default(),
             published: watch::Sender::default(),

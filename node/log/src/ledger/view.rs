@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeMap, ops::Bound};
 
 use ledger_format::{Hash, HashReader as _};
-use ledger_state::View;
+use ledger_state::{Ending, View, keys::AGENT_KEY_PREFIX};
 use ledger_store::Space;
 
 use super::{Ledger, LedgerError};
@@ -21,13 +21,15 @@ pub(crate) type Overlay = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 pub(crate) struct LedgerView<'a> {
     ledger: &'a Ledger,
     overlay: &'a Overlay,
+    /// Whether it shows agents as ended that are about to end. Never to apply: that sees what the raft_entries before have made.
+    early: bool,
     /// `View` cannot fail, storage can: the first failure is kept here and whoever owns the view must look.
     fault: RefCell<Option<LedgerError>>,
 }
 
 impl<'a> LedgerView<'a> {
     pub(crate) fn new(ledger: &'a Ledger, overlay: &'a Overlay) -> Self {
-        Self { ledger, overlay, fault: RefCell::new(None) }
+        Self { ledger, overlay, early: false, fault: RefCell::new(None) }
     }
 
     /// The first storage failure, if there was one; every answer since then is void.
@@ -45,7 +47,15 @@ impl View for LedgerView<'_> {
         if let Some(value) = self.overlay.get(key) {
             return value.clone();
         }
-        self.note(self.ledger.state_value(key))?
+        if !self.early || key.first() != Some(&AGENT_KEY_PREFIX) {
+            return self.note(self.ledger.state_value(key))?;
+        }
+        let announced = self.ledger.endings.announced();
+        let value = self.note(self.ledger.state_value(key))??;
+        let plain = LedgerView::new(self.ledger, self.overlay);
+        let ended = announced.ended(&plain, key, &value);
+        self.note(plain.into_fault().map_or(Ok(()), Err))?;
+        Some(ended.unwrap_or(value))
     }
 
     fn next_key(&self, from: &[u8], to: &[u8]) -> Option<Vec<u8>> {
@@ -72,6 +82,10 @@ impl View for LedgerView<'_> {
 
     fn subtree(&self, level: u8, index: u64) -> Option<Hash> {
         self.note(self.ledger.hashes().subtree(level, index))
+    }
+
+    fn ending(&self, ending: &Ending) {
+        self.ledger.endings.announce(ending);
     }
 }
 
@@ -106,10 +120,11 @@ impl Ledger {
         Ok(found.into_iter().next().map(|(key, _)| key))
     }
 
-    /// A view of the committed state, for checks outside of apply.
+    /// A view of the committed state, for checks outside of apply. Agents that a committed raft_entry ends have ended in it, also while
+    /// their new state is still worked out.
     pub(crate) fn with_view<T>(&self, read: impl FnOnce(&LedgerView<'_>) -> T) -> Result<T, LedgerError> {
         let overlay = Overlay::new();
-        let view = LedgerView::new(self, &overlay);
+        let view = LedgerView { early: true, ..LedgerView::new(self, &overlay) };
         let value = read(&view);
         match view.into_fault() {
             Some(error) => Err(error),

@@ -181,6 +181,9 @@ impl Memory {
         let failed = |source: JournalError| MemoryError::Journal { dir: dir.into(), source };
         let (mut journal, found) = Journal::open(disk).map_err(failed)?;
         let corrupt = |what: &str| failed(JournalError::Corrupt(what.to_owned()));
+        if let Some(found) = codec::version(&found.opening).filter(|found| *found > codec::VERSION) {
+            return Err(failed(JournalError::Newer { found, known: codec::VERSION }));
+        }
         let (owner, mut records) = codec::decode_opening(&found.opening)
             .ok_or_else(|| corrupt("the opening frame is not readable"))?;
         if owner != identity {

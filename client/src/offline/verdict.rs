@@ -9,7 +9,7 @@ use ledger_format::{
 use super::{
     age::{FUTURE_TOLERANCE_S, as_of},
     binding::{Bindings, SignatureFinding},
-    sniff::{Kind, sniff},
+    sniff::{Kind, later_version, sniff},
     staple::{StatusFinding, judge_staple},
 };
 
@@ -114,12 +114,22 @@ pub fn verify_file(bytes: &[u8], question: &Question<'_>) -> Verdict {
         Some(Kind::MultiProof) => judge_multi_proof(bytes, question),
         Some(Kind::Cose) => judge_cose(bytes, question),
         Some(Kind::Chain) => Err(No::CannotJudge("a chain is judged as a whole, not as one proof".into())),
-        None => Err(No::Invalid(
-            "this is not a proof: neither a .tlog-proof, nor a multi-proof, nor a COSE receipt, nor a staple, nor a chain"
-                .into(),
-        )),
+        None => Err(unknown(bytes)),
     };
     judged.and_then(|finding| check_age(finding, question)).unwrap_or_else(Verdict::from)
+}
+
+/// What to say of a file in none of the forms.
+fn unknown(bytes: &[u8]) -> No {
+    match later_version(bytes) {
+        Some(form) => No::CannotJudge(format!(
+            "its form is {form}, a later one than this program knows: verify it with a newer maip"
+        )),
+        None => No::Invalid(
+            "this is not a proof: neither a .tlog-proof, nor a multi-proof, nor a COSE receipt, nor a staple, nor a chain"
+                .into(),
+        ),
+    }
 }
 
 /// Why a file proves nothing.

@@ -72,6 +72,9 @@ pub enum VaultError {
     /// Altered, cut short, put under another name, or under another subject's key.
     #[error("the payload {0} does not open: its file or its subject's key was altered")]
     Damaged(Digest),
+    /// A newer program has written it.
+    #[error("the payload {0} is in a newer form: use the program that wrote it, or a newer one")]
+    Newer(Digest),
     /// Nothing was put under this name.
     #[error("the vault knows no subject of this name")]
     SubjectUnknown,

@@ -14,6 +14,7 @@ impl From<PayloadError> for VaultError {
         match error {
             PayloadError::LongMedia(bytes) => VaultError::LongMedia(bytes),
             PayloadError::Damaged(commitment) => VaultError::Damaged(commitment),
+            PayloadError::Newer(commitment) => VaultError::Newer(commitment),
             PayloadError::OtherDigest(digest) => VaultError::OtherDigest(digest),
             _ => VaultError::LongValue,
         }

@@ -34,6 +34,10 @@ pub const MEDIA_MAX: usize = 255;
 pub const NONCE_BYTES: usize = 24;
 
 const MAGIC: &[u8] = b"maip-vault-1\n";
+/// What files of every version begin with; then the version and a newline.
+const FAMILY: &[u8] = b"maip-vault-";
+/// The version in [`MAGIC`], a digit.
+const VERSION: u8 = b'1';
 
 /// Why a payload cannot be sealed or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +52,9 @@ pub enum PayloadError {
     /// Altered, cut short, under another commitment, or under another subject's key.
     #[error("the payload {0} does not open: its file or its subject's key was altered")]
     Damaged(Digest),
+    /// A newer program has written it.
+    #[error("the payload {0} is in a newer form: use the program that wrote it, or a newer one")]
+    Newer(Digest),
     /// Commitments to payloads are SHA-256.
     #[error("{0} is no commitment to a payload: those begin with sha256:")]
     OtherDigest(Digest),
@@ -104,8 +111,13 @@ impl Payload {
     /// Opens a file, and checks that what is in it is what `commitment` stands for.
     ///
     /// # Errors
-    /// [`PayloadError::Damaged`].
+    /// [`PayloadError::Damaged`], [`PayloadError::Newer`].
     pub fn open(key: &[u8; KEY_BYTES], commitment: Digest, file: &[u8]) -> Result<Self, PayloadError> {
+        if file.strip_prefix(FAMILY).is_some_and(
+            |rest| matches!(rest, [version, b'\n', ..] if version.is_ascii_digit() && *version > VERSION),
+        ) {
+            return Err(PayloadError::Newer(commitment));
+        }
         Self::try_open(key, &commitment, file)
             .filter(|payload| payload.commitment() == commitment)
             .ok_or(PayloadError::Damaged(commitment))
@@ -160,6 +172,9 @@ mod tests {
                 assert!(matches!(opened, Err(PayloadError::Damaged(_))), "byte {at}");
             }
         }
+        let newer = [b"maip-vault-2\n", &file[MAGIC.len()..]].concat();
+        let refused = Payload::open(&[1; 32], commitment, &newer).err();
+        assert_eq!(refused, Some(PayloadError::Newer(commitment)));
         assert!(Payload::open(&[9; 32], commitment, &file).is_err(), "another key");
         assert!(Payload::open(&[1; 32], Digest::sha256(b"x"), &file).is_err(), "another name");
     }

@@ -4,14 +4,27 @@
 
 use bytes::Bytes;
 
-/// Bytes that are not what they should be. Whoever wrote them is wrong, or the disk is.
+/// Bytes that are not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("malformed {what} at byte {at}")]
-pub(crate) struct Malformed {
-    /// What was being read.
-    pub(crate) what: &'static str,
-    /// Offset of the fault.
-    pub(crate) at: usize,
+pub(crate) enum Malformed {
+    /// Whoever wrote them is wrong, or the disk is.
+    #[error("malformed {what} at byte {at}")]
+    At {
+        /// What was being read.
+        what: &'static str,
+        /// Offset of the fault.
+        at: usize,
+    },
+    /// They begin with a version that this program does not know.
+    #[error(
+        "{what} of version {version}, which this program does not know: a newer one wrote it; upgrade this node"
+    )]
+    Version {
+        /// What was being read.
+        what: &'static str,
+        /// The version.
+        version: u8,
+    },
 }
 
 /// Appends values to a buffer.
@@ -67,7 +80,16 @@ impl Reader {
     }
 
     pub(crate) fn fault(&self) -> Malformed {
-        Malformed { what: self.what, at: self.at }
+        Malformed::At { what: self.what, at: self.at }
+    }
+
+    /// Reads the version that comes first.
+    pub(crate) fn version(&mut self, known: u8) -> Result<(), Malformed> {
+        match self.u8()? {
+            version if version > known => Err(Malformed::Version { what: self.what, version }),
+            version if version == known => Ok(()),
+            _ => Err(self.fault()),
+        }
     }
 
     pub(crate) fn take(&mut self, len: usize) -> Result<Bytes, Malformed> {

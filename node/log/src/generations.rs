@@ -59,9 +59,7 @@ impl Generation {
 
     fn decode(bytes: Vec<u8>) -> Result<Self, Malformed> {
         let mut r = Reader::new(Bytes::from(bytes), "generation of a sandbox");
-        if r.u8()? != VALUE_VERSION {
-            return Err(r.fault());
-        }
+        r.version(VALUE_VERSION)?;
         let (number, count) = (r.u32()?, r.u32()?);
         if number == 0 || count > MEMBERS_MAX {
             return Err(r.fault());
@@ -98,7 +96,7 @@ impl HostedLog {
     /// The state cannot be read.
     pub fn generation_of(&self, sandbox: &str) -> Result<Generation, LedgerError> {
         let value = self.core.ledger.with_view(|view| ledger_state::private(view, &key(sandbox)))?;
-        let corrupt = |e: Malformed| LedgerError::corrupt("private state", e.to_string());
+        let corrupt = |e: Malformed| LedgerError::malformed("private state", &e);
         value.map_or_else(|| Ok(Generation::first()), |value| Generation::decode(value).map_err(corrupt))
     }
 
@@ -177,7 +175,10 @@ mod tests {
         assert!(Generation::decode(Generation { number: 0, members: vec![] }.encode()).is_err());
         let mut other_version = bytes;
         other_version[0] = 2;
-        assert!(Generation::decode(other_version).is_err());
+        assert_eq!(
+            Generation::decode(other_version),
+            Err(Malformed::Version { what: "generation of a sandbox", version: 2 })
+        );
     }
 
     #[test]

@@ -21,6 +21,8 @@ use crate::{
 };
 
 const MAGIC: &[u8] = b"maip-snapshot/1\n";
+/// What snapshots of every version begin with.
+const FAMILY: &[u8] = b"maip-snapshot/";
 const END: u32 = u32::MAX;
 /// One key or value; far above what the state machine writes.
 const VALUE_BYTES_MAX: u32 = 64 << 20;
@@ -184,17 +186,23 @@ pub(crate) struct SnapshotFile {
 impl SnapshotFile {
     /// Opens and verifies a snapshot.
     pub(crate) fn read(path: &Path) -> Result<Self, LedgerError> {
-        check_hash(path)?;
         let io = |e| LedgerError::io("read", path, e);
         let corrupt = |text: String| LedgerError::corrupt(path.display().to_string(), text);
         let mut reader = BufReader::new(File::open(path).map_err(io)?);
         let mut magic = [0; MAGIC.len()];
         reader.read_exact(&mut magic).map_err(io)?;
+        // Before the checksum: another version may have another one.
+        if magic != MAGIC && magic.starts_with(FAMILY) {
+            let (what, found) = (path.display().to_string(), String::from_utf8_lossy(&magic));
+            return Err(LedgerError::Newer { what, reason: format!("it begins with {}", found.trim_end()) });
+        }
+        check_hash(path)?;
         if magic != MAGIC {
-            return Err(corrupt("not a snapshot of this version".into()));
+            return Err(corrupt("it is no snapshot".into()));
         }
         let manifest = read_value(&mut reader, path)?.ok_or_else(|| corrupt("it has no manifest".into()))?;
-        let manifest = Manifest::decode(manifest.into()).map_err(|e| corrupt(e.to_string()))?;
+        let manifest = Manifest::decode(manifest.into())
+            .map_err(|e| LedgerError::malformed(path.display().to_string(), &e))?;
         Ok(Self { path: path.to_owned(), reader, manifest })
     }
 
@@ -318,6 +326,14 @@ mod tests {
         let mut file = SnapshotFile::read(&path).unwrap();
         assert_eq!(file.manifest(), &manifest);
         assert_eq!(file.next_pair().unwrap().unwrap().0, b"x");
+
+        // A newer program's snapshot is not a damaged one: nobody may put it aside.
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[..MAGIC.len()].copy_from_slice(b"maip-snapshot/2\n");
+        fs::write(&path, bytes).unwrap();
+        let refused = SnapshotFile::read(&path).map(drop).unwrap_err();
+        assert!(matches!(refused, LedgerError::Newer { .. }), "{refused}");
+        assert!(refused.to_string().contains("newer program"), "{refused}");
         ledger.stop();
     }
 }

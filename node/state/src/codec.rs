@@ -14,8 +14,11 @@ pub enum DecodeError {
     #[error("bytes are left over after the value")]
     Trailing,
     /// A version that this code does not know: written by a newer one.
-    #[error("unknown version {0}: written by newer software")]
+    #[error("unknown version {0}: written by newer software; upgrade this node")]
     Version(u8),
+    /// A command that this code does not know: proposed by a newer one.
+    #[error("unknown command {0}: proposed by newer software; upgrade this node")]
+    Command(u8),
     /// An integer in a longer form than needed, or beyond 64 bits.
     #[error("an integer is not in its shortest form")]
     Integer,

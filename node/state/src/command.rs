@@ -204,9 +204,9 @@ impl Command {
                     let transaction = Transaction::read_from(&mut d)?;
                     Command::Private(Private::Transact { log_ms, transaction })
                 }
-                _ => return Err(DecodeError::Invalid("private command tag")),
+                unknown => return Err(DecodeError::Command(unknown)),
             },
-            _ => return Err(DecodeError::Invalid("command tag")),
+            unknown => return Err(DecodeError::Command(unknown)),
         };
         d.finish()?;
         Ok(command)
@@ -264,12 +264,12 @@ mod tests {
     fn foreign_bytes_are_refused() {
         assert_eq!(Command::decode(&[]), Err(DecodeError::End));
         assert_eq!(Command::decode(&[2, 1]), Err(DecodeError::Version(2)));
-        assert_eq!(Command::decode(&[1, 9]), Err(DecodeError::Invalid("command tag")));
+        assert_eq!(Command::decode(&[1, 9]), Err(DecodeError::Command(9)));
         for subjects in [&[0][..], &[0x81, 8]] {
             let bytes = [&[1, SEAL_STEP, 7, 0], subjects].concat();
             assert_eq!(Command::decode(&bytes), Err(DecodeError::Invalid("number of subjects")));
         }
-        assert_eq!(Command::decode(&[1, PRIVATE, 9]), Err(DecodeError::Invalid("private command tag")));
+        assert_eq!(Command::decode(&[1, PRIVATE, 9]), Err(DecodeError::Command(9)));
         // A transaction has one spelling: its keys ascend.
         let command = Command::Private(Private::Transact { log_ms: 9, transaction: transaction() });
         let mut bytes = command.encode();

@@ -9,7 +9,7 @@
 use super::Remembered;
 
 /// Raised when the payloads change. An older program refuses a newer memory.
-const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 1;
 
 pub(super) fn encode_opening<'a>(
     identity: &str,
@@ -36,6 +36,11 @@ pub(super) fn encode_records<'a>(records: impl IntoIterator<Item = &'a Remembere
 
 /// Time in seconds and note.
 pub(super) type Record = (u64, Vec<u8>);
+
+/// The version of an opening frame, whatever else is in it.
+pub(super) fn version(payload: &[u8]) -> Option<u16> {
+    payload.first_chunk().map(|bytes| u16::from_le_bytes(*bytes))
+}
 
 /// The owner and the records of an opening frame.
 pub(super) fn decode_opening(payload: &[u8]) -> Option<(String, Vec<Record>)> {

@@ -51,6 +51,17 @@ pub enum JournalError {
          older than the last answer, or retire this witness's name and key"
     )]
     Corrupt(String),
+    /// A newer program has written it.
+    #[error(
+        "the memory was written by a newer program (version {found}, this one reads {known}); run that one, or a newer \
+         one; do not start from an empty memory"
+    )]
+    Newer {
+        /// Version of the memory.
+        found: u16,
+        /// The one that this program reads.
+        known: u16,
+    },
 }
 
 /// What [`Journal::open`] found.

@@ -245,6 +245,17 @@ fn a_memory_is_made_once_and_opened_by_one_process_of_one_witness() {
     open(IDENTITY).expect("the lock went with its holder");
 }
 
+/// Whoever goes back to an older program is told so, and not that the memory is lost.
+#[test]
+fn a_memory_of_a_newer_program_is_refused() {
+    let mut newer = codec::encode_opening(IDENTITY, []);
+    newer[0] = 2;
+    let disk = TestDisk::default();
+    Journal::create(disk.clone(), &newer).expect("an empty disk");
+    let refused = open(&disk).map(drop).expect_err("a newer memory").to_string();
+    assert!(refused.contains("newer program (version 2, this one reads 1)"), "{refused}");
+}
+
 /// Bytes that are not a memory never panic and never open as an empty one.
 #[test]
 fn a_payload_with_any_bytes_cut_off_is_refused() {

@@ -4,6 +4,8 @@ use std::{io, path::Path};
 
 use ledger_store::StoreError;
 
+use crate::bytes_codec::Malformed;
+
 /// Why state, edge or tiles could not be read or written. What was acknowledged before is safe; none is worth a retry.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,6 +19,16 @@ pub enum LedgerError {
     )]
     Corrupt {
         /// What is damaged.
+        what: String,
+        /// How that was noticed.
+        reason: String,
+    },
+    /// Stored bytes are of a form that this program does not know.
+    #[error(
+        "{what} was written by a newer program: {reason}; run that one, or a newer one, on this directory, and delete nothing"
+    )]
+    Newer {
+        /// What it is.
         what: String,
         /// How that was noticed.
         reason: String,
@@ -38,6 +50,14 @@ impl LedgerError {
         Self::Corrupt { what: what.into(), reason: reason.into() }
     }
 
+    /// What is wrong with stored bytes that do not decode.
+    pub(crate) fn malformed(what: impl Into<String>, reason: &Malformed) -> Self {
+        match reason {
+            Malformed::Version { .. } => Self::Newer { what: what.into(), reason: reason.to_string() },
+            Malformed::At { .. } => Self::corrupt(what, reason.to_string()),
+        }
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.display().to_string(), source }
     }
@@ -48,7 +68,7 @@ impl LedgerError {
         match self {
             Self::Store(error) => error.is_no_space(),
             Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
-            Self::Corrupt { .. } => false,
+            Self::Corrupt { .. } | Self::Newer { .. } => false,
         }
     }
 }

@@ -89,8 +89,7 @@ impl Ledger {
     }
 
     fn load_raft_mark(&self) -> Result<RaftMark, LedgerError> {
-        let corrupt =
-            |e: crate::bytes_codec::Malformed| LedgerError::corrupt("raft bookkeeping", e.to_string());
+        let corrupt = |e: crate::bytes_codec::Malformed| LedgerError::malformed("raft bookkeeping", &e);
         let applied = match self.engine.get(Space::Meta, meta::APPLIED)? {
             Some(bytes) => codec::decode_log_id(Bytes::from(bytes)).map_err(corrupt)?,
             None => None,

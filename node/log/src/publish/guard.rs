@@ -16,6 +16,8 @@ use crate::{
 pub(crate) const FILE: &str = "sign-guard";
 /// First line of the file.
 const MAGIC: &str = "maip-sign-guard/1";
+/// What the first line of every version begins with.
+const FAMILY: &str = "maip-sign-guard/";
 
 /// Why the guard refused. Each is a reason to stop signing and look.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,10 @@ pub(crate) enum GuardError {
         "the sign guard {path} cannot be read: {reason}; restore it or follow the recovery procedure, never delete it"
     )]
     Unreadable { path: String, reason: String },
+    #[error(
+        "the sign guard {path} was written by a newer program ({version}); run that one, or a newer one, and never delete the file"
+    )]
+    Newer { path: String, version: String },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
@@ -53,6 +59,11 @@ impl SignGuard {
         let last = match files.read(FILE).map_err(LedgerError::from)? {
             Some(bytes) => {
                 let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not text".into()))?;
+                let version = text.lines().next().unwrap_or_default();
+                if version != MAGIC && version.starts_with(FAMILY) {
+                    let path = dir.join(FILE).display().to_string();
+                    return Err(GuardError::Newer { path, version: version.to_owned() });
+                }
                 Some(parse(&text, origin).map_err(unreadable)?)
             }
             None => None,
@@ -159,5 +170,8 @@ mod tests {
             std::fs::write(&path, damaged).unwrap();
             assert!(SignGuard::open(dir.path(), "log.example/a").is_err(), "{damaged:?}");
         }
+        std::fs::write(&path, "maip-sign-guard/2\nsomething new\n").unwrap();
+        let refused = SignGuard::open(dir.path(), "log.example/a").map(drop).unwrap_err();
+        assert!(matches!(refused, GuardError::Newer { .. }), "{refused}");
     }
 }

@@ -156,9 +156,7 @@ fn writer(capacity: usize) -> Writer {
 
 fn reader(bytes: Bytes, what: &'static str) -> Result<Reader, Malformed> {
     let mut r = Reader::new(bytes, what);
-    if r.u8()? != VERSION {
-        return Err(r.fault());
-    }
+    r.version(VERSION)?;
     Ok(r)
 }
 
@@ -296,7 +294,8 @@ mod tests {
         assert!(decode_vote(longer.into()).is_err());
         let mut newer = good.to_vec();
         newer[0] = 2;
-        assert!(decode_vote(newer.into()).is_err());
+        let refused = decode_vote(newer.into()).unwrap_err().to_string();
+        assert!(refused.contains("vote of version 2") && refused.ends_with("upgrade this node"), "{refused}");
         let mut flag = good.to_vec();
         *flag.last_mut().unwrap() = 2;
         assert!(decode_vote(flag.into()).is_err());

@@ -13,7 +13,7 @@ use openraft::{
 use super::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::{
     alarm::AlarmKind,
-    ledger::{Ledger, Work},
+    ledger::{Ledger, LedgerError, Work},
     snapshot::{self, Manifest, SnapshotFile},
 };
 
@@ -116,6 +116,8 @@ impl RaftStateMachine<TypeConfig> for Machine {
         };
         match SnapshotFile::read(&path) {
             Ok(file) => Ok(Some(Snapshot { meta: file.manifest().meta.clone(), snapshot: path })),
+            // Nor may this program go on beside what it cannot read.
+            Err(newer @ LedgerError::Newer { .. }) => Err(io::Error::other(newer)),
             // A damaged snapshot is as good as none: Raft writes a new one. The file is kept for a person to look at.
             Err(error) => {
                 self.ledger.alarms().raise(AlarmKind::Corruption, error.to_string());
@@ -165,6 +167,25 @@ mod tests {
         let log_id = LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index };
         let payload = EntryPayload::Normal(Proposal(Bytes::from(command.encode())));
         (RaftEntry { log_id, payload }, None)
+    }
+
+    /// Whatever a newer leader proposes: who does not know it stops before it, and is nowhere else than the others.
+    #[tokio::test]
+    async fn a_newer_programs_command_stops_the_node_before_it() {
+        for unknown in [&[1, 200, 0][..], &[1, 4, 200], &[2, 1, 0]] {
+            let dir = tempfile::tempdir().unwrap();
+            let engine =
+                ledger_store::open(EngineKind::Memory, dir.path(), &EngineOptions::default()).unwrap();
+            let ledger = Ledger::open(dir.path(), engine, Arc::new(Alarms::default())).unwrap();
+            let mut newer = entry(1, &Command::Seal { log_ms: 1 });
+            newer.0.payload = EntryPayload::Normal(Proposal(Bytes::from_static(unknown)));
+            let refused = Machine::new(ledger.clone()).apply(futures::stream::iter([Ok(newer)])).await;
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains("newer software; upgrade this node"), "{refused}");
+            assert_eq!(ledger.watch_applied().borrow().raft_index, 0, "{unknown:?}");
+            assert!(ledger.alarms().is_standing(AlarmKind::ConsensusStopped), "{unknown:?}");
+            ledger.stop();
+        }
     }
 
     /// A follower often learns of a kill and of the fold behind it in one breath.

@@ -41,7 +41,8 @@ impl Binaries {
         )
     }
 
-    fn in_dir(dir: &Path) -> Result<Binaries> {
+    /// The programs in this directory.
+    pub fn in_dir(dir: &Path) -> Result<Binaries> {
         let dir = dir.canonicalize().with_context(|| format!("no directory {}", dir.display()))?;
         for program in ["maip-node", "maip-witness"] {
             if !dir.join(program).is_file() {

@@ -10,6 +10,7 @@
 mod binaries;
 mod cluster;
 pub mod demo;
+pub mod fixture;
 pub mod grpc;
 pub mod http;
 mod manifest;

@@ -1,6 +1,6 @@
 //! What a devnet consists of.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
@@ -61,6 +61,9 @@ pub struct Options {
     pub engine: Engine,
     /// Puts a TCP proxy in front of each node's peer port, so that links can be cut and healed.
     pub proxied_links: bool,
+    /// Where the nodes listen for each other, by id from 1; the nodes behind the last one take free ports. Raft remembers these addresses, so
+    /// a devnet that is to move keeps them.
+    pub peers: Vec<SocketAddr>,
     /// How long after a checkpoint the next one is published when the log has grown, in milliseconds.
     pub publish_interval_ms: u64,
     /// Calls a minute that a node's API allows one credential; `None`: the node's default.
@@ -88,6 +91,7 @@ impl Options {
             grade: Grade::default(),
             engine: Engine::default(),
             proxied_links: false,
+            peers: Vec::new(),
             publish_interval_ms: 1_000,
             calls_a_minute: None,
             node_config_extra: String::new(),

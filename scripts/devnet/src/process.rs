@@ -41,6 +41,11 @@ impl Process {
         Process { name: name.into(), program, config, log, env: Vec::new(), detached: false, child: None }
     }
 
+    /// Another program from the next start on.
+    pub(crate) fn set_program(&mut self, program: PathBuf) {
+        self.program = program;
+    }
+
     /// Sets environment variables on top of ours.
     pub(crate) fn env(mut self, env: &[(String, String)]) -> Process {
         self.env = env.to_vec();

@@ -82,7 +82,8 @@ pub(super) fn node_process(options: &Options, info: &NodeInfo) -> Process {
 
 /// Chooses the ports of a node and, when links are proxied, starts the proxy.
 pub(super) fn node_ports(options: &Options, ports: &mut Ports, links: &Links, id: u64) -> Result<NodePorts> {
-    let peer_listen = ports.take()?;
+    let kept = usize::try_from(id - 1).ok().and_then(|at| options.peers.get(at)).copied();
+    let peer_listen = kept.map_or_else(|| ports.take(), Ok)?;
     let mut peer_public = peer_listen;
     if options.proxied_links {
         peer_public = ports.take()?;

@@ -6,7 +6,9 @@ use anyhow::{Context as _, Result, ensure};
 use ledger_proto::v1::{AddLearnerRequest, NodeRequest};
 
 use super::{Devnet, build};
-use crate::{grpc, manifest::NodeInfo, process::Process, proxy::Links, wait::wait_until_async};
+use crate::{
+    binaries::Binaries, grpc, manifest::NodeInfo, process::Process, proxy::Links, wait::wait_until_async,
+};
 
 /// How long a change of membership may take: a learner first copies the log.
 const MEMBERSHIP_LIMIT: Duration = Duration::from_secs(60);
@@ -48,6 +50,20 @@ impl Devnet {
         let tail = process.log_tail();
         self.record_pids()?;
         Ok(tail)
+    }
+
+    /// From its next start on a node runs the program of another build.
+    pub fn use_programs(&mut self, id: u64, programs: &Binaries) -> Result<()> {
+        self.node_process(id)?.set_program(programs.path("maip-node"));
+        Ok(())
+    }
+
+    /// Stops witness `number` (from 1) and starts the one of another build in its place.
+    pub fn replace_witness(&mut self, number: usize, programs: &Binaries) -> Result<()> {
+        let process = self.witness_process(number)?;
+        process.terminate()?;
+        process.set_program(programs.path("maip-witness"));
+        self.restart_witness(number)
     }
 
     /// SIGSTOP to a node: it keeps its connections and answers nothing.

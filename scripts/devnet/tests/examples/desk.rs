@@ -19,6 +19,7 @@ const ANSWERS: &[(&str, &str, &[&str])] = &[
     ("maip decision approve", "P", &["maip-rcpt:"]),
     ("maip delegate offer --tenant $T --tenant-key", "G", &["maip-deleg:"]),
     ("maip delegate offer --tenant $T --from", "H", &["maip-deleg:"]),
+    ("maip delegate offer --tenant $T --from", "I", &["\"index\":", "index    "]),
     ("maip delegate agree", "HASH", &["\"agreement\":\"", "hash     "]),
     ("maip payload put", "COMMITMENT", &["\"commitment\":\"", "payload  "]),
     ("maip payload get", "SALT", &["\"salt\":\"", "salt     "]),
@@ -119,8 +120,10 @@ impl Desk {
                 self.take("PUB", "key show peer.key", "public_key")?;
             }
             "erase" => drop(self.shell.ask("payload put letter.txt --subject customer-41 --vault vault")?),
-            "submit" => fs::write(self.shell.dir().join("records.ndjson"), self.unsent()? + &self.unsent()?)?,
-            "record" => self.drafts()?,
+            "submit" | "record" => {
+                fs::write(self.shell.dir().join("records.ndjson"), self.unsent()? + &self.unsent()?)?;
+                self.drafts()?;
+            }
             "policy" => {
                 let rule = json!({ "actions": ["invoice:pay"], "effect": "approve" });
                 let policy = json!({ "name": "four eyes", "priority": 5, "rules": [rule] });
@@ -131,18 +134,23 @@ impl Desk {
                 self.shell.ask("proof status $A --min-index $I --out agent.staple")?;
             }
             "history" => drop(self.shell.ask("proof status $A --min-index $I --out agent.staple")?),
-            "consistency" | "log" | "monitor" | "replay" | "trust" => {
-                let said = self.shell.ask("monitor --state mirror --once")?;
-                let size = said["size"].as_u64().context("no size")?;
-                self.shell.set("N", &size.to_string());
-            }
+            "consistency" | "log" | "monitor" | "replay" | "trust" => self.mirror()?,
             "evidence" => {
+                self.mirror()?;
                 self.fork()?;
                 self.take("I", &format!("kill $A {tenant} --reason stolen --out kill.tlog-proof"), "index")?;
                 self.shell.ask("proof status $A --min-index $I --out later.staple")?;
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// A copy of the log, and its size.
+    fn mirror(&self) -> Result<()> {
+        let said = self.shell.ask("monitor --state mirror --once")?;
+        let size = said["size"].as_u64().context("no size")?;
+        self.shell.set("N", &size.to_string());
         Ok(())
     }
 

@@ -397,6 +397,11 @@ fn statuses(file: &mut ChainFile) {
         "a status from before the action",
         staple("s.b.agent22", ".early"),
     );
+    let cut_off = "partitioned follower answering reads";
+    let comment = "a node that was cut off before the action vouches for the grant";
+    file.case("staple_behind", cut_off, comment, staple("s.b.g3", ".early"));
+    let comment = "a node that was cut off 12 minutes ago, beside others that are up to date";
+    file.case("stale", cut_off, comment, staple("s.a.g2", ".old"));
     file.case("stale", "stale status proof", "a status that is 12 minutes old", staple("s.a.g2", ".old"));
     file.case(
         "stale",

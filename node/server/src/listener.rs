@@ -11,7 +11,7 @@ use hyper_util::{
 use ledger_api::ClientUris;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
     time::timeout,
@@ -28,6 +28,8 @@ use crate::{
 
 /// Pause after the system refused to accept (no more files): the loop must not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections that the system has taken and the loop has not.
+const BACKLOG: u32 = 1024;
 /// Bytes that a peer may send on one stream, and on one connection, before we have read them.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
@@ -48,11 +50,24 @@ pub struct Listener {
     pub socket: TcpListener,
 }
 
-/// Binds, so that a port in use is an error before anything is opened.
-pub async fn bind(name: &'static str, address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
+/// Takes an address and does not listen yet: a port in use is an error before anything is opened, and whoever connects meanwhile is refused at
+/// once and asks another node, instead of waiting for as long as this one opens its logs.
+pub fn bind(name: &'static str, address: SocketAddr) -> io::Result<TcpSocket> {
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    };
+    bound().map_err(|error: io::Error| {
         io::Error::new(error.kind(), format!("cannot listen for {name} on {address}: {error}"))
     })
+}
+
+/// Lets connections in.
+pub fn listen(name: &'static str, socket: TcpSocket) -> io::Result<TcpListener> {
+    let listening = socket.listen(BACKLOG);
+    listening.map_err(|error| io::Error::new(error.kind(), format!("cannot listen for {name}: {error}")))
 }
 
 impl Listener {
@@ -194,5 +209,22 @@ impl Shared {
             _ = stop.wait_for(|&stop| stop) => connection.as_mut().graceful_shutdown(),
         }
         connection.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_is_let_in_before_the_logs_are_open() {
+        let socket = bind("clients", SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = socket.local_addr().unwrap();
+        let refused = std::net::TcpStream::connect(address).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let _listener = listen("clients", socket).unwrap();
+        std::net::TcpStream::connect(address).unwrap();
+        let taken = bind("peers", address).unwrap_err();
+        assert!(taken.to_string().starts_with("cannot listen for peers on 127.0.0.1:"), "{taken}");
     }
 }

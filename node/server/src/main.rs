@@ -76,7 +76,7 @@ async fn run(args: Run) -> anyhow::Result<ExitCode> {
     let config = config::load(&args.config.unwrap_or_default(), &args.overrides)?;
     telemetry::start(&config.telemetry)?;
     let mut signals = Signals::new()?;
-    let sockets = Sockets::bind(&config).await?;
+    let sockets = Sockets::bind(&config)?;
     let node = Node::start(&config, sockets).await?;
     tracing::info!(node = config.node_id, version = env!("CARGO_PKG_VERSION"), addresses = ?addresses(&config), "serving");
     while signals.next().await == Wish::Reload {

@@ -7,7 +7,7 @@ use axum::{Router, extract::Request, middleware};
 use ledger_api::{Logs, MaipOptions, Options, trace};
 use ledger_format::{NoteSigner, Policy, generation_origin};
 use ledger_log::{Clock as _, Generation, HostedLog, LogOptions, World};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{net::TcpSocket, sync::watch, task::JoinHandle};
 use tower::ServiceExt as _;
 
 use crate::{
@@ -29,24 +29,20 @@ use crate::{
 /// How long a stopping leader tries to hand over before it simply goes.
 const HAND_OVER: Duration = Duration::from_secs(3);
 
-/// The sockets of a node, bound before anything is opened: a port in use must not cost a recovery.
+/// The sockets of a node, bound before anything is opened: a port in use must not cost a recovery. They listen when everything is open.
 pub struct Sockets {
-    client: TcpListener,
-    peer: TcpListener,
-    http: Option<TcpListener>,
+    client: TcpSocket,
+    peer: TcpSocket,
+    http: Option<TcpSocket>,
 }
 
 impl Sockets {
     /// Binds what the configuration names.
-    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let http = match config.http_listen {
-            Some(address) => Some(listener::bind("http", address).await?),
-            None => None,
-        };
+    pub fn bind(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
-            client: listener::bind("clients", config.listen).await?,
-            peer: listener::bind("peers", config.peer_listen).await?,
-            http,
+            client: listener::bind("clients", config.listen)?,
+            peer: listener::bind("peers", config.peer_listen)?,
+            http: config.http_listen.map(|address| listener::bind("http", address)).transpose()?,
         })
     }
 }
@@ -134,20 +130,16 @@ impl Node {
         let peer_app =
             by_protocol(peer::router(logs.clone()), inner).layer(middleware::from_fn(trace::middleware));
 
-        let build = |name, tls, app, socket| Listener {
-            name,
-            tls,
-            app,
-            limits: Arc::clone(&limits),
-            counters: Arc::clone(&counters),
-            socket,
+        let build = |name, tls, app, socket| -> anyhow::Result<Listener> {
+            let (limits, counters) = (Arc::clone(&limits), Arc::clone(&counters));
+            Ok(Listener { name, tls, app, limits, counters, socket: listener::listen(name, socket)? })
         };
-        let client = build("clients", Some(Arc::clone(&client_tls)), client_app, sockets.client);
+        let client = build("clients", Some(Arc::clone(&client_tls)), client_app, sockets.client)?;
         let mut client_listeners = vec![tokio::spawn(client.run(clients_stopping.clone()))];
         if let Some(socket) = sockets.http {
-            client_listeners.push(tokio::spawn(build("http", None, http_app, socket).run(clients_stopping)));
+            client_listeners.push(tokio::spawn(build("http", None, http_app, socket)?.run(clients_stopping)));
         }
-        let peer = build("peers", Some(Arc::clone(&peer_tls)), peer_app, sockets.peer);
+        let peer = build("peers", Some(Arc::clone(&peer_tls)), peer_app, sockets.peer)?;
         let peer_listener = tokio::spawn(peer.run(peers_stopping));
         Ok(Self {
             node_id: config.node_id,

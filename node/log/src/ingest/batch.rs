@@ -309,7 +309,7 @@ fn decode_forward(body: Bytes) -> Result<(Vec<Noted>, bool), Malformed> {
     let has_notes = match r.u8()? {
         FORWARD_PLAIN => false,
         FORWARD_NOTED => true,
-        _ => return Err(r.fault()),
+        version => return Err(Malformed::Version { what: "forwarded records", version }),
     };
     let want_published = r.u8()? != 0;
     let count = r.u32()?;
@@ -448,6 +448,9 @@ mod tests {
         records[1].note = Note::new("key", "value");
         let bytes = encode_forward(&records, false);
         assert!(decode_forward(bytes.slice(..bytes.len() - 1)).is_err());
+        let newer = [&[3], &bytes[1..]].concat();
+        let refused = Malformed::Version { what: "forwarded records", version: 3 };
+        assert_eq!(decode_forward(newer.into()).map(drop), Err(refused));
         assert_eq!((bytes[0], decode_forward(bytes).unwrap()), (FORWARD_NOTED, (records, false)));
     }
 

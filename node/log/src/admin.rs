@@ -1,10 +1,22 @@
 //! What an operator asks of a hosted log: status, membership, snapshots.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
+use bytes::Bytes;
 use openraft::{ChangeMembers, ServerState, async_runtime::WatchReceiver as _};
+use tokio::time::Instant;
 
-use crate::{genesis::register_node_id, hosted::HostedLog, options::Member, publish::cosign::WitnessState};
+use crate::{
+    genesis::register_node_id,
+    hosted::HostedLog,
+    ingest::LEADER_RETRY,
+    options::{Member, PeerError},
+    peer::Kind,
+    publish::cosign::WitnessState,
+};
+
+/// How long a node may take to answer before leadership is not handed to it.
+const REACH_LIMIT: Duration = Duration::from_secs(1);
 
 /// Why an operation was not done. The message says what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -241,12 +253,13 @@ impl HostedLog {
     /// See [`AdminError`].
     pub async fn transfer(&self, id: u64) -> Result<(), AdminError> {
         self.only_leader()?;
-        if !self.core.voters().iter().any(|member| member.id == id) {
+        let Some(heir) = self.core.voters().into_iter().find(|member| member.id == id) else {
             return Err(AdminError::Refused(format!("node {id} is not a voter")));
-        }
+        };
         if id == self.core.options.node_id {
             return Ok(());
         }
+        self.reach(&heir).await?;
         self.core.raft.trigger().transfer_leader(id).await.map_err(|e| AdminError::Failed(e.to_string()))?;
         let limit = std::time::Duration::from_secs(5);
         let moved = self.core.raft.wait(Some(limit)).current_leader(id, "leadership transfer").await;
@@ -255,6 +268,30 @@ impl HostedLog {
                 "node {id} did not take over; the old leader goes on or an election runs"
             ))
         })
+    }
+
+    /// Waits until a node answers. A leader that hands over takes no records and sends no heartbeats from then on: when the other node never
+    /// hears of it, the cluster is without a leader until an election.
+    async fn reach(&self, member: &Member) -> Result<(), AdminError> {
+        let deadline = Instant::now() + REACH_LIMIT;
+        loop {
+            // Whatever it answers, it is there.
+            let call = self.core.world.peers.call(
+                member,
+                &self.core.group,
+                Kind::ReadIndex as u32,
+                Bytes::new(),
+                REACH_LIMIT,
+            );
+            match call.await {
+                Ok(_) | Err(PeerError::Refused(_)) => return Ok(()),
+                Err(error) if Instant::now() >= deadline => {
+                    let text = format!("node {} cannot be reached: {error}; this node leads on", member.id);
+                    return Err(AdminError::Failed(text));
+                }
+                Err(_) => tokio::time::sleep(LEADER_RETRY).await,
+            }
+        }
     }
 
     /// Takes a Raft snapshot now and lets the Raft log be purged behind it. Returns its raft_index and log size.

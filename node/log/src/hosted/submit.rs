@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
-    ingest::{self, Ack, Checked, Noted, Refused, Source, Submitted},
+    ingest::{self, Ack, Asker, Checked, Noted, Refused, Source, Submitted},
     peer::Kind,
 };
 
@@ -112,7 +112,7 @@ impl Core {
         if count == 0 {
             return Vec::new();
         }
-        match self.queue.put(records, ack > Ack::Sequenced, deadline) {
+        match self.queue.put(records, ack > Ack::Sequenced, Asker::Caller, deadline) {
             Err(refused) => vec![Err(refused); count],
             Ok(answer) => match tokio::time::timeout_at(deadline, answer).await {
                 Ok(Ok(fates)) => fates,

@@ -48,10 +48,22 @@ impl Noted {
     }
 }
 
+/// Who waits for the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// A caller of this node, which finds the leader for it.
+    Caller,
+    /// Another node, which finds the next leader itself. Passed on, its records would come back to it when it leads now, and wait there behind
+    /// those that wait for this node.
+    Node,
+}
+
 /// Records that travel together and are answered together.
 pub(crate) struct Group {
     records: Vec<Noted>,
     want_published: bool,
+    /// From a caller of this node, or from a node that took this one for the leader.
+    asker: Asker,
     deadline: Instant,
     trace: Option<TraceId>,
     answer: oneshot::Sender<Vec<Fate>>,
@@ -84,6 +96,7 @@ impl Queue {
         &self,
         records: Vec<Noted>,
         want_published: bool,
+        asker: Asker,
         deadline: Instant,
     ) -> Result<oneshot::Receiver<Vec<Fate>>, Refused> {
         let number = u32::try_from(records.len()).map_err(|_| Refused::busy())?;
@@ -94,7 +107,8 @@ impl Queue {
             self.bytes_room.clone().try_acquire_many_owned(bytes).map_err(|_| Refused::busy())?,
         );
         let (answer, fate) = oneshot::channel();
-        let group = Group { records, want_published, deadline, trace: trace::current(), answer, _room: room };
+        let trace = trace::current();
+        let group = Group { records, want_published, asker, deadline, trace, answer, _room: room };
         self.groups.send(group).map_err(|_| Refused::no_leader("this node is shutting down"))?;
         Ok(fate)
     }
@@ -161,13 +175,19 @@ impl Batch {
     }
 
     /// Gets every record sequenced or refused, trying again across leader changes until the callers' deadlines.
-    async fn send(self, core: &Arc<Core>) {
+    async fn send(mut self, core: &Arc<Core>) {
         let deadline = self.groups.iter().map(|group| group.deadline).max().unwrap_or_else(Instant::now);
-        let want_published = self.groups.iter().any(|group| group.want_published);
-        let records: Vec<Noted> =
-            self.groups.iter().flat_map(|group| group.records.iter().cloned()).collect();
+        let mut records = self.all_records();
         let mut fates = loop {
-            match attempt(core, &records, want_published).await {
+            let leads = core.is_leader();
+            if !leads && self.give_back() {
+                records = self.all_records();
+            }
+            if records.is_empty() {
+                return;
+            }
+            let want_published = self.groups.iter().any(|group| group.want_published);
+            match attempt(core, &records, want_published, leads).await {
                 Ok(fates) => break fates.into_iter(),
                 Err(refused) if Instant::now() >= deadline || refused.kind == RefusedKind::ReadOnly => {
                     break vec![Err(refused); records.len()].into_iter();
@@ -181,10 +201,33 @@ impl Batch {
             let _ = group.answer.send(fates);
         }
     }
+
+    fn all_records(&self) -> Vec<Noted> {
+        self.groups.iter().flat_map(|group| group.records.iter().cloned()).collect()
+    }
+
+    /// Gives records of other nodes back to them; whether there were any.
+    fn give_back(&mut self) -> bool {
+        let (own, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.groups).into_iter().partition(|group| group.asker == Asker::Caller);
+        self.groups = own;
+        let any = !others.is_empty();
+        for group in others {
+            let refused = Refused::no_leader("this node leads no longer");
+            // The other node may have given up.
+            let _ = group.answer.send(vec![Err(refused); group.records.len()]);
+        }
+        any
+    }
 }
 
 /// One try: as the leader, or through it.
-async fn attempt(core: &Arc<Core>, records: &[Noted], want_published: bool) -> Result<Vec<Fate>, Refused> {
+async fn attempt(
+    core: &Arc<Core>,
+    records: &[Noted],
+    want_published: bool,
+    leads: bool,
+) -> Result<Vec<Fate>, Refused> {
     // R6: a node without room says so whoever leads; its callers go to a node that has room.
     if *core.low_space.borrow()
         && let Some(reason) = core.read_only_reason()
@@ -195,7 +238,7 @@ async fn attempt(core: &Arc<Core>, records: &[Noted], want_published: bool) -> R
         // What this node still believes of leaders is old: callers go to another node at once.
         return Err(Refused::read_only(format!("consensus has stopped on this node: {reason}")));
     }
-    if core.is_leader() {
+    if leads {
         return propose(core, records, want_published).await;
     }
     let Some(leader) = core.leader() else {
@@ -274,16 +317,32 @@ impl Core {
         }
         let count = records.len();
         let deadline = Instant::now() + FORWARD_TIMEOUT;
-        let answer = match self.queue.put(records, want_published, deadline) {
-            // Not longer than the caller waits: a log that was shut down meanwhile answers nobody, and must be let go of.
-            Ok(fates) => match tokio::time::timeout_at(deadline, fates).await {
-                Ok(Ok(fates)) => fates,
-                Ok(Err(_)) => vec![Err(Refused::no_leader("this node is shutting down")); count],
-                Err(_) => vec![Err(Refused::timeout()); count],
-            },
+        let answer = match self.queue.put(records, want_published, Asker::Node, deadline) {
+            Ok(fates) => self.fates_while_leading(fates, count, deadline).await,
             Err(refused) => vec![Err(refused); count],
         };
         Ok(encode_fates(&answer))
+    }
+
+    /// What became of records of another node; that node finds the next leader when this one leads no longer, wherever the records are then: they may
+    /// wait here behind some of this node's own, which wait for the other one.
+    async fn fates_while_leading(
+        &self,
+        mut fates: oneshot::Receiver<Vec<Fate>>,
+        count: usize,
+        deadline: Instant,
+    ) -> Vec<Fate> {
+        loop {
+            // Not longer than the caller waits: a log that was shut down meanwhile answers nobody, and must be let go of.
+            let refused = match tokio::time::timeout(LEADER_RETRY, &mut fates).await {
+                Ok(Ok(fates)) => return fates,
+                Ok(Err(_)) => Refused::no_leader("this node is shutting down"),
+                Err(_) if !self.is_leader() => Refused::no_leader("this node leads no longer"),
+                Err(_) if Instant::now() >= deadline => Refused::timeout(),
+                Err(_) => continue,
+            };
+            return vec![Err(refused); count];
+        }
     }
 }
 
@@ -459,7 +518,7 @@ mod tests {
         let queue = Queue::new(&LogLimits { queue_records: 2, queue_bytes: 10, ..LogLimits::default() });
         let later = Instant::now() + Duration::from_secs(60);
         let put = |bytes: &'static [u8], n: usize| {
-            queue.put(vec![Noted::plain(Bytes::from_static(bytes)); n], false, later)
+            queue.put(vec![Noted::plain(Bytes::from_static(bytes)); n], false, Asker::Caller, later)
         };
         let first = put(b"ab", 2).unwrap();
         assert_eq!(put(b"c", 1).unwrap_err().code, "BUSY");

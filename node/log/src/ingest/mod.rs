@@ -16,7 +16,7 @@ use std::time::Duration;
 use ledger_format::Hash;
 
 pub use batch::Noted;
-pub(crate) use batch::{LEADER_RETRY, Queue, run};
+pub(crate) use batch::{Asker, LEADER_RETRY, Queue, run};
 pub(crate) use check::{Checked, check};
 pub use own::OwnRecord;
 pub(crate) use own::Source;

@@ -252,3 +252,68 @@ async fn a_raft_log_that_has_grown_large_is_purged_behind_a_snapshot() {
     let answer = submit(&cluster.node(1), record.clone(), Ack::Witnessed).await;
     check_proof(&cluster.policy(), answer.proof.as_deref().unwrap(), &record);
 }
+
+/// A node that leads no longer gives the records of other nodes back to them. When it passed them on, to a node that leads now and waits for
+/// their answer, the two waited for each other until they gave up, and every caller with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_forwarded_is_not_forwarded_again() {
+    let cluster = Cluster::start(3).await;
+    let mut tenant = Tenant::new(7);
+    let first = cluster.leader().await;
+    submit(&cluster.node(first), tenant.register(), Ack::Sequenced).await;
+    let homes: Vec<Vec<Bytes>> = (0..3).map(|_| (0..300).map(|_| tenant.agent()).collect()).collect();
+    let logged = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let writers: Vec<_> = (1..)
+        .zip(homes.clone())
+        .map(|(id, records)| {
+            let (node, logged) = (cluster.node(id), logged.clone());
+            tokio::spawn(async move {
+                for record in records {
+                    submit(&node, record, Ack::Sequenced).await;
+                    logged.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                }
+            })
+        })
+        .collect();
+    while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
+        let leader = cluster.leader().await;
+        // It may lead no longer.
+        let _ = cluster.node(leader).transfer(leader % 3 + 1).await;
+        // Under way again before the next one, or leaders do nothing but change.
+        let before = logged.load(std::sync::atomic::Ordering::SeqCst);
+        wait_for("the next leader to take records", || {
+            let more = logged.load(std::sync::atomic::Ordering::SeqCst) > before + 10;
+            (more || writers.iter().all(tokio::task::JoinHandle::is_finished)).then_some(())
+        })
+        .await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let forwarded = cluster.net.forwarded();
+    assert!(!forwarded.is_empty(), "nobody forwarded anything");
+    for (id, records) in (1..).zip(&homes) {
+        for record in records {
+            let passed_on = forwarded
+                .iter()
+                .find(|(from, body)| *from != id && body.windows(record.len()).any(|bytes| bytes == record));
+            assert!(passed_on.is_none(), "node {} passed on a record of node {id}", passed_on.unwrap().0);
+        }
+    }
+}
+
+/// A leader that hands over stops leading first: it does not for somebody who will not hear of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn leadership_is_not_handed_to_a_node_that_cannot_be_reached() {
+    let cluster = Cluster::start(3).await;
+    let mut tenant = Tenant::new(7);
+    let leader = cluster.leader().await;
+    submit(&cluster.node(leader), tenant.register(), Ack::Sequenced).await;
+    let term = cluster.node(leader).status().term;
+    let away = cluster.others(leader)[0];
+    cluster.net.cut(leader, away);
+    let refused = cluster.node(leader).transfer(away).await.unwrap_err();
+    assert!(refused.to_string().contains("cannot be reached"), "{refused}");
+    submit(&cluster.node(leader), tenant.agent(), Ack::Sequenced).await;
+    assert_eq!(cluster.node(leader).status().term, term);
+}

@@ -56,6 +56,8 @@ pub(crate) struct Net {
     lied: AtomicBool,
     mute: Mutex<HashSet<u64>>,
     lost: Mutex<HashSet<u64>>,
+    /// Who forwarded which records.
+    forwarded: Mutex<Vec<(u64, Bytes)>>,
 }
 
 /// One node's side of the network.
@@ -124,6 +126,11 @@ impl Net {
         self.lied.load(Ordering::SeqCst)
     }
 
+    /// Every forward so far: who sent it, and its bytes.
+    pub(crate) fn forwarded(&self) -> Vec<(u64, Bytes)> {
+        self.forwarded.lock().unwrap().clone()
+    }
+
     fn heard(&self, from: u64, kind: u32, answer: Bytes) -> Bytes {
         if answer.is_empty() || !self.lies.lock().unwrap().contains(&(from, kind)) {
             return answer;
@@ -147,6 +154,9 @@ impl PeerTransport for Port {
         let muted = kind == Kind::Append as u32 && self.net.is_mute(self.id);
         let target = if muted { Err(PeerError::Timeout) } else { self.net.target(self.id, to.id) };
         let (net, from) = (self.net.clone(), to.id);
+        if kind == Kind::Forward as u32 {
+            self.net.forwarded.lock().unwrap().push((self.id, body.clone()));
+        }
         let call = async move {
             let target = target?;
             // Spawned: a caller that gives up does not stop the callee, as with a real network.

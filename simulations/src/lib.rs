@@ -4,7 +4,9 @@
 //!   the trust score tell the bad from the good?
 //! - [`model`]: the protocol that keeps the log from forking, explored to the end within bounds; each rule carries weight.
 //!
-//! Everything here is a function of a seed: no clock, no randomness of the machine, no map without an order. The same seed
+//! - [`scale`]: what a log costs at several sizes, measured, and what larger ones would take.
+//!
+//! All but the last is a function of a seed: no clock, no randomness of the machine, no map without an order. The same seed
 //! gives the same story on every machine.
 
 #[cfg(simulation)]
@@ -12,3 +14,4 @@ pub mod cluster;
 pub mod dice;
 pub mod model;
 pub mod population;
+pub mod scale;

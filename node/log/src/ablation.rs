@@ -17,6 +17,14 @@ pub enum Rule {
     C2 = 8,
     /// The fence.
     R2 = 16,
+    /// The tree from which a root is signed is compared with the one that the state keeps.
+    G1 = 32,
+    /// A majority computed the same root.
+    G2 = 64,
+    /// The same record has one index.
+    S2 = 128,
+    /// A read that must be fresh is confirmed by a majority; it has no name in the table.
+    FreshReads = 256,
 }
 
 #[cfg(simulation)]

@@ -90,6 +90,9 @@ pub struct Storage {
     pub engine: Arc<dyn Engine>,
     /// The disk under the Raft log.
     pub raft_disk: Arc<dyn Disk>,
+    /// How long a sync of that disk takes, simulated milliseconds.
+    #[cfg(simulation)]
+    pub sync_ms: Arc<std::sync::atomic::AtomicU64>,
 }
 
 impl Storage {
@@ -97,7 +100,12 @@ impl Storage {
     fn of(options: &LogOptions) -> Result<Self, StoreError> {
         let engine_options = EngineOptions { cache_bytes: options.engine_cache_bytes as u64 };
         let engine = ledger_store::open(options.engine, &options.dir.join("engine"), &engine_options)?;
-        Ok(Self { engine, raft_disk: Arc::new(RealDisk) })
+        Ok(Self {
+            engine,
+            raft_disk: Arc::new(RealDisk),
+            #[cfg(simulation)]
+            sync_ms: Arc::default(),
+        })
     }
 }
 
@@ -133,6 +141,8 @@ impl HostedLog {
         let (raft_log, _) = RaftLog::open_on(&options.dir.join("raft"), &raft_options, storage.raft_disk)?;
         let log_store = LogStore::open(raft_log, ledger.raft_mark().applied)
             .map_err(|e| OpenError::Raft(e.to_string()))?;
+        #[cfg(simulation)]
+        let log_store = log_store.slow(storage.sync_ms);
         let guard = SignGuard::open(&options.dir, &options.origin)?;
 
         let name: Arc<str> = options.name.as_str().into();
@@ -285,6 +295,13 @@ impl HostedLog {
     #[must_use]
     pub fn policy_text(&self) -> &str {
         &self.core.options.policy_text
+    }
+
+    /// Flips a bit of the tree in this node's memory, such that the root that it computes is wrong from now on. False while
+    /// there is no tree.
+    #[cfg(simulation)]
+    pub fn flip_in_memory(&self, bit: usize) -> bool {
+        self.core.ledger.flip_in_memory(bit)
     }
 
     /// Stops consensus, makes everything durable and lets go of the files.

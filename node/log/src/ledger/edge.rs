@@ -91,6 +91,12 @@ impl Edge {
         index
     }
 
+    /// Flips a bit of the tree in memory, such that the root is wrong from now on. False while there is no tree.
+    #[cfg(any(test, simulation))]
+    pub(crate) fn flip(&mut self, bit: usize) -> bool {
+        self.partial.iter_mut().any(|tile| tile.flip(bit))
+    }
+
     /// Index behind the last full bundle.
     pub(crate) fn full_until(&self) -> u64 {
         self.size() / TILE_WIDTH * TILE_WIDTH

@@ -226,6 +226,12 @@ impl Ledger {
         self.tiles.lock().unwrap_or_else(PoisonError::into_inner).tiles.clear();
     }
 
+    /// Flips a bit of the tree in memory; see [`Edge::flip`].
+    #[cfg(any(test, simulation))]
+    pub(crate) fn flip_in_memory(&self, bit: usize) -> bool {
+        self.edge.write().unwrap_or_else(PoisonError::into_inner).flip(bit)
+    }
+
     fn edge(&self) -> RwLockReadGuard<'_, Edge> {
         self.edge.read().unwrap_or_else(PoisonError::into_inner)
     }

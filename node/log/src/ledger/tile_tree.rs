@@ -57,6 +57,15 @@ impl TileTree {
         self.rows.get(usize::from(level))?.get(index).copied()
     }
 
+    /// Flips a bit in the hash that covers the newest ones: from now on the root is wrong. False for an empty tile.
+    #[cfg(any(test, simulation))]
+    pub(crate) fn flip(&mut self, bit: usize) -> bool {
+        let Some(row) = self.rows.iter_mut().find(|row| !row.len().is_multiple_of(2)) else { return false };
+        let Some(hash) = row.last_mut() else { return false };
+        hash.0[bit / 8 % 32] ^= 1 << (bit % 8);
+        true
+    }
+
     /// The root, once the tile is full.
     pub(crate) fn root(&self) -> Option<Hash> {
         self.rows[ROWS - 1].first().copied()

@@ -7,6 +7,7 @@ use ledger_state::{Ending, View, keys::AGENT_KEY_PREFIX};
 use ledger_store::Space;
 
 use super::{Ledger, LedgerError};
+use crate::ablation::{self, Rule};
 
 /// Which space of the engine a key of the state lives in. Per-record keys are many and rebuilt from entries; the rest is
 /// small and goes into snapshots.
@@ -44,6 +45,9 @@ impl<'a> LedgerView<'a> {
 
 impl View for LedgerView<'_> {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        if ablation::is_off(Rule::S2) && key.first() == Some(&ledger_state::RECORD_KEY_PREFIX) {
+            return None;
+        }
         if let Some(value) = self.overlay.get(key) {
             return value.clone();
         }

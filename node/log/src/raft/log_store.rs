@@ -53,6 +53,8 @@ struct Ends {
 pub(crate) struct LogStore {
     log: Arc<RaftLog>,
     ends: Arc<Mutex<Ends>>,
+    #[cfg(simulation)]
+    slow: super::slow::SlowDisk,
 }
 
 impl LogStore {
@@ -80,7 +82,18 @@ impl LogStore {
                 ends.last = Some(codec::decode_entry(frame).map_err(io::Error::other)?.log_id());
             }
         }
-        Ok(Self { log: Arc::new(log), ends: Arc::new(Mutex::new(ends)) })
+        Ok(Self {
+            log: Arc::new(log),
+            ends: Arc::new(Mutex::new(ends)),
+            #[cfg(simulation)]
+            slow: super::slow::SlowDisk::default(),
+        })
+    }
+
+    /// The same on a disk whose syncs take so many simulated milliseconds.
+    #[cfg(simulation)]
+    pub(crate) fn slow(self, sync_ms: Arc<std::sync::atomic::AtomicU64>) -> Self {
+        Self { slow: super::slow::SlowDisk::new(sync_ms), ..self }
     }
 
     /// Bytes that the Raft log takes on disk.
@@ -135,6 +148,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
         self.log.save_meta(META_VOTE, codec::encode_vote(vote)).map_err(io::Error::other)?;
+        #[cfg(simulation)]
+        self.slow.wait().await;
         self.ends.lock().vote = Some(*vote);
         Ok(())
     }
@@ -173,6 +188,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             return Ok(());
         };
         self.ends.lock().last = last;
+        #[cfg(simulation)]
+        let callback = self.slow.later(callback);
         let on_durable = Box::new(move |result: Result<(), ledger_store::StoreError>| {
             callback.io_completed(result.map_err(io::Error::other));
         });

@@ -7,4 +7,6 @@ pub(crate) mod codec;
 pub(crate) mod log_store;
 pub(crate) mod machine;
 pub(crate) mod network;
+#[cfg(simulation)]
+mod slow;
 pub(crate) mod types;

@@ -388,11 +388,13 @@ impl Core {
 
     async fn root_vote(&self, size: u64) -> Result<Bytes, PeerError> {
         let mut applied = self.ledger.watch_applied();
-        let caught_up =
-            tokio::time::timeout(ROOT_VOTE_WAIT, applied.wait_for(|mark| mark.size >= size)).await;
-        if !matches!(caught_up, Ok(Ok(_))) {
+        let reached = applied.wait_for(|mark| mark.size >= size);
+        let caught_up = matches!(tokio::time::timeout(ROOT_VOTE_WAIT, reached).await, Ok(Ok(_)));
+        if !caught_up {
             return Err(refuse(format!("this node has not applied {size} entries yet")));
         }
+        // Who is wrong by its own account does not vote: its answer would keep the others from signing, too.
+        self.checked_root().await.map_err(refuse)?;
         let root = self.ledger.root_at(size).map_err(refuse)?;
         Ok(Writer::default().raw(&root.0).finish())
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use ledger_format::record::SigningKey;
+use ledger_format::{Hash, record::SigningKey};
 use ledger_state::{Command, Outcome};
 use openraft::{ServerState, async_runtime::WatchReceiver as _, errors::ClientWriteError, errors::RaftError};
 use tokio::{
@@ -19,7 +19,7 @@ use crate::{
     ablation::{self, Rule},
     alarm::{AlarmKind, Alarms},
     ingest::Queue,
-    ledger::Ledger,
+    ledger::{Ledger, LedgerError},
     metrics::Metrics,
     options::{LogOptions, Member, World},
     payloads::PayloadStore,
@@ -168,6 +168,16 @@ impl Core {
         }
         let asked = self.raft.ensure_linearizable(openraft::ReadPolicy::ReadIndex);
         matches!(tokio::time::timeout(CONFIRM_LIMIT, asked).await, Ok(Ok(_))) && self.confirmed_leader().await
+    }
+
+    /// G1: size and root, as both trees that this node keeps say. A node that contradicts itself leaves consensus, so that another
+    /// one leads.
+    pub(crate) async fn checked_root(&self) -> Result<(u64, Hash), LedgerError> {
+        let checked = self.ledger.checked_root();
+        if checked.is_err() && self.alarms.is_standing(AlarmKind::RootMismatch) {
+            self.halt("the trees of this node contradict each other").await;
+        }
+        checked
     }
 
     /// No alarm forbids it and the fence is behind us.

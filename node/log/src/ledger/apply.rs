@@ -106,10 +106,27 @@ impl Ledger {
         }
         pending.overlay.extend(writes);
         if let Some(published) = published {
-            pending.published =
-                Some(Arc::new(PublishedCheckpoint::read(&published.note).map_err(Halt::Command)?));
+            let published = PublishedCheckpoint::read(&published.note).map_err(Halt::Command)?;
+            self.check_tiles(&published)?;
+            pending.published = Some(Arc::new(published));
         }
         Ok(outcomes)
+    }
+
+    /// S5 for the other tree: the state judges a checkpoint by the root that it keeps, but what this node serves and votes with
+    /// comes from tiles. Tiles that cannot be read have raised their own alarm and are repaired; the state was right.
+    fn check_tiles(&self, published: &PublishedCheckpoint) -> Result<(), Halt> {
+        let size = published.checkpoint.size;
+        match self.root_at(size) {
+            Ok(own) if own != published.checkpoint.root => {
+                let text = format!(
+                    "the tiles of this node give another root for {size} entries than the log has signed"
+                );
+                self.alarms.raise(AlarmKind::RootMismatch, text.clone());
+                Err(Halt::Corrupt(text))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     fn commit(
@@ -164,5 +181,91 @@ impl PublishedCheckpoint {
             .max()
             .unwrap_or(0);
         Ok(Self { note: note.into(), parsed, checkpoint, at_ms })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_format::{
+        Checkpoint, Note, NoteSigner, SignatureType,
+        record::{Actor, Body, Draft, GenesisLimits, LogGenesis, LogKey, LogKeyAction, SigningKey, Ulid},
+    };
+    use ledger_store::{EngineKind, EngineOptions};
+
+    use super::*;
+    use crate::{alarm::Alarms, raft::types::LeaderId};
+
+    const ORIGIN: &str = "log.example/a";
+
+    fn apply(ledger: &Ledger, index: u64, command: &Command) -> Result<Vec<Reply>, Halt> {
+        let id = LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index };
+        ledger.apply(vec![(id, Work::Command(command.encode().into()))])
+    }
+
+    fn genesis(signer: &NoteSigner) -> Command {
+        let operator = SigningKey::from_seed([2; 32]);
+        let body = Body::LogGenesis(Box::new(LogGenesis {
+            limits: GenesisLimits::default(),
+            log_keys: vec![signer.vkey().to_string()],
+            operator_key: operator.public(),
+            origin: ORIGIN.into(),
+            policy: format!("log {}\nquorum none\n", signer.vkey()),
+            predecessor: None,
+            trust_algorithm: "maip-trust/1".into(),
+        }));
+        let record = Draft::new(Ulid(0), Ulid::from_parts(1, 1), Actor::Operator, 1, body).sign(&operator);
+        Command::Append { log_ms: 1, records: vec![record.to_bytes()] }
+    }
+
+    /// Any second entry.
+    fn second() -> Command {
+        let key = NoteSigner::new(ORIGIN, SignatureType::Ed25519, [9; 32]).unwrap();
+        let body = Body::LogKey(LogKey { action: LogKeyAction::Add, vkey: key.vkey().to_string() });
+        let draft = Draft::new(Ulid(0), Ulid::from_parts(1, 2), Actor::Operator, 2, body);
+        Command::Append { log_ms: 2, records: vec![draft.sign(&SigningKey::from_seed([2; 32])).to_bytes()] }
+    }
+
+    /// S5: the state keeps a root of its own and finds nothing wrong; what is served comes from the other tree.
+    #[test]
+    fn s5_a_tree_in_memory_that_contradicts_a_checkpoint_halts_the_node() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = ledger_store::open(EngineKind::Memory, dir.path(), &EngineOptions::default()).unwrap();
+        let alarms = Arc::new(Alarms::default());
+        let ledger = Ledger::open(dir.path(), engine, alarms.clone()).unwrap();
+        let signer = NoteSigner::new(ORIGIN, SignatureType::Ed25519, [1; 32]).unwrap();
+        apply(&ledger, 1, &genesis(&signer)).unwrap();
+        let mut note =
+            Note::new(Checkpoint::new(ORIGIN.to_owned(), 1, ledger.root_at(1).unwrap()).to_string());
+        let line = signer.sign(note.text());
+        note.push(line);
+        let publish = Command::Publish { note: note.to_bytes() };
+        assert_eq!(apply(&ledger, 2, &publish).unwrap()[0].outcomes, [Outcome::Done]);
+
+        ledger.checked_root().unwrap();
+
+        assert!(ledger.flip_in_memory(5));
+        assert!(matches!(apply(&ledger, 3, &publish), Err(Halt::Corrupt(_))));
+        assert!(alarms.is_standing(AlarmKind::RootMismatch));
+        assert_eq!(ledger.raft_mark().applied.map(|id| id.index), Some(2), "nothing more is applied");
+        ledger.stop();
+    }
+
+    /// G1: also when the log grows while its root is voted on.
+    #[test]
+    fn g1_the_two_trees_of_a_node_are_compared_where_the_state_stands() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = ledger_store::open(EngineKind::Memory, dir.path(), &EngineOptions::default()).unwrap();
+        let alarms = Arc::new(Alarms::default());
+        let ledger = Ledger::open(dir.path(), engine, alarms.clone()).unwrap();
+        ledger.checked_root().unwrap();
+        let signer = NoteSigner::new(ORIGIN, SignatureType::Ed25519, [1; 32]).unwrap();
+        apply(&ledger, 1, &genesis(&signer)).unwrap();
+        ledger.checked_root().unwrap();
+        assert!(ledger.flip_in_memory(77));
+        apply(&ledger, 2, &second()).unwrap();
+        assert_eq!(ledger.size(), 2, "the log has grown");
+        assert!(ledger.checked_root().is_err());
+        assert!(alarms.is_standing(AlarmKind::RootMismatch));
+        ledger.stop();
     }
 }

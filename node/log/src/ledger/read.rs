@@ -14,7 +14,10 @@ use ledger_state::keys;
 use ledger_store::Space;
 
 use super::{Ledger, LedgerError, tile_tree::TileTree};
-use crate::alarm::AlarmKind;
+use crate::{
+    ablation::{self, Rule},
+    alarm::AlarmKind,
+};
 
 /// The tree of all applied entries.
 pub(crate) struct LogHashes<'a>(&'a Ledger);
@@ -45,6 +48,21 @@ impl Ledger {
     /// The root at `size`, re-derived from tiles. `size` must not exceed what is applied.
     pub(crate) fn root_at(&self, size: u64) -> Result<Hash, LedgerError> {
         tree_root(&self.hashes(), size)
+    }
+
+    /// Size of the log and its root, computed from tiles and found to be what the state says: of all that is applied, or a moment behind.
+    ///
+    /// # Errors
+    /// The two trees that this node keeps differ: a bit has flipped in one of them. The alarm is raised.
+    pub(crate) fn checked_root(&self) -> Result<(u64, Hash), LedgerError> {
+        let kept = self.with_view(|view| ledger_state::status(view))?;
+        let root = self.root_at(kept.size)?;
+        if root == kept.root || ablation::is_off(Rule::G1) {
+            return Ok((kept.size, root));
+        }
+        let text = format!("the root of {} entries from tiles is not the one in the state", kept.size);
+        self.alarms.raise(AlarmKind::RootMismatch, text.clone());
+        Err(LedgerError::corrupt("tiles or state", text))
     }
 
     /// One hash of a tile that is as wide.

@@ -146,6 +146,8 @@ async fn compare(core: &Arc<Core>, who: &str, size: u64, root: ledger_format::Ha
     match core.ledger.root_at(size) {
         Ok(own) if own == root => Ok(()),
         Ok(_) => {
+            // A node whose two trees differ has forked nothing: it is damaged, and that is the alarm it raises.
+            core.checked_root().await.map_err(|error| Closed::Wait(error.to_string()))?;
             Err(Closed::Never(format!("{who} remembers another tree of {size} entries than this node has")))
         }
         Err(error) => Err(Closed::Wait(error.to_string())),

@@ -3,7 +3,7 @@
 //! One round, on the leader only, in an order that keeps the log from forking whatever crashes in between:
 //!
 //! ```text
-//! confirm leadership (G4) -> root vote (G2) -> sign guard, fsync (G3) -> sign (G1)
+//! confirm leadership (G4) -> root from both trees (G1) -> root vote (G2) -> sign guard, fsync (G3) -> sign
 //!   -> witnesses in parallel (C1, C2) -> quorum (C3) -> Publish through Raft (S5) -> served everywhere (V1)
 //! ```
 

@@ -1,4 +1,4 @@
-//! `maip-simulation [--seed N | --seeds A..B] [--ablate RULE] [--twice]`: a cluster's bad luck from a seed.
+//! `maip-simulation [--seed N | --seeds A..B] [--luck KIND] [--ablate RULE] [--twice | --paused]`: a cluster's bad luck from a seed.
 //!
 //! Built with `--cfg simulation --cfg tokio_unstable`; `simulations/run` does that.
 
@@ -14,19 +14,27 @@ fn main() -> std::process::ExitCode {
 }
 
 #[cfg(simulation)]
+#[path = "simulation/pause.rs"]
+mod pause;
+
+#[cfg(simulation)]
 mod told {
     use std::process::ExitCode;
 
-    use ledger_simulations::cluster::{Ended, Plan, SWITCHES, Switch, run};
+    use ledger_simulations::cluster::{Ended, Luck, Plan, SWITCHES, Switch, run};
 
-    const USAGE: &str =
-        "usage: maip-simulation [--seed N | --seeds A..B] [--ablate RULE | --table N] [--twice]";
+    use super::pause;
+
+    const USAGE: &str = "usage: maip-simulation [--seed N | --seeds A..B] [--luck KIND] [--ablate RULE | --table N] [--twice | --paused]";
 
     struct Options {
         first: u64,
         end: u64,
         off: Option<Switch>,
+        luck: Option<Luck>,
         twice: bool,
+        /// Each seed is told once more by another process that is stopped again and again.
+        paused: bool,
         /// Seeds tried for each rule of the table.
         table: Option<u64>,
     }
@@ -49,11 +57,16 @@ mod told {
     }
 
     fn options() -> Result<Options, String> {
-        let mut options = Options { first: 1, end: 2, off: None, twice: false, table: None };
+        let mut options =
+            Options { first: 1, end: 2, off: None, luck: None, twice: false, paused: false, table: None };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
-            if word == "--twice" {
-                options.twice = true;
+            match word.as_str() {
+                "--twice" => options.twice = true,
+                "--paused" => options.paused = true,
+                _ => {}
+            }
+            if matches!(word.as_str(), "--twice" | "--paused") {
                 continue;
             }
             let value = words.next().ok_or(USAGE)?;
@@ -66,6 +79,7 @@ mod told {
                     (options.first, options.end) = (number(first)?, number(end)?);
                 }
                 "--ablate" => options.off = Some(value.parse()?),
+                "--luck" => options.luck = Some(value.parse()?),
                 "--table" => options.table = Some(number(&value)?),
                 _ => return Err(USAGE.into()),
             }
@@ -78,12 +92,22 @@ mod told {
         let mut broken = Vec::new();
         let (mut steps, mut simulated_ms, mut acknowledged) = (0, 0, 0);
         for seed in options.first..options.end {
-            let plan = Plan { seed, off: options.off };
+            let plan = Plan { seed, off: options.off, luck: options.luck };
             let mut ended = run(plan);
             if options.twice {
                 let again = run(plan);
                 if again.history != ended.history {
                     ended.broken.get_or_insert_with(|| "the same seed told another story".to_owned());
+                }
+            }
+            if options.paused {
+                match pause::history(plan) {
+                    Ok(history) if history == short(&ended) => {}
+                    Ok(_) => {
+                        let what = "the same seed told another story when its process was paused";
+                        ended.broken.get_or_insert_with(|| what.to_owned());
+                    }
+                    Err(error) => ended.broken = Some(error),
                 }
             }
             steps += ended.steps;
@@ -116,8 +140,13 @@ mod told {
             "seed {seed}: {} s, {} steps, {acknowledged} acknowledged, {signed} notes, history {}: {end}",
             ended.simulated_ms / 1_000,
             ended.steps,
-            &ended.history.to_hex()[..16]
+            short(ended)
         );
+    }
+
+    /// What is printed of a history's hash.
+    fn short(ended: &Ended) -> String {
+        ended.history.to_hex()[..16].to_owned()
     }
 
     /// One row a rule: the first seed at which its absence is noticed.
@@ -125,8 +154,8 @@ mod told {
         println!("| rule taken out | noticed at seed | of | by |\n|---|---|---|---|");
         let mut all = true;
         for switch in SWITCHES {
-            let found =
-                (1..=seeds).find_map(|seed| Some((seed, run(Plan { seed, off: Some(switch) }).broken?)));
+            let found = (1..=seeds)
+                .find_map(|seed| Some((seed, run(Plan { seed, off: Some(switch), luck: None }).broken?)));
             all &= found.is_some();
             match found {
                 Some((seed, broken)) => println!("| {switch} | {seed} | {seeds} | {broken} |"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ledger_format::{Policy, TlogProof, record::Entry, verify};
-use ledger_log::{Ack, Credential, with_seed};
+use ledger_log::{Ack, Credential, Reader, with_seed};
 
 use super::{
     history::History,
@@ -28,6 +28,8 @@ pub(super) struct Client {
     pub(super) seen: Seen,
     pub(super) dice: Dice,
     pub(super) policy: Policy,
+    /// Operations on agents so far; see `registers`.
+    pub(super) operations: u64,
 }
 
 impl Client {
@@ -41,17 +43,22 @@ impl Client {
             if told && self.dice.once_in(1, 5) {
                 self.insist(record).await;
             }
-            tokio::time::sleep(Duration::from_millis(self.dice.between(20, 400))).await;
+            self.pause(20, 400).await;
         }
     }
 
-    async fn insist(&mut self, record: Bytes) -> bool {
+    pub(super) async fn pause(&mut self, least_ms: u64, most_ms: u64) {
+        tokio::time::sleep(Duration::from_millis(self.dice.between(least_ms, most_ms))).await;
+    }
+
+    /// Sends a record again until it is acknowledged, but not for ever.
+    pub(super) async fn insist(&mut self, record: Bytes) -> bool {
         for _ in 0..TRIES {
             let wanted = if self.dice.once_in(1, 3) { Ack::Witnessed } else { Ack::Sequenced };
             if self.send(record.clone(), wanted).await.is_ok() {
                 return true;
             }
-            tokio::time::sleep(Duration::from_millis(self.dice.between(50, 500))).await;
+            self.pause(50, 500).await;
         }
         false
     }
@@ -61,7 +68,13 @@ impl Client {
         let node = self.dice.pick(&self.nodes).copied().unwrap_or(1);
         let log = self.network.running(node).ok_or("the node is down")?;
         let submit = log.submit(vec![record.clone()], wanted, PATIENCE, Credential::Admin);
-        let answer = with_seed(self.dice.bits(), submit).await.pop().ok_or("no answer")?;
+        let seed = self.dice.bits();
+        let answers = tokio::select! {
+            answers = with_seed(seed, submit) => answers,
+            // The connection breaks.
+            () = closed(log.reader()) => return Err("the node went down".into()),
+        };
+        let answer = answers.into_iter().next().ok_or("no answer")?;
         let told = match answer {
             Ok(told) => told,
             Err(refused) => {
@@ -84,4 +97,9 @@ impl Client {
         let same = Entry::parse(entry).is_ok_and(|entry| entry.record == record);
         same && verify(entry, &proof, &self.policy).is_ok()
     }
+}
+
+/// Returns when a node has let go of its log; keeps none of its files open afterwards.
+pub(super) async fn closed(reader: Reader) {
+    reader.closed().await;
 }

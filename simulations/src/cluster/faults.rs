@@ -15,6 +15,11 @@ use crate::dice::Dice;
 /// Machines that a run has at most, new members included.
 const MACHINES_MAX: u64 = 7;
 
+/// Longest that a sync of a slow disk takes.
+const SYNC_MS_MAX: u64 = 800;
+/// Syncs that a disk lies about before it says so, at most.
+const LIES_MAX: u64 = 40;
+
 /// How wrong the clock of a node may be.
 const NODE_SKEW_MS: u64 = 600_000;
 /// How wrong that of a witness: once it has signed a time that is further ahead than nodes put up with (five minutes), it is of no
@@ -27,7 +32,10 @@ impl Cluster {
         if self.plan.off == Some(Switch::L3) && self.dice.once_in(1, 4) {
             return self.lose_a_disk().await;
         }
-        match self.dice.below(20) {
+        if self.is_tended() && self.dice.once_in(1, 3) {
+            return self.flip_a_bit().await;
+        }
+        match self.dice.below(24) {
             0..=2 => self.take_down(Down::Kill).await,
             3..=6 => self.take_down(Down::Power).await,
             7 => self.all_lose_power().await,
@@ -38,7 +46,9 @@ impl Cluster {
             15 => self.witness_loses_power(),
             16 | 17 => self.failing_disk(),
             18 => self.hand_over(),
-            _ => self.replace_a_member().await?,
+            19 => self.replace_a_member().await?,
+            20 | 21 => self.slow_disk(),
+            _ => self.die_between(),
         }
         Ok(())
     }
@@ -131,6 +141,32 @@ impl Cluster {
         self.machines[&id].break_disk(after, fault);
     }
 
+    fn slow_disk(&mut self) {
+        let running: Vec<u64> = self.running().collect();
+        let Some(id) = self.dice.pick(&running).copied() else { return };
+        let sync_ms = self.dice.between(20, SYNC_MS_MAX);
+        self.history.tell(&format!("a sync of node {id}'s disk takes {sync_ms} ms from now on"));
+        self.machines[&id].slow_disk(sync_ms);
+    }
+
+    /// Witnesses have cosigned and nobody has published: rule C5.
+    fn die_between(&mut self) {
+        self.history.tell("the next leader whose checkpoint is cosigned will die before it publishes it");
+        self.witnesses.doom.arm();
+    }
+
+    /// The disk of one machine says that it has synced, for a while; then it fails and says so.
+    pub(super) fn late_lies(&mut self) {
+        let running: Vec<u64> = self.running().collect();
+        let Some(id) = self.dice.pick(&running).copied() else { return };
+        let syncs = self.dice.between(1, LIES_MAX);
+        self.history.tell(&format!("the next {syncs} syncs of node {id}'s disk are none, then it says so"));
+        self.machines[&id].lie(syncs);
+        let mut facts = self.seen.facts();
+        facts.disk_lied = true;
+        facts.rotten.insert(id);
+    }
+
     fn hand_over(&mut self) {
         let Some((leader, log)) = self.leader() else { return };
         let others: Vec<u64> = self.running().filter(|id| *id != leader).collect();
@@ -143,7 +179,9 @@ impl Cluster {
     /// A new machine under a new id comes in, an old one goes for good.
     async fn replace_a_member(&mut self) -> Result<(), String> {
         let id = self.machines.keys().max().copied().unwrap_or(0) + 1;
-        let Some((leader, log)) = self.leader().filter(|_| id <= MACHINES_MAX) else { return Ok(()) };
+        let Some((leader, log)) = self.leader().filter(|_| id <= MACHINES_MAX && !self.is_alone()) else {
+            return Ok(());
+        };
         let voters: Vec<u64> =
             log.members().iter().filter(|m| m.voter && m.member.id != leader).map(|m| m.member.id).collect();
         let old = self.dice.pick(&voters).copied();

@@ -1,6 +1,13 @@
 //! One machine with the product's node on it: start, kill, power cut, and what its disk holds between.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use ledger_format::{NoteSigner, Policy, SignatureType, record::SigningKey};
 use ledger_log::{
@@ -12,8 +19,9 @@ use ledger_store::{EngineKind, Space, conformance::FaultDisk};
 use super::{
     clock::MachineClock,
     network::{Network, Port},
-    storage::{DurableEngine, RaftDisk},
-    witnesses::{WitnessPort, Witnesses},
+    storage::{DurableEngine, Lies, RaftDisk},
+    witness_port::WitnessPort,
+    witnesses::Witnesses,
 };
 use crate::dice::Dice;
 
@@ -52,8 +60,12 @@ pub(super) struct Machine {
     pub(super) engine: Arc<DurableEngine>,
     /// How often it was started.
     pub(super) life: u64,
-    disk: FaultDisk,
-    dir: PathBuf,
+    pub(super) disk: FaultDisk,
+    pub(super) dir: PathBuf,
+    /// The same disk as the node sees it.
+    seen_disk: RaftDisk,
+    /// How long a sync takes, simulated milliseconds.
+    sync_ms: Arc<AtomicU64>,
     shared: Shared,
 }
 
@@ -66,8 +78,10 @@ pub(super) struct Shared {
     pub(super) members: Vec<Member>,
     /// Raft entries between two snapshots.
     pub(super) snapshot_after: u64,
-    /// Disks say that they have synced and have not.
-    pub(super) disks_lie: bool,
+    /// How every disk lies.
+    pub(super) lies: Lies,
+    /// What is at rest is read again.
+    pub(super) scrub: bool,
 }
 
 pub(super) fn member(id: u64) -> Member {
@@ -77,7 +91,9 @@ pub(super) fn member(id: u64) -> Member {
 impl Machine {
     pub(super) fn new(id: u64, dir: PathBuf, clock: MachineClock, shared: Shared) -> Self {
         let (engine, disk) = (DurableEngine::new(Vec::new()), FaultDisk::new());
-        Self { id, log: None, clock, engine, life: 0, disk, dir, shared }
+        let seen_disk = RaftDisk::new(disk.clone(), shared.lies);
+        let sync_ms = Arc::default();
+        Self { id, log: None, clock, engine, life: 0, disk, dir, seen_disk, sync_ms, shared }
     }
 
     fn options(&self) -> LogOptions {
@@ -101,7 +117,11 @@ impl Machine {
             publish: PublishOptions { interval_ms: 500, ..PublishOptions::default() },
             seal: SealOptions { interval_ms: 0, pause_ms: 1 },
             bootstrap: shared.members.iter().any(|m| m.id == self.id).then(|| shared.members.clone()),
-            limits: LogLimits { reserve_bytes: 0, scrub_pause_ms: 0, ..LogLimits::default() },
+            limits: LogLimits {
+                reserve_bytes: 0,
+                scrub_pause_ms: u64::from(shared.scrub),
+                ..LogLimits::default()
+            },
             raft: RaftOptions {
                 snapshot_after: shared.snapshot_after,
                 keep_entries: 10,
@@ -119,6 +139,7 @@ impl Machine {
             return Ok(());
         }
         self.life += 1;
+        self.seen_disk = RaftDisk::new(self.disk.clone(), self.shared.lies);
         let shared = &self.shared;
         shared.network.begin(self.id, self.life);
         let deadline = tokio::time::Instant::now() + LET_GO;
@@ -135,7 +156,8 @@ impl Machine {
             };
             let storage = Storage {
                 engine: self.engine.clone(),
-                raft_disk: Arc::new(RaftDisk::new(self.disk.clone(), shared.disks_lie)),
+                raft_disk: Arc::new(self.seen_disk.clone()),
+                sync_ms: self.sync_ms.clone(),
             };
             match with_seed(dice.bits(), HostedLog::open_on(self.options(), world, storage)).await {
                 Ok(log) => break log,
@@ -157,6 +179,16 @@ impl Machine {
         self.disk.plan(after, fault, 1);
     }
 
+    /// From now on each sync of the disk takes so long.
+    pub(super) fn slow_disk(&self, sync_ms: u64) {
+        self.sync_ms.store(sync_ms, Ordering::Relaxed);
+    }
+
+    /// The next syncs of the disk are none, and the one after them says so.
+    pub(super) fn lie(&self, syncs: u64) {
+        self.seen_disk.lie(Lies::Late(syncs));
+    }
+
     /// Down, at this very moment. What the old life still does reaches neither disk nor network.
     pub(super) async fn stop(&mut self, down: Down, dice: &mut Dice) {
         let Some(log) = self.log.take() else { return };
@@ -171,7 +203,7 @@ impl Machine {
             Down::Power => self.engine.durable(),
         };
         self.disk = disk;
-        self.engine = DurableEngine::new(engine);
+        self.engine = self.engine.go_on(engine);
         log.shutdown().await;
     }
 
@@ -192,6 +224,22 @@ impl Machine {
             std::fs::write(self.dir.join("sign-guard"), guard).map_err(|e| e.to_string())?;
         }
         self.disk = image.raft.after_kill();
+        self.engine = DurableEngine::new(image.engine.clone());
+        Ok(())
+    }
+
+    /// Another machine's copy, in a place of its own: also the sign guard is as old as the rest.
+    pub(super) fn begin_from(&mut self, image: &DiskImage, copied_from: &Path) -> Result<(), String> {
+        if let Some(from) = &image.dir {
+            copy(from, &self.dir).map_err(|e| e.to_string())?;
+        }
+        self.disk = FaultDisk::new();
+        for path in image.raft.paths() {
+            let (Ok(below), Some(bytes)) = (path.strip_prefix(copied_from), image.raft.bytes(&path)) else {
+                continue;
+            };
+            self.disk.set_bytes(&self.dir.join(below), bytes);
+        }
         self.engine = DurableEngine::new(image.engine.clone());
         Ok(())
     }

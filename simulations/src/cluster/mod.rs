@@ -9,21 +9,24 @@ mod faults;
 mod history;
 mod machine;
 mod network;
+mod operator;
 mod oracle;
 mod plan;
 mod records;
+mod registers;
+mod rot;
+mod set_back;
 mod site;
 mod storage;
 mod story;
+mod twins;
+mod witness_port;
 mod witnesses;
 
 use ledger_format::Hash;
-use ledger_log::{
-    ablation::{self, Rule},
-    with_seed,
-};
+use ledger_log::{ablation, with_seed};
 
-pub use self::plan::{Plan, SWITCHES, Switch};
+pub use self::plan::{Luck, Plan, SWITCHES, Switch};
 
 /// How a run ended.
 #[derive(Debug)]
@@ -47,15 +50,7 @@ pub struct Ended {
 /// # Panics
 /// When the machine that it runs on fails: no directory, no thread.
 pub fn run(plan: Plan) -> Ended {
-    let off = match plan.off {
-        Some(Switch::L3) => Some(Rule::L3),
-        Some(Switch::G3) => Some(Rule::G3),
-        Some(Switch::G4) => Some(Rule::G4),
-        Some(Switch::C2) => Some(Rule::C2),
-        Some(Switch::R2) => Some(Rule::R2),
-        Some(Switch::L2) | None => None,
-    };
-    ablation::switch_off(off.as_slice());
+    ablation::switch_off(plan.off.map_or(&[], Switch::rules));
     let shared_memory = std::path::Path::new("/dev/shm");
     let root = if shared_memory.is_dir() { tempfile::tempdir_in(shared_memory) } else { tempfile::tempdir() };
     let root = root.expect("a directory for the run");

@@ -1,6 +1,10 @@
 //! The cluster of a run: machines, network, witnesses, and what the oracle has seen.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use ledger_format::{BundleId, Policy, TILE_WIDTH};
 use ledger_log::HostedLog;
@@ -11,15 +15,15 @@ use super::{
     machine::{DiskImage, Down, Machine, Shared, log_signer, member},
     network::Network,
     oracle::{Replica, Seen, Served, judge},
-    plan::{Plan, Switch},
+    plan::{Luck, Plan, Switch},
+    rot::RottenFile,
+    storage::Lies,
     witnesses::Witnesses,
 };
 use crate::dice::Dice;
 
 /// Between two looks of the oracle.
 const LOOK: Duration = Duration::from_millis(100);
-/// A node that has stopped itself is restarted after this long.
-const RESTART_AFTER_MS: u64 = 500;
 
 /// See the module.
 pub(super) struct Cluster {
@@ -31,14 +35,21 @@ pub(super) struct Cluster {
     pub(super) seen: Seen,
     pub(super) machines: BTreeMap<u64, Machine>,
     pub(super) policy: Policy,
-    shared: Shared,
-    root: PathBuf,
+    pub(super) shared: Shared,
+    pub(super) root: PathBuf,
     /// When a machine that is down is started again, simulated milliseconds.
-    due: BTreeMap<u64, u64>,
+    pub(super) due: BTreeMap<u64, u64>,
+    /// The machine on which bits flip.
+    pub(super) victim: Option<u64>,
+    /// Machines on which something rotted that no restart mends.
+    pub(super) lasting: BTreeSet<u64>,
+    /// Machines that are not started again.
+    pub(super) retired: BTreeSet<u64>,
+    pub(super) rotten_files: Vec<RottenFile>,
 }
 
 impl Cluster {
-    /// Three or five machines, none of them started.
+    /// Three or five machines, or one, none of them started.
     pub(super) fn new(plan: Plan, root: PathBuf) -> Self {
         let mut dice = Dice::new(plan.seed);
         let history = History::new();
@@ -46,19 +57,38 @@ impl Cluster {
         let seen = Seen::default();
         let witnesses = Witnesses::new(&root, log_signer().vkey().to_string(), &history, &seen);
         let policy_text = format!("log {}\n{}", log_signer().vkey(), witnesses.policy());
-        let nodes = if dice.once_in(1, 3) { 5 } else { 3 };
+        let nodes = match (plan.luck(), dice.once_in(1, 3)) {
+            (Luck::Alone, _) => 1,
+            (_, true) => 5,
+            (_, false) => 3,
+        };
         let shared = Shared {
             network: network.clone(),
             witnesses: witnesses.clone(),
             policy_text: policy_text.clone(),
             members: (1..=nodes).map(member).collect(),
             snapshot_after: dice.between(15, 200),
-            disks_lie: plan.off == Some(Switch::L2),
+            lies: if plan.off == Some(Switch::L2) { Lies::Always } else { Lies::Never },
+            scrub: plan.luck() == Luck::Rot,
         };
         let policy = Policy::parse(&policy_text).expect("the policy is ours");
-        let (machines, due) = (BTreeMap::new(), BTreeMap::new());
-        let mut cluster =
-            Self { plan, dice, history, network, witnesses, seen, machines, policy, shared, root, due };
+        let mut cluster = Self {
+            plan,
+            dice,
+            history,
+            network,
+            witnesses,
+            seen,
+            machines: BTreeMap::new(),
+            policy,
+            shared,
+            root,
+            due: BTreeMap::new(),
+            victim: None,
+            lasting: BTreeSet::new(),
+            retired: BTreeSet::new(),
+            rotten_files: Vec::new(),
+        };
         (1..=nodes).for_each(|id| cluster.add_machine(id));
         cluster
     }
@@ -81,13 +111,26 @@ impl Cluster {
 
     pub(super) async fn start(&mut self, id: u64) -> Result<(), String> {
         self.due.remove(&id);
-        let Some(machine) = self.machines.get_mut(&id) else { return Ok(()) };
+        let Some(machine) = self.machines.get_mut(&id).filter(|_| !self.retired.contains(&id)) else {
+            return Ok(());
+        };
         let was_down = machine.log.is_none();
-        machine.start(&mut self.dice).await.map_err(|error| format!("node {id} does not open: {error}"))?;
-        if was_down {
-            self.history.tell(&format!("node {id} is up"));
+        match machine.start(&mut self.dice).await {
+            Ok(()) if was_down => self.history.tell(&format!("node {id} is up")),
+            Ok(()) => {}
+            // Better than to go on.
+            Err(_) if self.seen.facts().rotten.contains(&id) => {
+                self.history.tell(&format!("node {id} does not open on what it has"));
+                self.retired.insert(id);
+            }
+            Err(error) => return Err(format!("node {id} does not open: {error}")),
         }
         Ok(())
+    }
+
+    /// A machine that is down is started at that time, simulated milliseconds.
+    pub(super) fn restart_at(&mut self, id: u64, at_ms: u64) {
+        self.due.insert(id, at_ms);
     }
 
     pub(super) async fn stop(&mut self, id: u64, down: Down) {
@@ -107,7 +150,16 @@ impl Cluster {
     pub(super) async fn live(&mut self, span: Duration) -> Result<(), String> {
         let end = tokio::time::Instant::now() + span;
         while tokio::time::Instant::now() < end {
-            tokio::time::sleep(LOOK).await;
+            let struck = tokio::select! {
+                () = tokio::time::sleep(LOOK) => None,
+                struck = self.witnesses.doom.strikes() => Some(struck),
+            };
+            if let Some((id, size)) = struck.filter(|(id, _)| self.running().any(|running| running == *id)) {
+                self.history.tell(&format!(
+                    "node {id} dies: witnesses have cosigned {size} entries for it, nobody has published them"
+                ));
+                self.stop(id, Down::Kill).await;
+            }
             let now = self.history.elapsed_ms();
             let due: Vec<u64> = self.due.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
             for id in due {
@@ -120,12 +172,13 @@ impl Cluster {
 
     /// Writes down what every node shows, and asks the oracle.
     async fn look(&mut self) -> Result<(), String> {
-        let mut stopped = Vec::new();
+        let mut to_tend = Vec::new();
         for machine in self.machines.values() {
             let Some(log) = &machine.log else { continue };
             let status = log.status();
-            if status.raft_state == "stopped" {
-                stopped.push(machine.id);
+            let stopped = status.raft_state == "stopped";
+            if stopped || (self.is_tended() && Self::is_stopping(&status.alarms)) {
+                to_tend.push((machine.id, stopped));
             }
             let mut facts = self.seen.facts();
             for alarm in status.alarms.iter().filter(|alarm| alarm.starts_with("fork")) {
@@ -143,26 +196,33 @@ impl Cluster {
                 facts.served.push(Served { node: machine.id, life: machine.life, size, root, valid });
             }
         }
-        for id in stopped {
-            self.history.tell(&format!("node {id} has stopped itself and is restarted"));
-            // What a failed write has left may be torn.
-            let down = if self.dice.once_in(1, 2) { Down::Power } else { Down::Kill };
-            self.stop(id, down).await;
-            self.due.insert(id, self.history.elapsed_ms() + RESTART_AFTER_MS);
+        self.read_what_rotted();
+        for (id, stopped) in to_tend {
+            self.tend(id, stopped).await;
         }
         judge(&self.seen, &[])
     }
 
-    /// What all running nodes hold.
+    /// What all running nodes hold. Where something has rotted, a node may rather say nothing.
     pub(super) fn replicas(&self) -> Result<Vec<Replica>, String> {
         let running = self.machines.values().filter_map(|machine| Some((machine, machine.log.clone()?)));
-        running
-            .map(|(machine, log)| -> Result<Replica, String> {
-                let entries = entries(&log).map_err(|e| format!("node {}: {e}", machine.id))?;
-                let raft_index = log.status().raft_applied_index;
-                Ok(Replica { id: machine.id, raft_index, entries, state: machine.engine.state() })
-            })
-            .collect()
+        let mut replicas = Vec::new();
+        for (machine, log) in running {
+            match entries(&log) {
+                Ok(entries) => {
+                    let raft_index = log.status().raft_applied_index;
+                    replicas.push(Replica {
+                        id: machine.id,
+                        raft_index,
+                        entries,
+                        state: machine.engine.state(),
+                    });
+                }
+                Err(_) if self.seen.facts().rotten.contains(&machine.id) => {}
+                Err(error) => return Err(format!("node {}: {error}", machine.id)),
+            }
+        }
+        Ok(replicas)
     }
 
     /// A copy of every disk, all of one moment.

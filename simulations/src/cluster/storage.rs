@@ -1,11 +1,10 @@
-//! The simulated disk of one machine: what was written and not synced is lost with the power, in part or as a whole.
+//! The simulated disk of one machine: what was written and not synced is lost with the power, in part or as a whole; what rots is
+//! found by checksums where the real engines have some.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ledger_store::{
@@ -22,7 +21,12 @@ type Image = Vec<(Space, Vec<u8>, Vec<u8>)>;
 pub(super) struct DurableEngine {
     now: Arc<dyn Engine>,
     durable: Mutex<Image>,
+    /// Values that have rotted, as they were: whoever reads one is told so, until another value takes its place.
+    rotten: Mutex<Rotten>,
 }
+
+/// Values by space and key.
+type Rotten = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
 
 impl DurableEngine {
     pub(super) fn new(image: Image) -> Arc<Self> {
@@ -33,7 +37,38 @@ impl DurableEngine {
             batch.put(*space, key.clone(), value.clone());
         }
         now.commit(batch).expect("it was in an engine before");
-        Arc::new(Self { now, durable: Mutex::new(image) })
+        Arc::new(Self { now, durable: Mutex::new(image), rotten: Mutex::default() })
+    }
+
+    /// The same medium under another image: what has rotted stays rotten.
+    pub(super) fn go_on(&self, image: Image) -> Arc<Self> {
+        let next = Self::new(image);
+        next.rotten().clone_from(&self.rotten());
+        next
+    }
+
+    fn rotten(&self) -> MutexGuard<'_, Rotten> {
+        self.rotten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A bit flips in a value. The real engines keep checksums, so whoever reads it gets an error.
+    pub(super) fn rot(&self, space: Space, key: Vec<u8>, value: Vec<u8>) {
+        self.rotten().insert((space, key), value);
+    }
+
+    /// A value changes and nothing tells: the bit flipped before the engine made its checksum.
+    pub(super) fn rot_unseen(&self, space: Space, key: &[u8], value: Vec<u8>) {
+        let mut batch = Batch::new();
+        batch.put(space, key, value);
+        self.now.commit(batch).expect("memory can be written");
+    }
+
+    fn check(&self, space: Space, key: &[u8], value: Option<&Vec<u8>>) -> Result<(), StoreError> {
+        let rotten = self.rotten();
+        if rotten.is_empty() || value.is_none_or(|value| rotten.get(&(space, key.to_vec())) != Some(value)) {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt { path: "engine".into(), offset: 0, reason: "checksum".into() })
     }
 
     /// What a power cut leaves.
@@ -58,7 +93,9 @@ impl DurableEngine {
 
 impl Engine for DurableEngine {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.now.get(space, key)
+        let value = self.now.get(space, key)?;
+        self.check(space, key, value.as_ref())?;
+        Ok(value)
     }
 
     fn scan(
@@ -68,7 +105,9 @@ impl Engine for DurableEngine {
         to: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Pair>, StoreError> {
-        self.now.scan(space, from, to, limit)
+        let pairs = self.now.scan(space, from, to, limit)?;
+        pairs.iter().try_for_each(|(key, value)| self.check(space, key, Some(value)))?;
+        Ok(pairs)
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
@@ -94,28 +133,42 @@ impl Engine for DurableEngine {
     }
 }
 
-/// The disk under the Raft log. With `lies` it says that it has synced and has not: rule L2 taken out.
+/// How a disk lies about its syncs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lies {
+    /// Not at all.
+    Never,
+    /// It says that it has synced and has not: rule L2 taken out.
+    Always,
+    /// So many times more; the next sync fails and says so for all of them.
+    Late(u64),
+}
+
+/// The disk under the Raft log.
 #[derive(Clone)]
 pub(super) struct RaftDisk {
-    pub(super) inner: FaultDisk,
-    lies: Arc<AtomicBool>,
+    inner: FaultDisk,
+    lies: Arc<Mutex<Lies>>,
 }
 
 impl RaftDisk {
-    pub(super) fn new(inner: FaultDisk, lies: bool) -> Self {
-        Self { inner, lies: Arc::new(AtomicBool::new(lies)) }
+    pub(super) fn new(inner: FaultDisk, lies: Lies) -> Self {
+        Self { inner, lies: Arc::new(Mutex::new(lies)) }
+    }
+
+    /// From now on it lies like this.
+    pub(super) fn lie(&self, lies: Lies) {
+        *self.lies.lock().unwrap_or_else(PoisonError::into_inner) = lies;
+    }
+
+    fn wrap(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        Arc::new(Lying { file, lies: self.lies.clone() })
     }
 }
 
 struct Lying {
     file: Arc<dyn DiskFile>,
-    lies: Arc<AtomicBool>,
-}
-
-impl RaftDisk {
-    fn wrap(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        Arc::new(Lying { file, lies: self.lies.clone() })
-    }
+    lies: Arc<Mutex<Lies>>,
 }
 
 impl Disk for RaftDisk {
@@ -162,7 +215,16 @@ impl DiskFile for Lying {
     }
 
     fn sync_data(&self) -> std::io::Result<()> {
-        if self.lies.load(Ordering::Relaxed) { Ok(()) } else { self.file.sync_data() }
+        let mut lies = self.lies.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *lies {
+            Lies::Never => self.file.sync_data(),
+            Lies::Always => Ok(()),
+            Lies::Late(0) => Err(std::io::Error::other("an earlier write was lost")),
+            Lies::Late(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
     }
 
     fn len(&self) -> std::io::Result<u64> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ledger_log::{Ack, with_seed};
+use ledger_log::{Ack, Credential, with_seed};
 
 use super::{
     clients::Client,
@@ -11,14 +11,23 @@ use super::{
     oracle::judge,
     plan::Luck,
     records::Tenant,
+    registers::{self, KEEPER},
     site::Cluster,
     witnesses::Mood,
 };
 
 /// Longest time until a new cluster takes records, and until a mended one does, simulated.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Clients of a run.
+/// Clients of a run that send records one after another.
 const CLIENTS: u8 = 2;
+/// Clients that read what another one changes.
+const WATCHERS: [u8; 2] = [8, 9];
+/// The client that fills a tile, where tiles rot.
+const FILLER: u8 = 10;
+/// Records that it sends, and how many at once.
+const FILLING: (u64, usize) = (300, 50);
+/// Time in which whatever has rotted is found: the scrub's pause and more.
+const SCRUBBED: Duration = Duration::from_secs(70);
 /// Pieces of bad luck of a run.
 const MISFORTUNES: (u64, u64) = (12, 30);
 
@@ -32,11 +41,26 @@ impl Cluster {
             let seed = self.dice.bits();
             clients.spawn(with_seed(seed, self.client(number).run()));
         }
+        let seed = self.dice.bits();
+        clients.spawn(with_seed(seed, registers::keep(self.client(KEEPER))));
+        for number in WATCHERS {
+            let seed = self.dice.bits();
+            clients.spawn(with_seed(seed, registers::watch(self.client(number))));
+        }
         self.live(Duration::from_secs(5)).await?;
         match self.plan.luck() {
-            Luck::Storm => self.storm().await?,
+            Luck::Storm | Luck::Memory | Luck::Alone => self.storm().await?,
+            Luck::Rot => {
+                self.fill_a_tile().await?;
+                self.storm().await?;
+            }
+            Luck::LateLies => {
+                self.late_lies();
+                self.storm().await?;
+            }
             Luck::SetBack => self.set_back(false).await?,
             Luck::SetBackUnseen => self.set_back(true).await?,
+            Luck::Twins => self.twins().await?,
         }
         self.mend().await?;
         clients.shutdown().await;
@@ -44,7 +68,27 @@ impl Cluster {
         judge(&self.seen, &self.replicas()?)
     }
 
-    fn client(&mut self, number: u8) -> Client {
+    /// Only full tiles and bundles become files.
+    async fn fill_a_tile(&mut self) -> Result<(), String> {
+        let mut tenant = Tenant::new(FILLER);
+        let records: Vec<_> = (0..FILLING.0).map(|_| tenant.next()).collect();
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        for some in records.chunks(FILLING.1) {
+            while tokio::time::Instant::now() < deadline {
+                if let Some((_, log)) = self.leader() {
+                    let submit = log.submit(some.to_vec(), Ack::Sequenced, PATIENCE, Credential::Admin);
+                    if with_seed(self.dice.bits(), submit).await.iter().all(Result::is_ok) {
+                        break;
+                    }
+                }
+                self.live(Duration::from_millis(200)).await?;
+            }
+        }
+        self.history.tell("the first tile is full");
+        self.live(Duration::from_secs(2)).await
+    }
+
+    pub(super) fn client(&mut self, number: u8) -> Client {
         Client {
             number,
             network: self.network.clone(),
@@ -53,6 +97,7 @@ impl Cluster {
             seen: self.seen.clone(),
             dice: self.dice.split(),
             policy: self.policy.clone(),
+            operations: 0,
         }
     }
 
@@ -64,40 +109,13 @@ impl Cluster {
             if self.dice.once_in(1, 4) {
                 self.history.tell("the network is mended");
                 self.network.heal();
+                self.machines.values().for_each(|machine| machine.slow_disk(0));
             }
             if self.dice.once_in(1, 3) {
                 self.witnesses.heal();
             }
         }
         Ok(())
-    }
-
-    /// All machines go back to what their disks held some seconds ago. With `unseen`, no witness has seen what was signed since.
-    async fn set_back(&mut self, unseen: bool) -> Result<(), String> {
-        let images = self.images()?;
-        self.history.tell("a backup of all disks is made");
-        if unseen {
-            self.history.tell("nobody reaches a witness any more");
-            self.cut_witnesses();
-        }
-        self.live(Duration::from_secs(10)).await?;
-        let replicas = self.replicas()?;
-        self.seen.facts().set_back(&replicas);
-        self.stop_all().await;
-        self.history.tell("all disks are set back to the backup");
-        for (id, image) in &images {
-            self.machines.get_mut(id).expect("machines stay").set_back(image)?;
-        }
-        self.network.heal();
-        if !unseen {
-            self.history.tell("nobody reaches a witness for a while");
-            self.cut_witnesses();
-        }
-        self.start_all().await?;
-        self.live(Duration::from_secs(5)).await?;
-        self.history.tell("witnesses are reached again");
-        self.network.heal();
-        self.live(Duration::from_secs(10)).await
     }
 
     pub(super) async fn stop_all(&mut self) {
@@ -111,23 +129,31 @@ impl Cluster {
         self.history.tell("everything is mended");
         self.network.heal();
         self.witnesses.heal();
+        self.witnesses.doom.disarm();
         for place in 0..3 {
             self.witnesses.clock(place).jump(0);
         }
         for machine in self.machines.values() {
             machine.clock.jump(0);
+            machine.slow_disk(0);
         }
         self.start_all().await?;
-        if self.seen.facts().set_back_at.is_some() {
+        if !matches!(self.plan.luck(), Luck::Storm | Luck::Rot | Luck::Memory | Luck::Alone) {
             // It may rightly refuse to go on.
             return self.live(Duration::from_secs(5)).await;
         }
+        self.replace_the_dead().await?;
         self.one_witness_stays_bad();
         self.expect_a_proof(CLIENTS + 1).await?;
         self.history.tell("the last witness is mended, too");
         self.network.heal();
         self.witnesses.heal();
-        self.expect_a_proof(CLIENTS + 2).await
+        self.expect_a_proof(CLIENTS + 2).await?;
+        if self.plan.luck() == Luck::Storm && self.dice.once_in(1, 6) {
+            self.hear_a_lie().await?;
+            self.expect_a_proof(CLIENTS + 3).await?;
+        }
+        Ok(())
     }
 
     /// Two of three are enough, whatever the third one says, and also when it says it first.
@@ -171,6 +197,11 @@ impl Cluster {
 
     /// Followers catch up with the leader.
     async fn settle(&mut self) -> Result<(), String> {
-        self.live(Duration::from_secs(5)).await
+        self.live(Duration::from_secs(5)).await?;
+        if !self.rotten_files.is_empty() {
+            self.live(SCRUBBED).await?;
+            self.find_what_rotted();
+        }
+        Ok(())
     }
 }

@@ -4,15 +4,13 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Wake, Waker},
-    time::Duration,
 };
 
-use futures::{FutureExt as _, future::BoxFuture};
 use ledger_format::{
     AddCheckpoint, Checkpoint, NoteSigner, SignatureType, origin_path,
     witness_wire::{encode_cosignature_lines, size_answer},
 };
-use ledger_log::{HttpAnswer, WitnessTransport};
+use ledger_log::HttpAnswer;
 use ledger_witness::{
     Denial, Memory, Refusal, Signer, Witness,
     logs::{Log, LogSet},
@@ -23,9 +21,12 @@ use ledger_witness::{
 use super::{
     clock::MachineClock,
     history::History,
-    network::{Network, WITNESSES_FROM},
-    oracle::Seen,
+    oracle::{Seen, is_witnessed},
+    witness_port::Doom,
 };
+
+/// Entries that a lying witness says to have seen beyond what it is shown.
+const FAR_AHEAD: u64 = 1_000_000;
 
 /// How a witness behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub(super) enum Mood {
     Drops,
     /// Says 409 with a size of long ago.
     Behind,
+    /// Says 409 with a size that nobody ever showed it.
+    Ahead,
 }
 
 struct One {
@@ -60,7 +63,12 @@ pub(super) struct Witnesses {
     all: Arc<Mutex<Vec<One>>>,
     log_vkey: String,
     history: History,
-    seen: Seen,
+    /// Where it is written down what this cluster has signed.
+    pub(super) seen: Seen,
+    /// Where it is written down what is cosigned: of every cluster that there is.
+    listeners: Arc<Mutex<Vec<Seen>>>,
+    /// Of the cluster's leader.
+    pub(super) doom: Doom,
 }
 
 impl Witnesses {
@@ -75,9 +83,19 @@ impl Witnesses {
             one
         };
         let all = Arc::new(Mutex::new((1..=3).map(one).collect()));
-        let witnesses = Self { all, log_vkey, history: history.clone(), seen: seen.clone() };
+        let (history, seen, doom) = (history.clone(), seen.clone(), Doom::default());
+        let listeners = Arc::new(Mutex::new(vec![seen.clone()]));
+        let witnesses = Self { all, log_vkey, history, seen, listeners, doom };
         (0..3).for_each(|place| witnesses.start(place));
         witnesses
+    }
+
+    /// The same witnesses, as a second cluster sees them.
+    pub(super) fn of_twin(&self, seen: &Seen) -> Self {
+        let known = self.seen.facts().cosigned.clone();
+        seen.facts().cosigned = known;
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(seen.clone());
+        Self { seen: seen.clone(), doom: Doom::default(), ..self.clone() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<One>> {
@@ -134,7 +152,7 @@ impl Witnesses {
         }
     }
 
-    fn post(&self, place: usize, body: &[u8]) -> Result<HttpAnswer, String> {
+    pub(super) fn post(&self, place: usize, body: &[u8]) -> Result<HttpAnswer, String> {
         let all = self.lock();
         let one = &all[place];
         let core = one.core.as_ref().ok_or("no answer")?;
@@ -143,6 +161,7 @@ impl Witnesses {
         match one.mood {
             Mood::Silent => return Err("no answer".into()),
             Mood::Behind => return Ok(answer(409, size_answer(0))),
+            Mood::Ahead => return Ok(answer(409, size_answer(checkpoint.size + FAR_AHEAD))),
             _ => {}
         }
         let decided = wait(core.add_checkpoint(body));
@@ -151,7 +170,9 @@ impl Witnesses {
             Err(denial) => Ok(denied(&denial)),
             Ok(lines) => {
                 let stored = core.memory().latest(&checkpoint.origin).map_or(0, |latest| latest.size);
-                self.seen.cosigned(place, &checkpoint, stored);
+                for seen in &*self.listeners.lock().unwrap_or_else(PoisonError::into_inner) {
+                    seen.cosigned(place, &checkpoint, stored);
+                }
                 let forged = |signer: NoteSigner, text: &str| {
                     encode_cosignature_lines(&[signer.cosign(text, super::history::BEGIN_MS / 1_000)])
                 };
@@ -168,7 +189,14 @@ impl Witnesses {
         }
     }
 
-    fn read(&self, place: usize, url: &str) -> Result<HttpAnswer, String> {
+    /// Whether what a request asks for has been cosigned by a quorum.
+    pub(super) fn is_witnessed(&self, body: &[u8]) -> Option<u64> {
+        let request = AddCheckpoint::parse(body).ok()?;
+        let Checkpoint { size, root, .. } = Checkpoint::parse(request.note.text()).ok()?;
+        is_witnessed(&self.seen.facts(), size, root).then_some(size)
+    }
+
+    pub(super) fn read(&self, place: usize, url: &str) -> Result<HttpAnswer, String> {
         let all = self.lock();
         let one = &all[place];
         let core = one.core.as_ref().filter(|_| one.mood != Mood::Silent).ok_or("no answer")?;
@@ -184,66 +212,6 @@ impl Witnesses {
 impl One {
     fn signer(&self) -> NoteSigner {
         NoteSigner::new(&self.name, SignatureType::CosignatureV1, [self.seed; 32]).expect("a name and a key")
-    }
-}
-
-/// One node's way to the witnesses.
-pub(super) struct WitnessPort {
-    pub(super) witnesses: Witnesses,
-    pub(super) network: Network,
-    pub(super) id: u64,
-    pub(super) life: u64,
-}
-
-impl WitnessPort {
-    fn ask(
-        &self,
-        url: &str,
-        timeout: Duration,
-        what: impl FnOnce(Witnesses, usize) -> Result<HttpAnswer, String> + Send + 'static,
-    ) -> BoxFuture<'static, Result<HttpAnswer, String>> {
-        let name = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
-        let place = name.trim_start_matches('w').parse::<usize>().unwrap_or(1) - 1;
-        let (witnesses, network, id) = (self.witnesses.clone(), self.network.clone(), self.id);
-        let at = WITNESSES_FROM + place as u64;
-        let lives = network.lives(id, self.life);
-        let asked = async move {
-            let lost = || async move {
-                tokio::time::sleep(timeout).await;
-                Err("timed out".to_owned())
-            };
-            let there = network.packet(id, at).filter(|_| lives);
-            let Some(there) = there else { return lost().await };
-            tokio::time::sleep(there).await;
-            let answer = what(witnesses, place);
-            let Some(back) = network.packet(at, id) else { return lost().await };
-            tokio::time::sleep(back).await;
-            match answer {
-                Ok(answer) => Ok(answer),
-                Err(_) => lost().await,
-            }
-        };
-        asked.boxed()
-    }
-}
-
-impl WitnessTransport for WitnessPort {
-    fn add_checkpoint(
-        &self,
-        url: &str,
-        body: Vec<u8>,
-        timeout: Duration,
-    ) -> BoxFuture<'static, Result<HttpAnswer, String>> {
-        // The note has left its signer, whatever becomes of it on the way.
-        if self.network.lives(self.id, self.life) {
-            self.witnesses.seen.signed(self.id, &body);
-        }
-        self.ask(url, timeout, move |witnesses, place| witnesses.post(place, &body))
-    }
-
-    fn get(&self, url: &str, timeout: Duration) -> BoxFuture<'static, Result<HttpAnswer, String>> {
-        let whole = url.to_owned();
-        self.ask(url, timeout, move |witnesses, place| witnesses.read(place, &whole))
     }
 }
 

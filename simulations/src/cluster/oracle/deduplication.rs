@@ -7,7 +7,7 @@ use ledger_format::record::Entry;
 use super::{Facts, Replica};
 
 pub(super) fn check(facts: &Facts, replicas: &[Replica]) -> Result<(), String> {
-    if facts.set_back_at.is_none() {
+    if !facts.may_have_lost() {
         let mut told: BTreeMap<&[u8], u64> = BTreeMap::new();
         for answer in &facts.acknowledged {
             let first = *told.entry(&answer.record).or_insert(answer.index);

@@ -4,17 +4,28 @@
 mod acknowledged;
 mod alarms;
 mod deduplication;
+mod linearizable;
 mod liveness;
 mod notes;
 mod published;
 mod replicas;
+mod rot;
+mod twins;
 mod witnesses;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use ledger_format::{AddCheckpoint, Checkpoint, Hash};
 use ledger_store::engine::Pair;
+
+pub(super) use self::{
+    linearizable::{Event, Op, Ret, Standing},
+    twins::one_log,
+};
 
 /// A note that left its signer.
 #[derive(Clone, Debug)]
@@ -66,8 +77,32 @@ pub(super) struct Facts {
     pub(super) set_back_at: Option<usize>,
     /// What had been witnessed by then: the roots of the log at each size up to the largest that was.
     pub(super) witnessed_before: Vec<Hash>,
+    /// Nodes on which a bit has flipped.
+    pub(super) rotten: BTreeSet<u64>,
+    /// Of these, those whose own disk contradicts the log from then on.
+    pub(super) contradicting: BTreeSet<u64>,
+    /// What was served, or kept without an alarm, although it had rotted.
+    pub(super) wrong: Vec<String>,
+    /// A witness has named a size that it never cosigned.
+    pub(super) witness_lied: bool,
+    /// A disk said that it had synced and had not: what a node acknowledged may be gone.
+    pub(super) disk_lied: bool,
+    /// Another cluster goes on from the same past, with the same key.
+    pub(super) has_twin: bool,
+    /// What was done to the keys of each agent, and what was read of them, in the order in which it happened.
+    pub(super) registers: BTreeMap<u64, Vec<Event>>,
+    /// What was judged before: the facts only grow.
+    judged: Judged,
     /// After healing: whether a new record became a proof, or why not.
     pub(super) healed: Option<Result<(), String>>,
+}
+
+/// How many of the facts were judged.
+#[derive(Clone, Copy, Default)]
+struct Judged {
+    signed: usize,
+    cosigned: usize,
+    served: usize,
 }
 
 /// What one replica holds at the end.
@@ -117,19 +152,28 @@ const INVARIANTS: &[(&str, Check)] = &[
     ("a witness never signs two roots for a size, nor before it stored", witnesses::check),
     ("a record has one index", deduplication::check),
     ("a fork alarm means that entries are lost", alarms::check),
+    ("what has rotted is not served, and is found", rot::check),
+    ("fresh reads of keys and revocations are linearizable", linearizable::check),
     ("after healing a new record becomes a proof", liveness::check),
 ];
 
 /// The first invariant that does not hold, with what is wrong.
 pub(super) fn judge(seen: &Seen, replicas: &[Replica]) -> Result<(), String> {
-    let facts = seen.facts();
+    let mut facts = seen.facts();
     for (name, check) in INVARIANTS {
         check(&facts, replicas).map_err(|what| format!("{name}: {what}"))?;
     }
+    facts.judged =
+        Judged { signed: facts.signed.len(), cosigned: facts.cosigned.len(), served: facts.served.len() };
     Ok(())
 }
 
 impl Facts {
+    /// Whether what was acknowledged may be gone, through no fault of the cluster's.
+    fn may_have_lost(&self) -> bool {
+        self.set_back_at.is_some() || self.disk_lied
+    }
+
     /// The whole cluster is about to be set back; these are the replicas that it has.
     pub(super) fn set_back(&mut self, replicas: &[Replica]) {
         self.set_back_at = Some(self.signed.len());
@@ -143,7 +187,7 @@ impl Facts {
 }
 
 /// What a quorum of witnesses (two) has cosigned.
-fn is_witnessed(facts: &Facts, size: u64, root: Hash) -> bool {
+pub(super) fn is_witnessed(facts: &Facts, size: u64, root: Hash) -> bool {
     let mut who: Vec<_> =
         facts.cosigned.iter().filter(|c| c.size == size && c.root == root).map(|c| c.witness).collect();
     who.sort_unstable();

@@ -8,6 +8,7 @@
 //! works here works for somebody who has nothing but the binaries.
 
 mod binaries;
+pub mod chaos;
 mod cluster;
 pub mod demo;
 pub mod fixture;

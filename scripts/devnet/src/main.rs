@@ -1,10 +1,10 @@
 //! `maip-devnet`: a cluster of real processes on loopback.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Parser, Subcommand};
-use devnet::{Devnet, Engine, Grade, Manifest, Options, demo};
+use devnet::{Devnet, Engine, Grade, Manifest, Options, chaos, demo};
 
 mod status;
 
@@ -38,6 +38,27 @@ enum Command {
     Status {
         #[command(flatten)]
         place: Place,
+    },
+    /// Bad luck from a seed under load, on a fresh devnet; then: was every promise kept? Exit code 1 when one broke.
+    Chaos {
+        /// How long faults go on.
+        #[arg(long, default_value = "10", value_parser = minutes)]
+        minutes: Duration,
+        /// Where the bad luck comes from. Default: another one each time; it is printed.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Storage engine of the nodes.
+        #[arg(long, value_enum, default_value_t)]
+        engine: Engine,
+        /// Directory for the devnet; it must not hold one. Default: a fresh directory.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Leave the files in place also when all is well.
+        #[arg(long)]
+        keep: bool,
+        /// Print the report as JSON on stdout; the story goes to stderr.
+        #[arg(long)]
+        json: bool,
     },
     /// Tell the whole story on a fresh devnet: receipts, proofs, a forgery, a dead leader.
     Demo {
@@ -109,11 +130,57 @@ fn run(command: Command) -> Result<bool> {
         Command::Up { place, shape } => up(&place, &shape),
         Command::Down { place } => down(&place),
         Command::Status { place } => status::run(&place.data, place.json),
+        Command::Chaos { minutes, seed, engine, data, keep, json } => {
+            let mut options = Options::new(data.unwrap_or_else(demo::fresh_directory))?;
+            options.engine = engine;
+            let seed = seed.map_or_else(fresh_seed, Ok)?;
+            tell(&chaos::run(options, &chaos::Settings { seed, length: minutes, json, keep })?, json)
+        }
         Command::Demo { data, shape, keep, json } => {
             let options = shape.options(data.clone().unwrap_or_else(demo::fresh_directory))?;
             demo::run(options, demo::Settings { keep, json, remove: data.is_none() })
         }
     }
+}
+
+/// Minutes, also parts of one; a day at most.
+fn minutes(text: &str) -> Result<Duration, String> {
+    let minutes: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of minutes"))?;
+    if !(0.0..=1_440.0).contains(&minutes) {
+        return Err("between 0 and 1440 minutes".into());
+    }
+    Ok(Duration::from_secs_f64(minutes * 60.0))
+}
+
+/// A seed short enough to be typed again.
+fn fresh_seed() -> Result<u64> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).context("no randomness from the operating system")?;
+    Ok(u64::from(u32::from_be_bytes(bytes)))
+}
+
+fn tell(report: &chaos::Report, json: bool) -> Result<bool> {
+    let kept = report.broken.is_empty();
+    if json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+        return Ok(kept);
+    }
+    println!(
+        "seed {}: {} faults in {:.0} s, {} records acknowledged, sent again {} times, {} entries, no answer for {:.1} s \
+         at most, {}",
+        report.seed,
+        report.faults,
+        report.seconds,
+        report.acknowledged,
+        report.resent,
+        report.size,
+        report.longest_pause_ms as f64 / 1_000.0,
+        if kept { "nothing lost".to_owned() } else { format!("{} promises broken", report.broken.len()) }
+    );
+    if let Some(dir) = &report.kept {
+        println!("The files are in {}.", dir.display());
+    }
+    Ok(kept)
 }
 
 fn up(place: &Place, shape: &Shape) -> Result<bool> {

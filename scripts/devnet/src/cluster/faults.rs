@@ -89,6 +89,16 @@ impl Devnet {
         self.record_pids()
     }
 
+    /// SIGSTOP to witness `number` (from 1).
+    pub fn stop_witness(&mut self, number: usize) -> Result<()> {
+        self.witness_process(number)?.stop()
+    }
+
+    /// SIGCONT to witness `number`.
+    pub fn cont_witness(&mut self, number: usize) -> Result<()> {
+        self.witness_process(number)?.cont()
+    }
+
     /// Starts witness `number` again and waits until it is ready.
     pub fn restart_witness(&mut self, number: usize) -> Result<()> {
         let url = self.manifest.witnesses.get(number.wrapping_sub(1)).context("no such witness")?.url.clone();

@@ -11,7 +11,7 @@ use crate::Binaries;
 
 /// What network a command gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Network {
+pub(crate) enum Network {
     /// This machine's.
     Here,
     /// None: a network namespace with nothing in it.
@@ -20,17 +20,17 @@ pub(super) enum Network {
 
 /// A finished command.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(crate) struct Run {
     /// As one would type it.
-    pub(super) command_line: String,
+    pub(crate) command_line: String,
     /// Exit code; -1 when a signal ended it.
-    pub(super) code: i32,
+    pub(crate) code: i32,
     /// stdout, then stderr.
-    pub(super) output: String,
+    pub(crate) output: String,
 }
 
 /// Whether this system lets us start a program without a network.
-pub(super) fn can_cut_network() -> bool {
+pub(crate) fn can_cut_network() -> bool {
     Command::new("unshare")
         .args(["-rn", "true"])
         .stdin(Stdio::null())
@@ -46,7 +46,7 @@ fn quoted(arg: &str) -> String {
 }
 
 /// Runs `maip` with these arguments and without any of its environment variables.
-pub(super) fn run(binaries: &Binaries, args: Vec<OsString>, network: Network) -> Result<Run> {
+pub(crate) fn run(binaries: &Binaries, args: Vec<OsString>, network: Network) -> Result<Run> {
     let program = binaries.path("maip");
     let mut command = match network {
         Network::Here => Command::new(&program),

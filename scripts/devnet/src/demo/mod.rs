@@ -5,7 +5,7 @@
 mod cost;
 mod delegation;
 mod failover;
-mod maip;
+pub(crate) mod maip;
 mod offline;
 mod standing;
 mod story;

@@ -1,6 +1,7 @@
 //! The sign guard: what this node's copy of the log key has last signed (rule G3).
 //!
-//! It is a file of its own, not a value in the engine, so that restoring the state from a backup cannot take it back.
+//! It is a file of its own, not a value in the engine, so that restoring the state from a backup cannot take it back. Its last line
+//! is the BLAKE3 of those before: a bit that flips in it is found when it is read, and is not taken for what was signed.
 
 use std::path::Path;
 
@@ -15,7 +16,9 @@ use crate::{
 /// Name of the file, in the log's directory.
 pub(crate) const FILE: &str = "sign-guard";
 /// First line of the file.
-const MAGIC: &str = "maip-sign-guard/1";
+const MAGIC: &str = "maip-sign-guard/2";
+/// First line of a file without a checksum, as it was written before: it is read.
+const MAGIC_1: &str = "maip-sign-guard/1";
 /// What the first line of every version begins with.
 const FAMILY: &str = "maip-sign-guard/";
 
@@ -60,7 +63,7 @@ impl SignGuard {
             Some(bytes) => {
                 let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not text".into()))?;
                 let version = text.lines().next().unwrap_or_default();
-                if version != MAGIC && version.starts_with(FAMILY) {
+                if ![MAGIC, MAGIC_1].contains(&version) && version.starts_with(FAMILY) {
                     let path = dir.join(FILE).display().to_string();
                     return Err(GuardError::Newer { path, version: version.to_owned() });
                 }
@@ -100,19 +103,33 @@ impl SignGuard {
         if root_at(size)? != root {
             return Err(GuardError::OtherRoot { size });
         }
-        let text = format!("{MAGIC}\n{}\n{size}\n{}\n", self.origin, root.to_hex());
+        let body = format!("{MAGIC}\n{}\n{size}\n{}\n", self.origin, root.to_hex());
+        let text = format!("{body}{}\n", checksum(&body));
         self.files.replace_small(FILE, text.as_bytes()).map_err(LedgerError::from)?;
         self.last = Some((size, root));
         Ok(())
     }
 }
 
+fn checksum(body: &str) -> String {
+    blake3::hash(body.as_bytes()).to_hex().to_string()
+}
+
 fn parse(text: &str, origin: &str) -> Result<(u64, Hash), String> {
-    let lines: Vec<&str> = text.lines().collect();
-    let [magic, owner, size, root] = lines[..] else { return Err("it has not four lines".into()) };
-    if magic != MAGIC {
-        return Err(format!("its first line is not {MAGIC}"));
-    }
+    let (magic, rest) = text.split_once('\n').ok_or("it has no lines")?;
+    let body = match magic {
+        MAGIC => {
+            let (body, sum) = text.split_at(text.trim_end().rfind('\n').ok_or("it is cut off")? + 1);
+            if sum.strip_suffix('\n') != Some(checksum(body).as_str()) {
+                return Err("its checksum is wrong: it is damaged".into());
+            }
+            &body[magic.len() + 1..]
+        }
+        MAGIC_1 => rest,
+        _ => return Err(format!("its first line is not {MAGIC}")),
+    };
+    let lines: Vec<&str> = body.lines().collect();
+    let [owner, size, root] = lines[..] else { return Err("it has not as many lines as it should".into()) };
     if owner != origin {
         return Err(format!("it belongs to {owner}, not to {origin}"));
     }
@@ -170,8 +187,36 @@ mod tests {
             std::fs::write(&path, damaged).unwrap();
             assert!(SignGuard::open(dir.path(), "log.example/a").is_err(), "{damaged:?}");
         }
-        std::fs::write(&path, "maip-sign-guard/2\nsomething new\n").unwrap();
+        std::fs::write(&path, "maip-sign-guard/3\nsomething new\n").unwrap();
         let refused = SignGuard::open(dir.path(), "log.example/a").map(drop).unwrap_err();
         assert!(matches!(refused, GuardError::Newer { .. }), "{refused}");
+    }
+
+    #[test]
+    fn every_flipped_bit_in_a_guard_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        guard(&dir).advance(270, root(270), |n| Ok(root(n))).unwrap();
+        let path = dir.path().join("sign-guard");
+        let good = std::fs::read(&path).unwrap();
+        for bit in 0..good.len() * 8 {
+            let mut bytes = good.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &bytes).unwrap();
+            assert!(SignGuard::open(dir.path(), "log.example/a").is_err(), "bit {bit}");
+        }
+        std::fs::write(&path, &good).unwrap();
+        assert_eq!(guard(&dir).last(), Some((270, root(270))));
+    }
+
+    #[test]
+    fn a_guard_without_a_checksum_is_read_and_gets_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sign-guard");
+        let old = format!("maip-sign-guard/1\nlog.example/a\n5\n{}\n", root(5).to_hex());
+        std::fs::write(&path, old).unwrap();
+        let mut guard = guard(&dir);
+        assert_eq!(guard.last(), Some((5, root(5))));
+        guard.advance(6, root(6), |n| Ok(root(n))).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with(MAGIC));
     }
 }

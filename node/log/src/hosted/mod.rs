@@ -134,6 +134,7 @@ impl HostedLog {
         check_options(&options)?;
         let alarms = Arc::new(Alarms::default());
         let ledger = Ledger::open(&options.dir, storage.engine, alarms.clone())?;
+        check_operator(&ledger, &options)?;
         let raft_options = RaftLogOptions {
             reserve_bytes: options.limits.reserve_bytes.min(RESERVE_FILE_BYTES_MAX),
             ..RaftLogOptions::default()
@@ -334,6 +335,20 @@ fn check_options(options: &LogOptions) -> Result<(), OpenError> {
         Some(note) => genesis::check_predecessor(note, &options.origin).or_else(|e| wrong("predecessor", e)),
         None => Ok(()),
     }
+}
+
+/// A seed has no checksum: one with a flipped bit is another key, whose records and tokens nobody takes. A log that has begun says which
+/// one is its own.
+fn check_operator(ledger: &Ledger, options: &LogOptions) -> Result<(), OpenError> {
+    let Some(genesis) = ledger.with_view(|view| ledger_state::genesis(view))? else { return Ok(()) };
+    if genesis.operator.public == *options.operator.public().as_bytes() {
+        return Ok(());
+    }
+    let reason = format!(
+        "its public half is not the operator key of this log ({}): it is damaged or another log's; copy it from another node",
+        genesis.operator.kid
+    );
+    Err(OpenError::Options { field: "operator_key", reason })
 }
 
 fn raft_config(options: &LogOptions) -> Result<openraft::Config, String> {

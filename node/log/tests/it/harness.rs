@@ -215,6 +215,7 @@ pub(crate) struct Cluster {
     pub(crate) snapshot_after: u64,
     /// Seeds of the log keys that the nodes hold.
     pub(crate) log_seeds: Vec<u8>,
+    pub(crate) operator_seed: [u8; 32],
     pub(crate) predecessor: Option<String>,
     pub(crate) publish: PublishOptions,
     /// Off unless a test is about it: the others count entries.
@@ -276,6 +277,7 @@ impl Cluster {
             raft_log_bytes: 256 << 20,
             snapshot_after: 50,
             log_seeds: vec![FIRST_LOG_KEY],
+            operator_seed: OPERATOR_SEED,
             predecessor: None,
             publish: PublishOptions { interval_ms: 50, min_interval_ms: 5, ..PublishOptions::default() },
             seal: SealOptions { interval_ms: 0, pause_ms: 1 },
@@ -299,7 +301,7 @@ impl Cluster {
             engine: self.engine,
             engine_cache_bytes: 8 << 20,
             signer: log_signer(self.log_seeds[0]),
-            operator: SigningKey::from_seed(OPERATOR_SEED),
+            operator: SigningKey::from_seed(self.operator_seed),
             timeline: true,
             additional_signers: self.log_seeds[1..].iter().map(|seed| log_signer(*seed)).collect(),
             predecessor: self.predecessor.clone(),

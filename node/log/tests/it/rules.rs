@@ -233,6 +233,19 @@ async fn s5_a_damaged_tree_does_not_open() {
     assert!(error.contains("tile/0/000 is damaged"), "{error}");
 }
 
+/// R3: a seed with a flipped bit is another key. The log says which one is its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn r3_another_operator_key_than_the_logs_does_not_open() {
+    let mut cluster = Cluster::start(1).await;
+    submit(&cluster.node(1), Tenant::new(7).register(), Ack::Sequenced).await;
+    cluster.stop(1).await;
+    cluster.operator_seed[9] ^= 4;
+    let error = cluster.try_run(1).await.unwrap_err();
+    assert!(error.contains("operator_key"), "{error}");
+    cluster.operator_seed[9] ^= 4;
+    cluster.run(1).await;
+}
+
 /// R6: below the reserve no records are taken, and reads go on.
 #[tokio::test(flavor = "multi_thread")]
 async fn r6_a_nearly_full_disk_refuses_writes_and_serves_reads() {

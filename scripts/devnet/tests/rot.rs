@@ -11,8 +11,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use common::{LIMIT, World};
-use devnet::{grpc, http, wait_until, wait_until_async};
+use common::{LIMIT, World, files_below, fsck, get, log_dir, metric, repaired, tiles};
+use devnet::{grpc, wait_until, wait_until_async};
 use ledger_proto::v1::{Ack, LogStatus, NodeRequest};
 
 /// The first full bundle and the first full level-0 tile, as files below the tile directory and as paths of the log.
@@ -361,45 +361,6 @@ async fn fill_a_bundle(world: &mut World) -> Result<(u64, Vec<u64>)> {
     Ok((victim, [1, 2, 3].into_iter().filter(|id| *id != victim).collect()))
 }
 
-fn log_dir(world: &World, node: u64) -> PathBuf {
-    world.devnet.data().join(format!("node-{node}/data/logs/main"))
-}
-
-fn tiles(world: &World, node: u64) -> PathBuf {
-    log_dir(world, node).join("tiles")
-}
-
-/// What a node serves under a path of the main log; `None` when it refuses.
-fn get(world: &World, node: u64, path: &str) -> Result<Option<Vec<u8>>> {
-    let answer = http::get(&format!("{}/main/{path}", world.devnet.node(node)?.http_url), LIMIT)?;
-    Ok((answer.status == 200).then_some(answer.body))
-}
-
-/// A gauge or counter of the main log; 0 when it is not there.
-fn metric(world: &World, node: u64, name: &str) -> Result<u64> {
-    let answer = http::get(&format!("{}/metrics", world.devnet.node(node)?.http_url), LIMIT)?;
-    let series = format!("{name}{{log=\"main\"}} ");
-    let text = answer.text();
-    let value = text.lines().find_map(|line| line.strip_prefix(&series)).unwrap_or("0");
-    value.parse().with_context(|| format!("{name} is {value}"))
-}
-
-fn repaired(world: &World, node: u64) -> Result<u64> {
-    metric(world, node, "maip_repaired_files_total")
-}
-
-/// Whether `maip log fsck` finds a node's tiles fine, and what it says.
-fn fsck(world: &World, node: u64) -> Result<(bool, String)> {
-    let maip = world.devnet.binaries().path("maip");
-    let output = Command::new(maip).args(["log", "fsck"]).arg(tiles(world, node)).output()?;
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    match output.status.code() {
-        Some(0) => Ok((true, said)),
-        Some(1) => Ok((false, said)),
-        _ => bail!("fsck could not judge: {said}"),
-    }
-}
-
 async fn status_of(world: &World, node: u64) -> Result<LogStatus> {
     let manifest = world.devnet.manifest();
     grpc::log_status(manifest, manifest.node(node)?, "main").await
@@ -446,21 +407,6 @@ fn middle(bytes: &[u8]) -> usize {
 fn batch_end(journal: &[u8]) -> usize {
     let from = middle(journal);
     journal[from..].windows(4).position(|bytes| bytes == b"FJL\x03").map_or(from, |at| from + at)
-}
-
-/// All files below a directory, sorted.
-fn files_below(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files.extend(files_below(&path)?);
-        } else {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 fn run(command: &mut Command) -> Result<()> {

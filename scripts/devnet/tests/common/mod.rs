@@ -2,11 +2,17 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use devnet::{
-    Devnet, Options, Submitter, grpc, wait_until_async,
+    Devnet, Options, Submitter, grpc, http, wait_until_async,
     workload::{Agent, Tenant},
 };
 use ledger_proto::v1::{Ack, SubmitResponse};
@@ -89,4 +95,58 @@ impl World {
         }
         Ok(())
     }
+}
+
+pub(crate) fn log_dir(world: &World, node: u64) -> PathBuf {
+    world.devnet.data().join(format!("node-{node}/data/logs/main"))
+}
+
+pub(crate) fn tiles(world: &World, node: u64) -> PathBuf {
+    log_dir(world, node).join("tiles")
+}
+
+/// What a node serves under a path of the main log; `None` when it refuses.
+pub(crate) fn get(world: &World, node: u64, path: &str) -> Result<Option<Vec<u8>>> {
+    let answer = http::get(&format!("{}/main/{path}", world.devnet.node(node)?.http_url), LIMIT)?;
+    Ok((answer.status == 200).then_some(answer.body))
+}
+
+/// A gauge or counter of the main log; 0 when it is not there.
+pub(crate) fn metric(world: &World, node: u64, name: &str) -> Result<u64> {
+    let answer = http::get(&format!("{}/metrics", world.devnet.node(node)?.http_url), LIMIT)?;
+    let series = format!("{name}{{log=\"main\"}} ");
+    let text = answer.text();
+    let value = text.lines().find_map(|line| line.strip_prefix(&series)).unwrap_or("0");
+    value.parse().with_context(|| format!("{name} is {value}"))
+}
+
+pub(crate) fn repaired(world: &World, node: u64) -> Result<u64> {
+    metric(world, node, "maip_repaired_files_total")
+}
+
+/// Whether `maip log fsck` finds a node's tiles fine, and what it says.
+pub(crate) fn fsck(world: &World, node: u64) -> Result<(bool, String)> {
+    let maip = world.devnet.binaries().path("maip");
+    let output = Command::new(maip).args(["log", "fsck"]).arg(tiles(world, node)).output()?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    match output.status.code() {
+        Some(0) => Ok((true, said)),
+        Some(1) => Ok((false, said)),
+        _ => bail!("fsck could not judge: {said}"),
+    }
+}
+
+/// All files below a directory, sorted.
+pub(crate) fn files_below(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }

@@ -104,6 +104,35 @@ async fn erase(mut site: Site) -> Result<()> {
     site.check().await
 }
 
+/// R3: a payload that rots on one node, or the key of its subject there, is not handed out. It comes from another node and is kept
+/// anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_payload_comes_back() -> Result<()> {
+    let site = Site::start(3, 1).await?;
+    let person = Person::register(&site)?;
+    let kept = person.put(&site, PLAIN, SUBJECT)?;
+    let folder = folder(&site, 3, &person, &kept);
+    let sealed = folder.join(hex(&kept.commitment));
+    wait_until("the payload on node 3", LIMIT, || {
+        ensure!(sealed.exists(), "node 3 has none");
+        Ok(())
+    })?;
+    for rotten in [&sealed, &folder.join("key")] {
+        let mut bytes = fs::read(rotten)?;
+        let middle = bytes.len() / 2;
+        *bytes.get_mut(middle).context("an empty file")? ^= 0x10;
+        fs::write(rotten, bytes)?;
+        let damaged = fs::read(&sealed)?;
+        let given = person.get(&site, 3, &kept)?;
+        ensure!(given["value"] == STANDARD_PLAIN, "{}: {given}", rotten.display());
+        wait_until("a whole copy in its place", LIMIT, || {
+            ensure!(fs::read(&sealed)? != damaged, "{} is as it was", sealed.display());
+            Ok(())
+        })?;
+    }
+    site.check().await
+}
+
 /// `PLAIN` as JSON answers carry it.
 const STANDARD_PLAIN: &str = "dGhlIHBhdGllbnQgaXMgd2VsbCwgc2F5cyBkb2N0b3IgZ3JleQ==";
 

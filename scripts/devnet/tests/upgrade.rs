@@ -302,7 +302,7 @@ const NEWER: &[(&str, &str, &str)] = &[
     ("engine/FORMAT", "maip fjall 1", "maip fjall 2"),
     ("raft/FORMAT", "maip raft log 1", "maip raft log 2"),
     ("payloads/FORMAT", "maip erasable 1", "maip erasable 2"),
-    ("sign-guard", "maip-sign-guard/1", "maip-sign-guard/2"),
+    ("sign-guard", "maip-sign-guard/1", "maip-sign-guard/3"),
     ("snapshots/*.snapshot", "maip-snapshot/1", "maip-snapshot/2"),
 ];
 

@@ -4,6 +4,7 @@ mod bucket;
 mod commands;
 mod doors;
 mod export;
+mod fuzz;
 mod ledger;
 mod node;
 mod otlp;

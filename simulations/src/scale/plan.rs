@@ -50,6 +50,8 @@ const HASH_BYTES: f64 = 45.0;
 const ANSWER_BYTES: f64 = 140.0;
 /// Checkpoints a second of a log that is busy.
 const CHECKPOINTS_A_SECOND: f64 = 1.0;
+/// A line that was further off than this part of what was measured is doubted aloud.
+const DOUBTED: f64 = 0.5;
 /// Seconds between two checkpoints of a log that nothing is written to.
 const IDLE_CHECKPOINT_S: f64 = 60.0;
 /// Bytes that a witness keeps of a log.
@@ -67,6 +69,7 @@ pub struct Fits {
 /// Something that grows, and the most of it that a machine has.
 struct Limit {
     name: &'static str,
+    doubt: String,
     line: Line,
     most: f64,
 }
@@ -101,6 +104,17 @@ impl Fits {
         error_at_largest(&self.pairs(name))
     }
 
+    /// What to say of an extrapolation whose line was far off where it could be checked.
+    fn doubt(&self, name: &str) -> String {
+        match self.error(name) {
+            Some(error) if error.abs() <= DOUBTED => String::new(),
+            Some(error) => {
+                format!("in doubt: the line was {:+.0} % off at the largest point", error * 100.0)
+            }
+            None => "in doubt: too few points".into(),
+        }
+    }
+
     fn largest(&self, name: &str) -> f64 {
         self.points.iter().map(|point| point.value(name)).fold(0.0, f64::max)
     }
@@ -117,10 +131,25 @@ impl Fits {
 
     fn limits(&self, assumed: &Assumed) -> Vec<Limit> {
         vec![
-            Limit { name: "disk", line: self.disk(), most: assumed.disk },
-            Limit { name: "memory", line: self.line("resident_bytes"), most: assumed.memory },
-            Limit { name: "time to open", line: self.line("open_s"), most: assumed.open_s },
-            Limit { name: "size of a snapshot", line: self.line("snapshot_bytes"), most: assumed.snapshot },
+            Limit { name: "disk", doubt: self.doubt("bundles_bytes"), line: self.disk(), most: assumed.disk },
+            Limit {
+                name: "memory",
+                doubt: self.doubt("resident_bytes"),
+                line: self.line("resident_bytes"),
+                most: assumed.memory,
+            },
+            Limit {
+                name: "time to open",
+                doubt: self.doubt("open_s"),
+                line: self.line("open_s"),
+                most: assumed.open_s,
+            },
+            Limit {
+                name: "size of a snapshot",
+                doubt: self.doubt("snapshot_bytes"),
+                line: self.line("snapshot_bytes"),
+                most: assumed.snapshot,
+            },
         ]
     }
 
@@ -138,9 +167,9 @@ impl Fits {
                 format!("{} a day", bytes(disk.slope * assumed.records_a_day)),
                 String::new(),
             ),
-            row("memory of a node", bytes(self.line("resident_bytes").at(n)), String::new()),
-            row("time to open", format!("{:.1} s", self.line("open_s").at(n)), String::new()),
-            row("snapshot", bytes(self.line("snapshot_bytes").at(n)), String::new()),
+            row("memory of a node", bytes(self.line("resident_bytes").at(n)), self.doubt("resident_bytes")),
+            row("time to open", format!("{:.1} s", self.line("open_s").at(n)), self.doubt("open_s")),
+            row("snapshot", bytes(self.line("snapshot_bytes").at(n)), self.doubt("snapshot_bytes")),
             row(
                 "cores, mean and peak",
                 format!("{:.3} and {:.2}", core_s * a_second, core_s * a_second * assumed.peak),
@@ -209,7 +238,10 @@ impl Fits {
             .into_iter()
             .filter(|limit| limit.line.slope > 0.0)
             .map(|limit| {
-                (limit.name.to_owned(), ((limit.most - limit.line.fixed) / limit.line.slope).max(0.0))
+                let size = ((limit.most - limit.line.fixed) / limit.line.slope).max(0.0);
+                let doubt =
+                    if limit.doubt.is_empty() { String::new() } else { format!(" ({})", limit.doubt) };
+                (format!("{}{doubt}", limit.name), size)
             })
             .collect();
         found.sort_by(|a, b| a.1.total_cmp(&b.1));

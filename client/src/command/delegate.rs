@@ -233,7 +233,7 @@ impl Offer {
 fn status_of(global: &Global, subject: &str) -> Result<Value, Failure> {
     let answer = block_on(async {
         let nodes = global.nodes()?;
-        Ok(nodes.status(&global.log, subject, None, global.timeout).await?)
+        Ok(nodes.status(&global.log, subject, true, global.timeout).await?)
     })?;
     if answer.status.is_empty() {
         return Err(Failure::no(format!("the log knows no {subject}"))

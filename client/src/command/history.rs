@@ -101,10 +101,9 @@ impl History {
     async fn prove(&self, global: &Global, door: &Door<'_>) -> Result<Proven, Failure> {
         let policy = global.policy_needed(self.policy.as_ref())?;
         let name = self.agent.to_string();
-        let staple = match (&self.staple, door) {
-            (None, Door::Nodes(nodes)) => nodes.staple(&global.log, &name, 0, global.timeout).await?,
-            (None, Door::Files(files, _)) => blocking(|| sealed(files, &name, 0, false, global.timeout))?,
-            (Some(path), _) => {
+        let staple = match &self.staple {
+            None => newest(global, door, &name).await?,
+            Some(path) => {
                 let bytes = fs::read(path)
                     .map_err(|e| Failure::cannot(format!("{} cannot be read", path.display())).why(e))?;
                 Staple::parse(&bytes)
@@ -205,6 +204,35 @@ impl History {
         json["as_of_size"] = json!(stated.as_of_size);
         json["origin"] = json!(finding.checkpoint.origin);
         json["cosigners"] = cosigners(&finding.cosigners);
+    }
+}
+
+/// The newest staple about an agent. An agent that was registered since the last seal is waited for: the log knows it, and its
+/// staples do not yet.
+async fn newest(global: &Global, door: &Door<'_>, name: &str) -> Result<Staple, Failure> {
+    match door {
+        Door::Nodes(nodes) => {
+            let staple = nodes.staple(&global.log, name, 0, global.timeout).await?;
+            if staple.value().is_some() {
+                return Ok(staple);
+            }
+            let present = nodes.status(&global.log, name, true, global.timeout).await?;
+            match first_key(&present.status) {
+                Some(registered) => {
+                    let min_size = registered.saturating_add(1);
+                    Ok(nodes.staple(&global.log, name, min_size, global.timeout).await?)
+                }
+                None => Ok(staple),
+            }
+        }
+        Door::Files(files, end) => {
+            let staple = blocking(|| sealed(files, name, 0, false, global.timeout))?;
+            if staple.value().is_some() {
+                return Ok(staple);
+            }
+            // What is published ends with a seal, unless something came after it, which a seal will follow.
+            blocking(|| sealed(files, name, end.saturating_sub(1), false, global.timeout))
+        }
     }
 }
 

@@ -62,23 +62,24 @@ impl Nodes {
         Ok(staple)
     }
 
-    /// What a subject is now on the node that answers, once it has applied the entry at `min_index`: its word, unproven.
+    /// What a subject is now on the node that answers: its word, unproven. `latest` takes it only from a node of which a majority
+    /// confirms that it has applied everything acknowledged so far, so that what was logged a moment ago is seen on any node.
     ///
     /// # Errors
-    /// The text names no subject, no node, or none that is that far within `timeout`.
+    /// The text names no subject, no node, or none that is confirmed within `timeout`.
     pub async fn status(
         &self,
         log: &str,
         subject: &str,
-        min_index: Option<u64>,
+        latest: bool,
         timeout: Duration,
     ) -> Result<v1::GetStatusResponse, ClientError> {
         let message = v1::GetStatusRequest {
             log: log.into(),
             subject: subject.into(),
-            min_index,
+            min_index: None,
             timeout_ms: ms(timeout),
-            fresh: false,
+            fresh: latest,
         };
         self.ledger(async |mut c| c.get_status(timed(message.clone(), timeout)).await).await
     }

@@ -1,6 +1,11 @@
 //! `maip history`: complete, or caught.
 
-use std::fs;
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 use ledger_client::history::{History, HistoryFault, Stated};
 use ledger_format::record::{AgentId, Ulid};
@@ -8,7 +13,8 @@ use ledger_state::Subject;
 
 use crate::{
     nodes::Cluster,
-    support::{NOW_S, World, maip, node::Manner},
+    support::{NOW_S, World, http::DirServer, maip, node::Manner},
+    verify::Files,
 };
 
 /// An agent with so many receipts, sealed.
@@ -104,6 +110,51 @@ fn a_staple_at_hand_decides() {
     cluster.run(&["history", &nobody, "--verify"]).exits(1).says("the log knows no agent");
     let without = maip(["history", &nobody, "--verify", "--url", &cluster.urls()]);
     without.exits(2).says("no policy");
+}
+
+/// An agent that was registered a moment ago, which no seal knows yet, is not "unknown": the next seal is waited for.
+#[test]
+fn an_agent_since_the_last_seal_is_known() {
+    let mut world = sealed(3);
+    let young = world.agents_below(1)[0].to_string();
+    let cluster = Cluster::start(world, &[Manner::Honest]);
+    cluster.run(&["history", &young, "--verify"]).exits(0).says("complete: these 0 receipts are all");
+}
+
+/// The same of published files, whose staples are a seal behind.
+#[test]
+fn published_staples_that_are_behind_are_waited_for() {
+    let mut world = sealed(3);
+    let young = world.agents_below(1)[0];
+    let staple = |world: &World| {
+        world.staple(Subject::Agent(young), world.checkpoint(world.size())).unwrap().to_bytes()
+    };
+    let before = staple(&world);
+    world.seal();
+    let (after, files) = (staple(&world), Files::new(&world));
+    world.publish(&files.dir.path().join("main"), world.size());
+    let statuses = files.dir.path().join("main/status");
+    let (file, next) = (statuses.join(young.to_string()), statuses.join("next"));
+    fs::create_dir_all(&statuses).unwrap();
+    fs::write(&file, before).unwrap();
+    let server = DirServer::start(files.dir.path());
+    let (url, policy) = (format!("{}/main", server.url()), files.dir.path().join("policy.txt"));
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // The checkpoint and the old staple have been read.
+            while server.requests() < 2 && !ended.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            fs::write(&next, after).unwrap();
+            fs::rename(&next, &file).unwrap();
+        });
+        let young = young.to_string();
+        let args = ["history", &young, "--verify", "--url", &url, "--policy", policy.to_str().unwrap()];
+        let ran = maip(args);
+        ended.store(true, Ordering::SeqCst);
+        ran.exits(0).says("complete: these 0");
+    });
 }
 
 /// A dead agent's history is still all there.

@@ -103,7 +103,7 @@ impl<'f> LogAt<'f> {
     /// What a subject is now: where its records are follows from it. Each is held against its proof afterwards.
     pub(super) async fn status(&self, subject: &str) -> Result<Value, Failure> {
         let status = match &self.door {
-            Door::Nodes(nodes, name) => nodes.status(name, subject, None, self.timeout).await?.status,
+            Door::Nodes(nodes, name) => nodes.status(name, subject, false, self.timeout).await?.status,
             Door::Files { files, .. } => {
                 let (min_size, timeout) = (self.read.get(), self.timeout);
                 let staple = blocking(|| sealed(files, subject, min_size, true, timeout))?;

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
 };
@@ -15,6 +15,7 @@ use std::{
 /// Serves a directory until it is dropped.
 pub(crate) struct DirServer {
     address: SocketAddr,
+    requests: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -24,17 +25,26 @@ impl DirServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
-        let (dir, stopping) = (dir.to_owned(), stop.clone());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let (dir, stopping, answered) = (dir.to_owned(), stop.clone(), requests.clone());
         let thread = thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if stopping.load(Ordering::SeqCst) {
                     return;
                 }
-                let dir = dir.clone();
-                thread::spawn(move || answer(&stream, &dir));
+                let (dir, answered) = (dir.clone(), answered.clone());
+                thread::spawn(move || {
+                    answer(&stream, &dir);
+                    answered.fetch_add(1, Ordering::SeqCst);
+                });
             }
         });
-        Self { address, stop, thread: Some(thread) }
+        Self { address, requests, stop, thread: Some(thread) }
+    }
+
+    /// Requests that were answered.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 
     pub(crate) fn url(&self) -> String {

@@ -211,8 +211,12 @@ impl Ledger for Node {
         request: Request<v1::GetStapleRequest>,
     ) -> Result<Response<v1::GetStapleResponse>, Status> {
         self.busy()?;
-        let world = self.world.lock().unwrap();
+        let mut world = self.world.lock().unwrap();
         let request = request.into_inner();
+        // Whoever waits for a change finds it sealed.
+        if request.min_size > world.sealed_size() {
+            world.seal();
+        }
         let subject = match self.manner {
             Manner::WrongProof => Subject::Tenant(TenantId(world.tenant)),
             _ => Subject::parse(&request.subject).ok_or_else(|| Status::invalid_argument("no subject"))?,

@@ -182,6 +182,12 @@ impl World {
         }
     }
 
+    /// Entries whose changes are sealed.
+    pub(crate) fn sealed_size(&self) -> u64 {
+        let staple = self.staple(Subject::Agent(self.agent), self.checkpoint(self.size()));
+        staple.and_then(|staple| staple.state_root()).map_or(0, |root| root.as_of_size)
+    }
+
     /// The newest sealed status of an agent.
     pub(crate) fn sealed_status(&self, agent: AgentId) -> serde_json::Value {
         let parts = staple_parts(&self.state, Subject::Agent(agent), u64::MAX).unwrap().unwrap();

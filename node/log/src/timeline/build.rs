@@ -14,14 +14,13 @@ use crate::{hosted::Core, ledger::LedgerError};
 
 /// Entries that become rows in one write.
 const ENTRIES_AT_ONCE: u64 = 512;
-/// The log counts as quiet when nothing was written for this long.
+/// The log counts as quiet when nothing was written between two looks, this long apart.
 const QUIET: Duration = Duration::from_millis(250);
 /// So far behind, the timeline catches up even while the log is busy: whoever asks should not wait for minutes.
 const BEHIND_MAX: u64 = 200_000;
 
 /// Runs on every node whose options ask for a timeline.
 pub(crate) async fn run(core: Arc<Core>) {
-    let mut applied = core.ledger.watch_applied();
     let mut wanted = core.timeline.wanted.subscribe();
     let mut reached = match core.timeline_reached() {
         Ok(reached) => reached,
@@ -32,11 +31,13 @@ pub(crate) async fn run(core: Arc<Core>) {
         let size = core.ledger.size();
         let pressing = *wanted.borrow_and_update() > reached || size.saturating_sub(reached) > BEHIND_MAX;
         if reached >= size || !pressing {
-            let quiet = tokio::time::sleep(QUIET);
+            // Looked at now and then: woken with every write, each node would pay for it with each record.
             tokio::select! {
-                changed = applied.changed() => { if changed.is_err() { return; } continue; }
                 changed = wanted.changed() => { if changed.is_err() { return; } continue; }
-                () = quiet, if reached < size => {}
+                () = tokio::time::sleep(QUIET) => {}
+            }
+            if reached >= size || core.ledger.size() > size {
+                continue;
             }
         }
         let worker = Arc::clone(&core);

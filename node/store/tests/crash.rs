@@ -222,10 +222,22 @@ impl Shim {
 
     /// Runs a child, kills it, and puts every file back to what it held when it was last synced.
     fn run_and_cut_power(&self, role: &str, data: &Path, after: u64) -> (u64, u64) {
+        self.run_and_cut_power_after(role, data, after, |_| ())
+    }
+
+    /// The same; `before` sees what the killed child left, before the power takes its part.
+    fn run_and_cut_power_after(
+        &self,
+        role: &str,
+        data: &Path,
+        after: u64,
+        before: impl FnOnce(&Path),
+    ) -> (u64, u64) {
         let durable = self.dir.path().join("durable");
         drop(fs::remove_dir_all(&durable));
         fs::create_dir(&durable).unwrap();
         let acknowledged = run_and_kill(role, data, after, Some((&self.library, &durable)));
+        before(data);
         roll_back(data, &durable);
         acknowledged
     }
@@ -281,8 +293,53 @@ fn the_raft_log_survives_power_cut() {
     let shim = Shim::compile();
     for after in cuts() {
         let dir = tempfile::tempdir().unwrap();
-        let (acknowledged, vote) = shim.run_and_cut_power("raft-log", dir.path(), after);
-        check_raft_log(dir.path(), acknowledged, vote);
+        let newest = dir.path().join("synced.newest");
+        let keep = |data: &Path| drop(fs::copy(data.join("synced"), &newest));
+        let data = dir.path().join("log");
+        let (acknowledged, vote) = shim.run_and_cut_power_after("raft-log", &data, after, keep);
+        for mark in Mark::ALL {
+            let copy = dir.path().join("copy");
+            copy_files(&data, &copy);
+            mark.put(&copy.join("synced"), &newest);
+            check_raft_log(&copy, acknowledged, vote);
+            fs::remove_dir_all(&copy).unwrap();
+        }
+    }
+}
+
+/// What a power cut may leave of the file that says how far the log was synced, which is written and not synced.
+#[derive(Clone, Copy, Debug)]
+enum Mark {
+    Older,
+    Newest,
+    Torn,
+    Lost,
+}
+
+impl Mark {
+    const ALL: [Mark; 4] = [Mark::Older, Mark::Newest, Mark::Torn, Mark::Lost];
+
+    fn put(self, file: &Path, newest: &Path) {
+        match self {
+            // As it was when the log was opened.
+            Mark::Older => {}
+            Mark::Newest => drop(fs::copy(newest, file).unwrap()),
+            Mark::Torn => {
+                let mut bytes = fs::read(newest).unwrap();
+                // Half of one of the two slots.
+                bytes[4096 + 16..4096 + 32].fill(0);
+                fs::write(file, bytes).unwrap();
+            }
+            Mark::Lost => fs::remove_file(file).unwrap(),
+        }
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
 

@@ -1,6 +1,6 @@
 //! A disk in memory that remembers what is durable, loses the rest on demand, and fails at a chosen call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,34 @@ pub enum Fault {
 struct Node {
     now: Vec<u8>,
     durable: Vec<u8>,
+    /// Sectors that a failed sync did not write and that the next one takes for written.
+    forgotten: BTreeSet<usize>,
     counted: bool,
+}
+
+impl Node {
+    /// Makes durable what is not forgotten.
+    fn sync(&mut self) {
+        if self.forgotten.is_empty() {
+            self.durable.clone_from(&self.now);
+            return;
+        }
+        self.durable.resize(self.now.len(), 0);
+        let sectors = self.durable.chunks_mut(SECTOR_BYTES).zip(self.now.chunks(SECTOR_BYTES));
+        for (sector, (durable, now)) in sectors.enumerate() {
+            if !self.forgotten.contains(&sector) {
+                durable.copy_from_slice(now);
+            }
+        }
+    }
+
+    /// What was not synced stays readable, and no later sync writes it.
+    fn forget(&mut self) {
+        let durable = |at: usize, len: usize| self.durable.get(at * SECTOR_BYTES..at * SECTOR_BYTES + len);
+        let sectors = self.now.chunks(SECTOR_BYTES).enumerate();
+        let dirty = sectors.filter(|(at, now)| durable(*at, now.len()) != Some(*now)).map(|(at, _)| at);
+        self.forgotten.extend(dirty);
+    }
 }
 
 #[derive(Default)]
@@ -104,13 +131,12 @@ impl FaultDisk {
         FaultDisk { state: Arc::new(Mutex::new(next)) }
     }
 
-    /// A new disk with everything as it is, durable or not: the process died, the machine did not.
+    /// A new disk with everything as it is: the process died, the machine did not. What was not synced still is not.
     pub fn after_kill(&self) -> FaultDisk {
         let state = self.lock();
-        let mut next = State::default();
-        for (path, node) in &state.names {
-            next.insert_durable(path, state.nodes[*node].now.clone());
-        }
+        let (nodes, names, durable_names) =
+            (state.nodes.clone(), state.names.clone(), state.durable_names.clone());
+        let next = State { nodes, names, durable_names, ..State::default() };
         FaultDisk { state: Arc::new(Mutex::new(next)) }
     }
 
@@ -141,7 +167,12 @@ impl FaultDisk {
 
 impl State {
     fn insert_durable(&mut self, path: &Path, bytes: Vec<u8>) {
-        self.nodes.push(Node { now: bytes.clone(), durable: bytes, counted: is_counted(path) });
+        self.nodes.push(Node {
+            now: bytes.clone(),
+            durable: bytes,
+            counted: is_counted(path),
+            ..Node::default()
+        });
         self.names.insert(path.to_owned(), self.nodes.len() - 1);
         self.durable_names.insert(path.to_owned(), self.nodes.len() - 1);
     }
@@ -270,10 +301,12 @@ impl DiskFile for Open {
         let counted = state.nodes[self.node].counted;
         state.change(counted, |state, by_half| {
             let len = if by_half { bytes.len().div_ceil(2) } else { bytes.len() };
-            let now = &mut state.nodes[self.node].now;
+            let node = &mut state.nodes[self.node];
             let at = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
-            now.resize(now.len().max(at + len), 0);
-            now[at..at + len].copy_from_slice(&bytes[..len]);
+            node.now.resize(node.now.len().max(at + len), 0);
+            node.now[at..at + len].copy_from_slice(&bytes[..len]);
+            node.forgotten
+                .retain(|sector| !(at / SECTOR_BYTES..(at + len).div_ceil(SECTOR_BYTES)).contains(sector));
             Ok(len)
         })
     }
@@ -281,11 +314,15 @@ impl DiskFile for Open {
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = state.nodes[self.node].counted;
-        state.change(counted, |state, _| {
-            let node = &mut state.nodes[self.node];
-            node.durable.clone_from(&node.now);
+        state.check_power()?;
+        let synced = state.change(counted, |state, _| {
+            state.nodes[self.node].sync();
             Ok(())
-        })
+        });
+        if synced.is_err() {
+            state.nodes[self.node].forget();
+        }
+        synced
     }
 
     fn len(&self) -> io::Result<u64> {

@@ -1,15 +1,15 @@
 //! The Raft log on disk: a segmented write-ahead log with one writing thread and one `fdatasync` for all who wait.
 //!
 //! ```text
-//! LOCK FORMAT reserve
+//! LOCK FORMAT reserve synced
 //! 0000000000000001.seg   preamble | Start Meta.. Entry Entry .. Entry*  | Entry* | TruncateFrom* | Entry .. Meta* | 0 0 0
 //! 0000000000000002.seg   preamble | Start Meta.. Entry* | ...                       (* ends a group)
 //! ```
 //!
-//! An entry is acknowledged only after the group it was written in is durable. Group n+1 is written after group n is
-//! durable; so at open a last group that is not whole was never acknowledged and is cut, and damage anywhere else is an
-//! error. What cannot be told apart is a torn last group from a last group that rotted after it was acknowledged: the
-//! majority of the cluster covers that.
+//! An entry is acknowledged only after the group it was written in is durable and `synced` says so. Group n+1 is written
+//! after group n is durable; so at open a last group that is not whole, and that `synced` does not know, was never
+//! acknowledged and is cut; damage anywhere else is an error. What cannot be told from a torn last group is one that rotted
+//! where a power cut has taken the newest marks of `synced`, which are written and not synced: the majority covers that.
 //!
 //! Every segment begins with the bounds of the log and all metadata, so a purge removes whole segments from the front.
 //! After the first failed write or `fsync` every call fails with that failure: the process must stop.
@@ -20,6 +20,7 @@ mod recover;
 mod request;
 mod segment;
 mod spare;
+mod synced;
 mod view;
 mod writer;
 
@@ -36,6 +37,7 @@ use bytes::Bytes;
 pub use self::options::{RaftLogOptions, Recovered};
 use self::request::{Done, Request};
 use self::spare::Spares;
+use self::synced::Synced;
 use self::view::{Hit, View};
 use self::writer::Writer;
 use crate::StoreError;
@@ -90,6 +92,7 @@ impl RaftLog {
         remove_leftovers(&*disk, dir)?;
         let replayed = recover::replay(&*disk, dir, options.cache_bytes)?;
         let reserve = Reserve::open(dir, options.reserve_bytes)?;
+        let synced = Synced::open(&*disk, dir, replayed.mark())?;
         let view = replayed.view;
         let indexes = view.indexes();
         let recovered = Recovered {
@@ -110,6 +113,7 @@ impl RaftLog {
             segment_bytes: options.segment_bytes,
             reserve,
             spares,
+            synced,
             segments: replayed.segments,
             group: replayed.group,
             written,

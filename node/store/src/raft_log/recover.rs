@@ -1,10 +1,12 @@
-//! Reading a log back: replay every group in order, cut a torn tail, refuse anything else.
+//! Reading a log back: replay every group in order, cut a torn tail, refuse anything else, and make sure that what was
+//! found is durable.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::frame::{HEADER_BYTES, Header, Kind};
 use super::segment::{self, Found, PREAMBLE_BYTES, Scanner, Start, Step};
+use super::synced::{self, Mark};
 use super::view::{Location, View};
 use crate::StoreError;
 use crate::disk::{Disk, DiskFile};
@@ -33,9 +35,22 @@ pub(super) struct Replayed {
     pub(super) cut_bytes: u64,
 }
 
-/// Replays the log in `dir`.
+impl Replayed {
+    /// The last group, all of which is durable; `None` in an empty log.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        let last = self.segments.last()?;
+        Some(Mark { group: self.group, segment: last.number, end: last.end })
+    }
+}
+
+/// Replays the log in `dir`. All of it is durable on return.
 pub(super) fn replay(disk: &dyn Disk, dir: &Path, cache_bytes: usize) -> Result<Replayed, StoreError> {
     let paths = segments_in(disk, dir)?;
+    let mark = synced::read(disk, dir);
+    let mut last_group_at = 0;
+    if let (Some(mark), true) = (mark, paths.is_empty()) {
+        return Err(mark.lost_with_its_segment(dir));
+    }
     let mut replayed =
         Replayed { view: View::new(cache_bytes), segments: Vec::new(), group: 0, cut_bytes: 0 };
     for (at, (number, path)) in paths.iter().enumerate() {
@@ -48,16 +63,18 @@ pub(super) fn replay(disk: &dyn Disk, dir: &Path, cache_bytes: usize) -> Result<
             group: if at == 0 && *number > 1 { None } else { Some(replayed.group) },
             previous_end: replayed.segments.last().map(|s| s.end),
             highest: None,
+            last_group_at,
         };
         let (end, damage) = replay.run(&mut replayed.view)?;
-        if let Some(damage) = damage {
-            if !last {
-                return Err(StoreError::corrupt(path, damage.offset, damage.reason));
-            }
-            replay.check_torn(&damage)?;
+        if let (Some(damage), false) = (&damage, last) {
+            return Err(StoreError::corrupt(path, damage.offset, damage.reason.as_str()));
+        }
+        if last {
+            replay.check_synced(mark, end, damage.as_ref(), dir)?;
+            damage.as_ref().map_or(Ok(()), |damage| replay.check_torn(damage))?;
         }
         let highest = replay.highest;
-        replayed.group = replay.group.unwrap_or(0);
+        (replayed.group, last_group_at) = (replay.group.unwrap_or(0), replay.last_group_at);
         if last {
             replayed.cut_bytes = cut(disk, &*file, path, &mut replay.scanner, end)?;
         }
@@ -66,7 +83,24 @@ pub(super) fn replay(disk: &dyn Disk, dir: &Path, cache_bytes: usize) -> Result<
             replayed.segments.push(Segment { number: *number, file, end, highest });
         }
     }
+    if let Some(segment) = replayed.segments.last()
+        && mark.is_none_or(|mark| mark.group < replayed.group)
+    {
+        settle(segment, last_group_at, &segment::path(dir, segment.number))?;
+    }
     Ok(replayed)
+}
+
+/// Makes the last group durable, of which that is not known: a process that died between write and sync leaves it in
+/// memory only, and from now on Raft counts on it. After a sync that failed the kernel may hold the bytes for clean and
+/// never write them; so they are written once more.
+fn settle(segment: &Segment, from: u64, path: &Path) -> Result<(), StoreError> {
+    let failed = |e| StoreError::io("sync the last group of", path, e);
+    let len = usize::try_from(segment.end - from).expect("a group fits into memory: it was just read");
+    let mut group = vec![0; len];
+    let read = segment.file.read_full_at(&mut group, from).map_err(failed)?;
+    segment.file.write_all_at(&group[..read], from).map_err(failed)?;
+    segment.file.sync_data().map_err(failed)
 }
 
 /// The segment files, oldest first, without a hole between them.
@@ -100,6 +134,8 @@ struct Replay<'a> {
     group: Option<u64>,
     previous_end: Option<u64>,
     highest: Option<u64>,
+    /// Where the last whole group begins; of the segment before this one while this one has none.
+    last_group_at: u64,
 }
 
 impl Replay<'_> {
@@ -110,7 +146,7 @@ impl Replay<'_> {
             return Ok((0, Some(Damage { offset: 0, reason })));
         }
         let mut end = 0;
-        let mut offset = PREAMBLE_BYTES as u64;
+        let (mut offset, mut begun) = (PREAMBLE_BYTES as u64, 0);
         let mut group: Vec<Found> = Vec::new();
         loop {
             let damage = |reason: String| Some(Damage { offset, reason });
@@ -134,7 +170,8 @@ impl Replay<'_> {
                     self.apply(view, &frame)?;
                 }
                 self.group = Some(number);
-                end = offset;
+                self.last_group_at = begun;
+                (begun, end) = (offset, offset);
             }
         }
     }
@@ -176,6 +213,25 @@ impl Replay<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What is known to have been durable must be there, whatever else the damage looks like.
+    fn check_synced(
+        &self,
+        mark: Option<Mark>,
+        end: u64,
+        damage: Option<&Damage>,
+        dir: &Path,
+    ) -> Result<(), StoreError> {
+        let Some(mark) = mark.filter(|mark| self.group.is_none_or(|group| group < mark.group)) else {
+            return Ok(());
+        };
+        if mark.segment > self.number {
+            return Err(mark.lost_with_its_segment(dir));
+        }
+        let (offset, what) = damage.map_or((end, "the log ends here"), |d| (d.offset, d.reason.as_str()));
+        let reason = format!("{what}, but it was durable up to byte {} (group {})", mark.end, mark.group);
+        Err(StoreError::corrupt(self.path, offset, reason))
     }
 
     /// Damage at the end of the log is a torn group when nothing later than that group is there: it was never durable,

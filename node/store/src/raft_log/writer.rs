@@ -14,6 +14,7 @@ use super::recover::Segment;
 use super::request::Request;
 use super::segment::{self, Start};
 use super::spare::Spares;
+use super::synced::{Mark, Synced};
 use super::view::{Bounds, Location};
 use crate::StoreError;
 use crate::disk::Disk;
@@ -30,6 +31,7 @@ pub(super) struct Writer {
     pub(super) segment_bytes: u64,
     pub(super) reserve: Reserve,
     pub(super) spares: Spares,
+    pub(super) synced: Synced,
     /// Oldest first; the last is written to.
     pub(super) segments: Vec<Segment>,
     /// Number of the last group written.
@@ -57,6 +59,10 @@ impl Writer {
         }
         if !self.riding.is_empty() && self.poisoned().is_none() {
             self.serve(Vec::new());
+        }
+        if self.poisoned().is_none() {
+            // An older mark is as true.
+            let _ = self.synced.sync();
         }
     }
 
@@ -131,6 +137,7 @@ impl Writer {
 
         let mut locations = self.encode_group(&frames);
         self.write_buffer()?;
+        self.note_synced()?;
         if self.reserve.held() && self.segments.last().is_some_and(|s| s.end > self.segment_bytes / 2) {
             self.spares.order();
         }
@@ -178,6 +185,12 @@ impl Writer {
             file.write_all_at(&self.buffer, end).map_err(|e| StoreError::io("write", &path, e))?;
         }
         file.sync_data().map_err(|e| StoreError::io("sync", &path, e))
+    }
+
+    /// Notes that all that is written is durable. Before anybody is told so: what was acknowledged is never cut.
+    fn note_synced(&self) -> Result<(), StoreError> {
+        let segment = self.segments.last().expect("a log that writes has a segment");
+        self.synced.note(Mark { group: self.group, segment: segment.number, end: segment.end })
     }
 
     fn note_written(&mut self, kind: Kind, number: u64, payload: Bytes) {

@@ -33,7 +33,7 @@ fn run_workload(world: &mut World) -> Result<(), StoreError> {
 #[test]
 fn fault_table() {
     for fault in [Fault::Fails, Fault::HappensButFails] {
-        for survives in [false, true] {
+        for (survives, killed) in [(false, false), (true, false), (false, true)] {
             let mut calls = 0;
             loop {
                 let mut world = World::new();
@@ -46,6 +46,11 @@ fn fault_table() {
                 // A fault while closing shows only in what is found after the power cut.
                 if result.is_err() {
                     every_later_call_repeats_it(&world);
+                }
+                if killed {
+                    // What it finds then, it has: also when the power fails before anything else is written.
+                    let opened = world.crash(|disk| disk.after_kill());
+                    opened.unwrap_or_else(|e| panic!("call {calls}, {fault:?}, killed: {e}"));
                 }
                 world.disk.power_off();
                 world.log = None;

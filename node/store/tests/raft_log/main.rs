@@ -40,6 +40,7 @@ proptest! {
             world.check();
         }
         world.run(&Step::Reopen).unwrap();
+        world.rot_at_the_end_is_found();
     }
 }
 

@@ -135,6 +135,19 @@ impl World {
         Ok(())
     }
 
+    /// Closes the log; a bit that flips in its last byte is found, whatever happened before.
+    pub(crate) fn rot_at_the_end_is_found(&mut self) {
+        self.log = None;
+        let segments = self.disk.paths().into_iter().filter(|p| p.extension().is_some_and(|e| e == "seg"));
+        let Some(path) = segments.max() else { return };
+        let mut bytes = self.disk.bytes(&path).unwrap();
+        let Some(at) = bytes.iter().rposition(|byte| *byte != 0) else { return };
+        bytes[at] ^= 1;
+        self.disk.set_bytes(&path, bytes);
+        let opened = open_on(self.dir.path(), &self.disk).map(|(_, found)| found);
+        assert!(matches!(opened, Err(StoreError::Corrupt { .. })), "{opened:?}");
+    }
+
     /// Compares an open log with the model.
     pub(crate) fn check(&self) {
         let entries = self.log.as_ref().unwrap().read(0..u64::MAX, usize::MAX).unwrap();

@@ -97,7 +97,8 @@ async fn a_flipped_bit_in_a_tile_keeps_the_node_from_opening() -> Result<()> {
 }
 
 /// S3, R3: what the engine's files have lost is found by their checksums. The node refuses to open, or opens on an earlier state
-/// and replays the Raft log; it is never wrong. Where it refuses, a node with a new id takes its place.
+/// and replays the Raft log; it is never wrong. On a Raft log whose very end has rotted it refuses: it may have promised what was
+/// there. Where it refuses, a node with a new id takes its place.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_bit_in_the_state_is_found() -> Result<()> {
     // A Raft log that is purged early, so that not everything can be replayed from it.
@@ -112,7 +113,7 @@ async fn a_flipped_bit_in_the_state_is_found() -> Result<()> {
     let journal: fn(&Path) -> bool = |file| file.extension().is_some_and(|e| e == "jnl");
     let table: fn(&Path) -> bool = |file| file.parent().is_some_and(|dir| dir.ends_with("tables"));
     let raft_log: fn(&Path) -> bool = |file| file.extension().is_some_and(|e| e == "seg");
-    let (mut flipped, mut refused) = (0, false);
+    let mut flipped = 0;
     for (kind, spot) in [(journal, middle as Spot), (journal, batch_end), (table, middle), (raft_log, middle)]
     {
         world.devnet.kill(victim)?;
@@ -136,7 +137,6 @@ async fn a_flipped_bit_in_the_state_is_found() -> Result<()> {
                 ensure!(said.contains("ended by itself"), "neither refused nor served: {said}");
                 let last = said.lines().last().unwrap_or_default();
                 ensure!(last.starts_with("maip-node: cannot open log main: "), "no clear message: {said}");
-                refused = true;
                 world.receipts(&others, 3).await?;
                 fs::write(&file, &before)?;
                 world.devnet.restart(victim)?;
@@ -144,12 +144,20 @@ async fn a_flipped_bit_in_the_state_is_found() -> Result<()> {
         }
     }
     ensure!(flipped > 0, "there is no state in {}", dir.display());
-    if refused {
-        world.devnet.wipe(victim)?;
-        let fresh = world.devnet.add_node().await?;
-        ensure!(fresh == 4, "node ids are never reused, this one got {fresh}");
-        world.devnet.remove_node(victim).await?;
-    }
+    world.devnet.terminate(victim)?;
+    let file = files_below(&dir)?.into_iter().rfind(|file| raft_log(file)).context("no Raft log")?;
+    let end = fs::read(&file)?.iter().rposition(|byte| *byte != 0).context("an empty Raft log")?;
+    flip(&file, end)?;
+    world.devnet.restart_without_waiting(victim)?;
+    let said = world.devnet.wait_ended(victim, LIMIT)?;
+    let named = said.contains(&file.display().to_string()) && said.contains("but it was durable up to byte");
+    ensure!(named, "what is lost at the end is not named: {said}");
+    world.receipts(&others, 3).await?;
+
+    world.devnet.wipe(victim)?;
+    let fresh = world.devnet.add_node().await?;
+    ensure!(fresh == 4, "node ids are never reused, this one got {fresh}");
+    world.devnet.remove_node(victim).await?;
     world.receipts(&world.devnet.node_ids(), 4).await?;
     world.check().await
 }

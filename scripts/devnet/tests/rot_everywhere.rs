@@ -45,13 +45,19 @@ struct Kind {
     is: fn(&Path) -> bool,
 }
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     Kind { name: "bundle", fate: Fate::Repaired, flips: 2, is: |path| path.ends_with(BUNDLE) },
     Kind { name: "tile", fate: Fate::Refused, flips: 1, is: |path| path.ends_with("tile/0/000") },
     Kind { name: "engine journal", fate: Fate::NeverWrong, flips: 2, is: |path| has_extension(path, "jnl") },
     Kind { name: "engine table", fate: Fate::NeverWrong, flips: 2, is: |path| in_folder(path, "tables") },
     Kind { name: "engine bookkeeping", fate: Fate::NeverWrong, flips: 3, is: is_bookkeeping },
     Kind { name: "Raft log", fate: Fate::NeverWrong, flips: 3, is: |path| has_extension(path, "seg") },
+    Kind {
+        name: "Raft log's mark",
+        fate: Fate::NeverWrong,
+        flips: 2,
+        is: |path| path.ends_with("raft/synced"),
+    },
     Kind { name: "format", fate: Fate::NeverWrong, flips: 2, is: |path| path.ends_with("FORMAT") },
     Kind { name: "snapshot", fate: Fate::SetAside, flips: 1, is: |path| has_extension(path, "snapshot") },
     Kind { name: "sign guard", fate: Fate::Refused, flips: 2, is: |path| path.ends_with("sign-guard") },

@@ -51,7 +51,7 @@ pub struct Limits {
     pub reserve_bytes: u64,
     /// The Raft log of one log may take this much before a snapshot is taken for its sake.
     pub raft_log_bytes: u64,
-    /// Pause between two files that the background scrub reads; 0 switches it off.
+    /// Pause between two files that the background scrub reads, and two pieces of an engine's file; 0 switches it off.
     pub scrub_pause_ms: u64,
 }
 

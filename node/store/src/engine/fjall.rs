@@ -14,9 +14,9 @@ use ::fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
     PartitioningPolicy, PinningPolicy,
 };
-use ::fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode};
+use ::fjall::{AbstractTree, Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode};
 
-use super::{Batch, Engine, EngineOptions, Pair, Poison, Space};
+use super::{Batch, Engine, EngineOptions, Pair, Poison, Space, Verify};
 use crate::StoreError;
 use crate::dir::OwnedDir;
 
@@ -177,6 +177,25 @@ impl Engine for FjallEngine {
             self.space(space).clear().map_err(self.failed("clear"))?;
             self.db.persist(PersistMode::SyncData).map_err(self.failed("sync"))
         })
+    }
+
+    fn files_at_rest(&self) -> Vec<PathBuf> {
+        let versions = self.spaces.iter().map(|keyspace| keyspace.tree.current_version());
+        versions
+            .flat_map(|version| {
+                version.iter_tables().map(|table| table.path.to_path_buf()).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    fn verify(&self, file: &Path) -> Result<Option<Verify>, StoreError> {
+        for keyspace in &self.spaces {
+            let version = keyspace.tree.current_version();
+            if let Some(table) = version.iter_tables().find(|table| **table.path == *file) {
+                return Verify::begin(file, table.checksum().into_u128(), table.clone()).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     fn disk_bytes(&self) -> u64 {

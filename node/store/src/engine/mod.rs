@@ -14,11 +14,13 @@ mod batch;
 mod fjall;
 mod memory;
 mod sled;
+mod verify;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use batch::Batch;
+pub use verify::{VERIFY_STEP_BYTES, Verify};
 
 use crate::StoreError;
 
@@ -84,6 +86,17 @@ pub trait Engine: Send + Sync + 'static {
     /// Removes every key of a space. Durable on return. Not atomic: after a crash in between some keys may remain, so
     /// callers leave a mark in [`Space::Meta`] and clear again.
     fn clear(&self, space: Space) -> Result<(), StoreError>;
+
+    /// The files that can be verified at this moment: what is written once, with a checksum of the whole. Not the journal of
+    /// the newest batches, which is read at the next open only. Empty where an engine has no such files.
+    fn files_at_rest(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// Begins to read one of them again; `None` when the engine has let go of it since.
+    fn verify(&self, _file: &Path) -> Result<Option<Verify>, StoreError> {
+        Ok(None)
+    }
 
     /// Bytes the engine occupies on disk.
     fn disk_bytes(&self) -> u64;

@@ -1,7 +1,10 @@
 //! The background scrub: what is at rest is read again, slowly, and compared (rule R3).
 //!
 //! Bundles against level-0 tiles, tiles against their parents. What does not fit is replaced by a peer's copy that
-//! proves itself against the published, witnessed root; nothing is ever repaired from a guess.
+//! proves itself against the published, witnessed root; nothing is ever repaired from a guess. Then the files of the
+//! engine, against their checksums.
+
+mod engine;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,8 +30,9 @@ const WIDTH: u16 = TILE_WIDTH as u16;
 
 /// Scrubs for ever.
 pub(crate) async fn run(core: Arc<Core>) {
+    let mut engine_damage = None;
     loop {
-        pass(&core).await;
+        pass(&core, &mut engine_damage).await;
         if !rest(&core).await {
             return;
         }
@@ -50,9 +54,23 @@ async fn rest(core: &Core) -> bool {
     }
 }
 
-/// One pass over all files below the published size.
-pub(crate) async fn pass(core: &Arc<Core>) {
+/// One pass over everything. What is damaged in the engine is remembered from pass to pass: its alarm stands while tiles and
+/// bundles are repaired, and goes when a whole pass finds nothing.
+async fn pass(core: &Arc<Core>, engine_damage: &mut Option<String>) {
     let pause = Duration::from_millis(core.options.limits.scrub_pause_ms);
+    let unrepaired = files(core, pause, engine_damage.as_deref()).await;
+    let before = std::mem::replace(engine_damage, engine::pass(core, pause).await);
+    if before.is_some() && engine_damage.is_none() {
+        match unrepaired {
+            Some(what) => core.alarms.raise(AlarmKind::Corruption, what),
+            None => core.alarms.lower(AlarmKind::Corruption),
+        }
+    }
+}
+
+/// One pass over all tiles and bundles below the published size. What could not be repaired, if anything.
+async fn files(core: &Arc<Core>, pause: Duration, engine_damage: Option<&str>) -> Option<String> {
+    let mut unrepaired = None;
     let mut level = 0_u8;
     let mut count = core.ledger.filed().min(core.published_size()) / TILE_WIDTH;
     while count > 0 {
@@ -78,13 +96,17 @@ pub(crate) async fn pass(core: &Arc<Core>) {
                     Ok(()) => {
                         core.metrics.repaired.inc();
                         core.ledger.forget_cached_tiles();
-                        core.alarms.lower(AlarmKind::Corruption);
+                        match engine_damage {
+                            Some(what) => core.alarms.raise(AlarmKind::Corruption, what),
+                            None => core.alarms.lower(AlarmKind::Corruption),
+                        }
                         tracing::warn!(log = %core.name, "{what} was damaged and is repaired");
                     }
-                    Err(error) => core.alarms.raise(
-                        AlarmKind::Corruption,
-                        format!("{what} is damaged and cannot be repaired: {error}"),
-                    ),
+                    Err(error) => {
+                        let what = format!("{what} is damaged and cannot be repaired: {error}");
+                        core.alarms.raise(AlarmKind::Corruption, what.clone());
+                        unrepaired = Some(what);
+                    }
                 }
             }
             core.metrics.scrubbed.inc();
@@ -93,6 +115,7 @@ pub(crate) async fn pass(core: &Arc<Core>) {
         count /= TILE_WIDTH;
         level += 1;
     }
+    unrepaired
 }
 
 fn file_tile(ledger: &Ledger, level: u8, index: u64) -> Result<Option<Vec<Hash>>, LedgerError> {

@@ -1,0 +1,33 @@
+//! The engine's files are read again, past its caches, and compared with the checksums it noted when it wrote them.
+//!
+//! What rots there is never served: the engine checks each block that it reads. But most of it is read by nobody for a long
+//! time. No peer has the same file, so nothing is repaired here; the alarm asks for the node to be made anew.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use ledger_store::StoreError;
+
+use crate::{alarm::AlarmKind, hosted::Core};
+
+/// One pass over the files that there are now; what is wrong, if anything is. Reads at most
+/// [`VERIFY_STEP_BYTES`](ledger_store::engine::VERIFY_STEP_BYTES) between two pauses.
+pub(super) async fn pass(core: &Arc<Core>, pause: Duration) -> Option<String> {
+    let mut damaged = None;
+    for file in core.ledger.engine().files_at_rest() {
+        if let Err(error) = verify(core, &file, pause).await {
+            let what = format!("a file of the state engine is damaged on disk: {error}");
+            core.alarms.raise(AlarmKind::Corruption, what.clone());
+            damaged.get_or_insert(what);
+        }
+        core.metrics.scrubbed.inc();
+    }
+    damaged
+}
+
+async fn verify(core: &Core, file: &Path, pause: Duration) -> Result<(), StoreError> {
+    let Some(mut verify) = core.ledger.engine().verify(file)? else { return Ok(()) };
+    while verify.step()? {
+        tokio::time::sleep(pause).await;
+    }
+    Ok(())
+}

@@ -114,7 +114,6 @@ async fn a_flipped_bit_in_any_file_of_a_node_is_never_served() -> Result<()> {
     }
     let others: Vec<u64> = world.devnet.node_ids().into_iter().filter(|id| *id != victim).collect();
     under_a_running_node(&world, victim, &others, &mut dice)?;
-    in_the_engine_of_a_running_node(&world, victim, &mut dice).await?;
     world.receipts(&world.devnet.node_ids(), 6).await?;
     world.check().await?;
     for id in world.devnet.node_ids() {
@@ -286,45 +285,6 @@ fn under_a_running_node(world: &World, victim: u64, others: &[u64], dice: &mut D
         ensure!(fs::read(&file)? == good, "the repaired file is not the bundle");
     }
     Ok(())
-}
-
-/// A bit flips in a file of the engine that nobody reads: the scrub finds it. The alarm goes when the file is whole again.
-async fn in_the_engine_of_a_running_node(world: &World, victim: u64, dice: &mut Dice) -> Result<()> {
-    let tables = |id: u64| -> Result<Vec<PathBuf>> {
-        Ok(files_below(&log_dir(world, id))?.into_iter().filter(|path| in_folder(path, "tables")).collect())
-    };
-    // One that was replaced a moment ago may have written none yet.
-    let nodes = std::iter::once(victim).chain(world.devnet.node_ids());
-    let with_tables = nodes.map(|id| Ok((id, tables(id)?))).collect::<Result<Vec<_>>>()?;
-    let (victim, mut tables) = with_tables
-        .into_iter()
-        .find(|(_, files)| !files.is_empty())
-        .context("no node has an engine table")?;
-    let others: Vec<u64> = world.devnet.node_ids().into_iter().filter(|id| *id != victim).collect();
-    let table = tables.pop().context("it was not empty")?;
-    let good = fs::read(&table)?;
-    let (bit, rotten) = flipped(&good, dice).context("an empty table")?;
-    fs::write(&table, rotten)?;
-    // A bundle that is read, too: where something is known to be damaged, the scrub does not rest for long.
-    let bundle = tiles(world, victim).join(BUNDLE);
-    let (_, rotten) = flipped(&fs::read(&bundle)?, dice).context("an empty bundle")?;
-    fs::write(&bundle, rotten)?;
-    served_right(world, victim, &others)?;
-    let is_told = |alarm: &String| alarm.starts_with("corruption") && alarm.contains("state engine");
-    wait_until_async("the alarm", LIMIT, async || {
-        let alarms = alarms(world, victim).await?;
-        ensure!(alarms.iter().any(is_told), "bit {bit} of {}: {alarms:?}", table.display());
-        Ok(())
-    })
-    .await?;
-    println!("engine table under a running node: bit {bit} of {}: found by the scrub", table.display());
-    fs::write(&table, good)?;
-    wait_until_async("the alarm to go", LIMIT, async || {
-        let alarms = alarms(world, victim).await?;
-        ensure!(alarms.is_empty(), "{alarms:?}");
-        Ok(())
-    })
-    .await
 }
 
 /// What the node serves is what another one serves, or nothing.

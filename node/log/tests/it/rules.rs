@@ -1,10 +1,14 @@
 //! The rules that keep the log from forking, one by one: each test fails when its rule is taken out.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use ledger_format::Note;
 use ledger_log::{Ack, Credential, RefusedKind};
+use ledger_store::{Batch, EngineKind, Space};
 
 use crate::{
     harness::{Cluster, LIMIT, Tenant, check_proof, submit, try_submit, wait_for},
@@ -215,6 +219,53 @@ async fn r3_a_flipped_bit_is_found_not_served_and_repaired() {
     })
     .await;
     assert!(!has_alarm(&cluster, victim, "corruption"));
+}
+
+/// R3: what rots in a file of the state engine is found by the scrub, at rest and under a running node, though nobody reads it.
+/// The alarm goes when the file is whole again.
+#[tokio::test(flavor = "multi_thread")]
+async fn r3_rot_in_the_engine_is_found_by_the_scrub() {
+    let mut cluster = Cluster::start(1).await;
+    let mut tenant = Tenant::new(7);
+    submit(&cluster.node(1), tenant.register(), Ack::Witnessed).await;
+    cluster.stop(1).await;
+    let tables = write_tables(&cluster.dirs[&1].join("engine"));
+    let [first, second, ..] = &tables[..] else { panic!("too few: {tables:?}") };
+    let told = |cluster: &Cluster, file: &Path| {
+        let alarms = cluster.node(1).status().alarms;
+        alarms.iter().any(|a| a.starts_with("corruption") && a.contains(&*file.to_string_lossy()))
+    };
+    // In the middle lie values that no open needs.
+    let middle = |file: &Path| usize::try_from(fs::metadata(file).unwrap().len() / 2).unwrap();
+    flip(first, middle(first));
+    cluster.run(1).await;
+    wait_for("the alarm", || told(&cluster, first).then_some(())).await;
+
+    flip(second, middle(second));
+    flip(first, middle(first));
+    wait_for("the alarm of what rots meanwhile", || told(&cluster, second).then_some(())).await;
+    submit(&cluster.node(1), tenant.agent(), Ack::Witnessed).await;
+
+    flip(second, middle(second));
+    wait_for("the alarm to go", || (!has_alarm(&cluster, 1, "corruption")).then_some(())).await;
+}
+
+/// Fills two spaces of an engine with keys that nobody asks for, until it writes tables. Gives those.
+fn write_tables(engine: &Path) -> Vec<PathBuf> {
+    let options = ledger_store::EngineOptions { cache_bytes: 1 << 20 };
+    let open = || ledger_store::open(EngineKind::Fjall, engine, &options).unwrap();
+    let engine = open();
+    for number in 0..2_000_u64 {
+        let mut batch = Batch::new();
+        let value = vec![number as u8; 6_400];
+        for space in [Space::Meta, Space::Index] {
+            batch.put(space, [[0xff; 8], number.to_be_bytes()].concat(), value.clone());
+        }
+        engine.commit(batch).unwrap();
+    }
+    engine.sync().unwrap();
+    drop(engine);
+    open().files_at_rest()
 }
 
 /// S5 and G1: a node whose tree has rotted does not sign, and does not follow a checkpoint that contradicts its own tree.

@@ -67,6 +67,8 @@ struct State {
     calls: u64,
     /// No power: every call fails.
     off: bool,
+    /// No room: what makes a file or makes one longer fails.
+    full: bool,
     hit: bool,
 }
 
@@ -105,6 +107,11 @@ impl FaultDisk {
         self.lock().calls
     }
 
+    /// From now on there is no room, or there is again. What lies on the disk can be written over also while there is none.
+    pub fn set_full(&self, full: bool) {
+        self.lock().full = full;
+    }
+
     /// From now on every call fails and nothing changes.
     pub fn power_off(&self) {
         self.lock().off = true;
@@ -114,7 +121,7 @@ impl FaultDisk {
     /// written and not synced, with the path and the sector's number: some may have reached the medium, in any order.
     pub fn after_power_cut(&self, mut survives: impl FnMut(&Path, usize) -> bool) -> FaultDisk {
         let state = self.lock();
-        let mut next = State::default();
+        let mut next = State { full: state.full, ..State::default() };
         for (path, node) in &state.durable_names {
             let node = &state.nodes[*node];
             let mut bytes = node.durable.clone();
@@ -136,7 +143,7 @@ impl FaultDisk {
         let state = self.lock();
         let (nodes, names, durable_names) =
             (state.nodes.clone(), state.names.clone(), state.durable_names.clone());
-        let next = State { nodes, names, durable_names, ..State::default() };
+        let next = State { nodes, names, durable_names, full: state.full, ..State::default() };
         FaultDisk { state: Arc::new(Mutex::new(next)) }
     }
 
@@ -175,6 +182,10 @@ impl State {
         });
         self.names.insert(path.to_owned(), self.nodes.len() - 1);
         self.durable_names.insert(path.to_owned(), self.nodes.len() - 1);
+    }
+
+    fn check_room(&self) -> io::Result<()> {
+        if self.full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
     fn check_power(&self) -> io::Result<()> {
@@ -228,6 +239,7 @@ fn is_counted(path: &Path) -> bool {
 impl Disk for FaultDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let node = self.lock().change(is_counted(path), |state, _| {
+            state.check_room()?;
             state.nodes.push(Node { counted: is_counted(path), ..Node::default() });
             let node = state.nodes.len() - 1;
             state.names.insert(path.to_owned(), node);
@@ -301,6 +313,9 @@ impl DiskFile for Open {
         let counted = state.nodes[self.node].counted;
         state.change(counted, |state, by_half| {
             let len = if by_half { bytes.len().div_ceil(2) } else { bytes.len() };
+            if offset + len as u64 > state.nodes[self.node].now.len() as u64 {
+                state.check_room()?;
+            }
             let node = &mut state.nodes[self.node];
             let at = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
             node.now.resize(node.now.len().max(at + len), 0);

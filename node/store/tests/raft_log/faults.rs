@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ledger_store::conformance::{Fault, FaultDisk};
+use ledger_store::disk::Disk;
 use ledger_store::{RaftLog, RaftLogOptions, StoreError};
 
 use crate::world::{SMALL, Step, World};
@@ -88,6 +89,31 @@ fn every_later_call_repeats_it(world: &World) {
         );
     }
     assert_eq!(world.disk.calls(), calls, "a failed disk is not touched again");
+}
+
+/// A disk that is full for long: the log refuses, opens again and again on what it has, with the marks of what was synced or
+/// without, and goes on when there is room.
+#[test]
+fn a_disk_that_stays_full_loses_nothing() {
+    for with_marks in [true, false] {
+        let mut world = World::new();
+        world.run(&Step::Append { sizes: vec![300; 20], wait: true }).unwrap();
+        if !with_marks {
+            world.disk.remove(&world.dir.path().join("synced")).unwrap();
+        }
+        world.disk.set_full(true);
+        for _ in 0..3 {
+            let refused = world.run(&Step::Append { sizes: vec![5000], wait: true });
+            assert!(refused.is_err_and(|e| e.is_no_space()));
+            world.crash(|disk| disk.after_kill()).unwrap();
+            world.crash(|disk| disk.after_power_cut(|_, _| false)).unwrap();
+            world.check();
+        }
+        world.disk.set_full(false);
+        world.run(&Step::Append { sizes: vec![5000], wait: true }).unwrap();
+        world.run(&Step::Reopen).unwrap();
+        world.rot_at_the_end_is_found();
+    }
 }
 
 #[test]

@@ -17,6 +17,8 @@ const MACHINES_MAX: u64 = 7;
 
 /// Longest that a sync of a slow disk takes.
 const SYNC_MS_MAX: u64 = 800;
+/// How long a disk stays full, simulated milliseconds: many times as long as an election takes.
+const FULL_MS: (u64, u64) = (5_000, 60_000);
 /// Syncs that a disk lies about before it says so, at most.
 const LIES_MAX: u64 = 40;
 
@@ -35,7 +37,7 @@ impl Cluster {
         if self.is_tended() && self.dice.once_in(1, 3) {
             return self.flip_a_bit().await;
         }
-        match self.dice.below(24) {
+        match self.dice.below(25) {
             0..=2 => self.take_down(Down::Kill).await,
             3..=6 => self.take_down(Down::Power).await,
             7 => self.all_lose_power().await,
@@ -48,6 +50,7 @@ impl Cluster {
             18 => self.hand_over(),
             19 => self.replace_a_member().await?,
             20 | 21 => self.slow_disk(),
+            22 => self.full_disk(),
             _ => self.die_between(),
         }
         Ok(())
@@ -139,6 +142,26 @@ impl Cluster {
         let after = self.dice.below(30);
         self.history.tell(&format!("the disk of node {id} will go wrong in {after} calls ({fault:?})"));
         self.machines[&id].break_disk(after, fault);
+    }
+
+    /// Nothing more fits, for a long while: the node stops at the next write, and again whenever it is started.
+    fn full_disk(&mut self) {
+        let running: Vec<u64> = self.running().filter(|id| !self.freed.contains_key(id)).collect();
+        let Some(id) = self.dice.pick(&running).copied() else { return };
+        let full_ms = self.dice.between(FULL_MS.0, FULL_MS.1);
+        self.history.tell(&format!("the disk of node {id} is full for {full_ms} ms"));
+        self.machines[&id].disk.set_full(true);
+        self.freed.insert(id, self.history.elapsed_ms() + full_ms);
+    }
+
+    /// Disks whose time has come have room again.
+    pub(super) fn free_disks(&mut self, now_ms: u64) {
+        let due: Vec<u64> = self.freed.iter().filter(|(_, at)| **at <= now_ms).map(|(id, _)| *id).collect();
+        for id in due {
+            self.freed.remove(&id);
+            self.machines[&id].disk.set_full(false);
+            self.history.tell(&format!("the disk of node {id} has room again"));
+        }
     }
 
     fn slow_disk(&mut self) {

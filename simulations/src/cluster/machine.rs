@@ -224,6 +224,8 @@ impl Machine {
             std::fs::write(self.dir.join("sign-guard"), guard).map_err(|e| e.to_string())?;
         }
         self.disk = image.raft.after_kill();
+        // It may have been full when the copy was made.
+        self.disk.set_full(false);
         self.engine = DurableEngine::new(image.engine.clone());
         Ok(())
     }

@@ -7,7 +7,7 @@ use ledger_log::with_seed;
 use super::{
     machine::{Down, member},
     plan::Luck,
-    site::Cluster,
+    site::{Cluster, RETRY_FULL_MS},
     witnesses::Mood,
 };
 
@@ -45,7 +45,8 @@ impl Cluster {
         // What a failed write has left may be torn.
         let down = if stopped && self.dice.once_in(1, 2) { Down::Power } else { Down::Kill };
         self.stop(id, down).await;
-        self.restart_at(id, self.history.elapsed_ms() + RESTART_AFTER_MS);
+        let pause_ms = if self.freed.contains_key(&id) { RETRY_FULL_MS } else { RESTART_AFTER_MS };
+        self.restart_at(id, self.history.elapsed_ms() + pause_ms);
     }
 
     /// What is wrong with a machine does not go away: it is not started again.

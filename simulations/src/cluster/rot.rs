@@ -25,8 +25,12 @@ enum Rot {
     Value,
     /// In a tile or a bundle.
     File,
-    /// In the older half of the Raft log: what rots in its last group cannot be told from what a power cut tore.
+    /// In the older half of the Raft log.
     RaftLog,
+    /// In what was last acknowledged to Raft, where the log ends.
+    RaftLogEnd,
+    /// In the memory of a witness, not on the machine.
+    Witness,
     /// In a Raft snapshot.
     Snapshot,
     /// In the sign guard.
@@ -37,10 +41,21 @@ enum Rot {
     Tree,
 }
 
-const KINDS: [Rot; 7] =
-    [Rot::Value, Rot::File, Rot::RaftLog, Rot::Snapshot, Rot::Guard, Rot::Time, Rot::Tree];
+const KINDS: [Rot; 9] = [
+    Rot::Value,
+    Rot::File,
+    Rot::RaftLog,
+    Rot::RaftLogEnd,
+    Rot::Snapshot,
+    Rot::Guard,
+    Rot::Time,
+    Rot::Tree,
+    Rot::Witness,
+];
 /// Less of a Raft log is left alone.
 const RAFT_LOG_BYTES_MIN: usize = 4_096;
+/// What counts as the end of a Raft log: no frame is shorter than its header.
+const END_BYTES: usize = 24;
 /// Full tiles of a run, at each level.
 const TILES_MAX: u64 = 16;
 
@@ -71,11 +86,17 @@ impl Cluster {
             Luck::Rot => self.dice.pick(&KINDS).copied().unwrap_or(Rot::Tree),
             _ => Rot::Tree,
         };
+        if rot == Rot::Witness {
+            return self.flip_in_a_witness();
+        }
         let while_down = match rot {
-            Rot::RaftLog | Rot::Guard | Rot::Time => true,
+            Rot::RaftLog | Rot::RaftLogEnd | Rot::Guard | Rot::Time => true,
             Rot::Value | Rot::File | Rot::Snapshot => self.dice.once_in(1, 2),
-            Rot::Tree => false,
+            Rot::Tree | Rot::Witness => false,
         };
+        // Where a call of the disk has failed, what came last may never have been acknowledged; a power cut may have taken the mark.
+        let machine = &self.machines[&id];
+        let knows_its_end = machine.log.is_some() && !machine.disk.hit();
         if while_down {
             self.stop(id, Down::Kill).await;
         }
@@ -89,8 +110,11 @@ impl Cluster {
                 facts.contradicting.insert(id);
             }
         }
-        if matches!(rot, Rot::Value | Rot::RaftLog | Rot::Guard | Rot::Time) {
+        if matches!(rot, Rot::Value | Rot::RaftLog | Rot::RaftLogEnd | Rot::Guard | Rot::Time) {
             self.lasting.insert(id);
+        }
+        if rot == Rot::RaftLogEnd && knows_its_end {
+            self.must_refuse.insert(id);
         }
         let when = if while_down { "while it is down" } else { "while it runs" };
         self.history.tell(&format!("a bit flips on node {id}: {rot:?}, {when}"));
@@ -104,6 +128,8 @@ impl Cluster {
         match rot {
             Rot::Value => Ok(machine.flip_value(dice)),
             Rot::RaftLog => Ok(machine.flip_raft_log(dice)),
+            Rot::RaftLogEnd => Ok(machine.flip_end_of_raft_log(dice)),
+            Rot::Witness => Ok(false),
             Rot::Snapshot => {
                 flip_one_of(files_below(&dir.join("snapshots")), dice).map(|path| path.is_some())
             }
@@ -123,6 +149,17 @@ impl Cluster {
                 Ok(true)
             }
         }
+    }
+
+    /// In one copy of what a witness remembers, or in both copies of where a file of it begins.
+    fn flip_in_a_witness(&mut self) -> Result<(), String> {
+        let place = usize::try_from(self.dice.below(3)).unwrap_or(0);
+        let both = self.dice.once_in(1, 3);
+        self.witnesses.stop(place);
+        if let Some(what) = self.witnesses.rot(place, both, &mut self.dice)? {
+            self.history.tell(&format!("witness {} loses power, and {what}", place + 1));
+        }
+        Ok(())
     }
 
     /// Asks every node for what has rotted there: it answers with what was there before, or not at all.
@@ -176,17 +213,34 @@ impl Machine {
     }
 
     fn flip_raft_log(&self, dice: &mut Dice) -> bool {
-        let segments =
-            self.disk.paths().into_iter().filter(|path| path.extension().is_some_and(|e| e == "seg"));
-        let Some(path) = segments.max() else { return false };
-        let mut bytes = self.disk.bytes(&path).unwrap_or_default();
-        let written = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
+        let Some((path, mut bytes, written)) = self.last_segment() else { return false };
         if written < RAFT_LOG_BYTES_MIN {
             return false;
         }
         flip_in(&mut bytes[..written / 2], dice);
         self.disk.set_bytes(&path, bytes);
         true
+    }
+
+    /// Within the last frame, or in the one before where that one is shorter.
+    fn flip_end_of_raft_log(&self, dice: &mut Dice) -> bool {
+        let Some((path, mut bytes, written)) = self.last_segment() else { return false };
+        if written < RAFT_LOG_BYTES_MIN {
+            return false;
+        }
+        flip_in(&mut bytes[written - END_BYTES..written], dice);
+        self.disk.set_bytes(&path, bytes);
+        true
+    }
+
+    /// The last file of the Raft log, what is in it, and how much of that is written.
+    fn last_segment(&self) -> Option<(PathBuf, Vec<u8>, usize)> {
+        let segments =
+            self.disk.paths().into_iter().filter(|path| path.extension().is_some_and(|e| e == "seg"));
+        let path = segments.max()?;
+        let bytes = self.disk.bytes(&path)?;
+        let written = bytes.iter().rposition(|byte| *byte != 0)? + 1;
+        Some((path, bytes, written))
     }
 
     /// The log's time becomes later by half an hour at least: an earlier one is corrected by the next command.
@@ -206,7 +260,7 @@ impl Machine {
     }
 }
 
-fn flip_in(bytes: &mut [u8], dice: &mut Dice) {
+pub(super) fn flip_in(bytes: &mut [u8], dice: &mut Dice) {
     let at = usize::try_from(dice.below(bytes.len() as u64 * 8)).unwrap_or(0);
     if let Some(byte) = bytes.get_mut(at / 8) {
         *byte ^= 1 << (at % 8);

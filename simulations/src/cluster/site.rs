@@ -22,6 +22,10 @@ use super::{
 };
 use crate::dice::Dice;
 
+/// What a node says of a full disk.
+const NO_SPACE: &str = "no storage space";
+/// Between two attempts to start a node whose disk is full.
+pub(super) const RETRY_FULL_MS: u64 = 5_000;
 /// Between two looks of the oracle.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -46,6 +50,10 @@ pub(super) struct Cluster {
     /// Machines that are not started again.
     pub(super) retired: BTreeSet<u64>,
     pub(super) rotten_files: Vec<RottenFile>,
+    /// Machines that have lost what they had promised: they must not open.
+    pub(super) must_refuse: BTreeSet<u64>,
+    /// When a machine whose disk is full has room again, simulated milliseconds.
+    pub(super) freed: BTreeMap<u64, u64>,
 }
 
 impl Cluster {
@@ -88,6 +96,8 @@ impl Cluster {
             lasting: BTreeSet::new(),
             retired: BTreeSet::new(),
             rotten_files: Vec::new(),
+            must_refuse: BTreeSet::new(),
+            freed: BTreeMap::new(),
         };
         (1..=nodes).for_each(|id| cluster.add_machine(id));
         cluster
@@ -116,8 +126,15 @@ impl Cluster {
         };
         let was_down = machine.log.is_none();
         match machine.start(&mut self.dice).await {
+            Ok(()) if was_down && self.must_refuse.remove(&id) => {
+                return Err(format!("node {id} opens on a Raft log whose end has rotted"));
+            }
             Ok(()) if was_down => self.history.tell(&format!("node {id} is up")),
             Ok(()) => {}
+            Err(error) if self.freed.contains_key(&id) && error.contains(NO_SPACE) => {
+                self.history.tell(&format!("node {id} does not open: its disk is full"));
+                self.due.insert(id, self.history.elapsed_ms() + RETRY_FULL_MS);
+            }
             // Better than to go on.
             Err(_) if self.seen.facts().rotten.contains(&id) => {
                 self.history.tell(&format!("node {id} does not open on what it has"));
@@ -165,6 +182,7 @@ impl Cluster {
             for id in due {
                 self.start(id).await?;
             }
+            self.free_disks(now);
             self.look().await?;
         }
         Ok(())

@@ -137,6 +137,7 @@ impl Cluster {
             machine.clock.jump(0);
             machine.slow_disk(0);
         }
+        self.free_disks(u64::MAX);
         self.start_all().await?;
         if !matches!(self.plan.luck(), Luck::Storm | Luck::Rot | Luck::Memory | Luck::Alone) {
             // It may rightly refuse to go on.

@@ -104,6 +104,8 @@ impl Cluster {
             lasting: BTreeSet::new(),
             retired: BTreeSet::new(),
             rotten_files: Vec::new(),
+            must_refuse: Default::default(),
+            freed: Default::default(),
         };
         for (id, image) in images {
             twin.add_machine(*id);

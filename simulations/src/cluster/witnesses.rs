@@ -18,13 +18,18 @@ use ledger_witness::{
     persist,
 };
 
+use crate::dice::Dice;
+
 use super::{
     clock::MachineClock,
     history::History,
     oracle::{Seen, is_witnessed},
+    rot::flip_in,
     witness_port::Doom,
 };
 
+/// Bytes of one copy of a small frame of a witness's memory.
+const COPY_BYTES: usize = 4096;
 /// Entries that a lying witness says to have seen beyond what it is shown.
 const FAR_AHEAD: u64 = 1_000_000;
 
@@ -55,6 +60,8 @@ struct One {
     clock: MachineClock,
     /// `None` while its power is off.
     core: Option<Witness>,
+    /// Files of its memory in which something has rotted since it was up, as they were.
+    rotten: Vec<(PathBuf, Vec<u8>)>,
 }
 
 /// All witnesses. Clones are the same ones.
@@ -78,7 +85,15 @@ impl Witnesses {
             let dir = dir.join(&name);
             std::fs::create_dir_all(&dir).expect("the run's directory can be written");
             let clock = MachineClock::new(history);
-            let one = One { name, seed: 20 + number, dir, mood: Mood::Honest, clock, core: None };
+            let one = One {
+                name,
+                seed: 20 + number,
+                dir,
+                mood: Mood::Honest,
+                clock,
+                core: None,
+                rotten: Vec::new(),
+            };
             persist::create(&one.dir, &one.signer().vkey().to_string()).expect("a new memory");
             one
         };
@@ -133,7 +148,24 @@ impl Witnesses {
         }
         let metrics = Arc::new(Metrics::default());
         let signer = one.signer();
-        let memory = Memory::open(&one.dir, &signer.vkey().to_string(), metrics.clone());
+        let open =
+            |metrics: &Arc<Metrics>| Memory::open(&one.dir, &signer.vkey().to_string(), metrics.clone());
+        let rotten = std::mem::take(&mut one.rotten);
+        let memory = match open(&metrics) {
+            Err(_) if !rotten.is_empty() => {
+                // As the manual says: it has signed nothing since.
+                self.history
+                    .tell(&format!("witness {} does not open; its memory is put back as it was", place + 1));
+                rotten.iter().for_each(|(path, good)| std::fs::write(path, good).expect("it was read there"));
+                open(&metrics)
+            }
+            Ok(memory) if !rotten.is_empty() => {
+                let copies = metrics.memory_repaired.get();
+                self.history.tell(&format!("witness {} opens; copies repaired: {copies}", place + 1));
+                Ok(memory)
+            }
+            opened => opened,
+        };
         let memory = memory.expect("a witness reads back what it has stored");
         let last_s = memory.all().iter().map(|known| known.time_s).max().unwrap_or(0);
         let clock = Arc::new(one.clock.clone());
@@ -142,6 +174,34 @@ impl Witnesses {
         let signer = Signer::new(signer, None, clock.clone(), last_s);
         let core = Witness::new(logs, memory, signer, clock, &one.dir, None, metrics);
         one.core = Some(core.expect("its directory can be written"));
+    }
+
+    /// Bits flip in the memory of a witness whose power is off: one, or the same one in both copies of the memory as it was when a
+    /// file was begun. What has happened, if anything was there.
+    pub(super) fn rot(&self, place: usize, both: bool, dice: &mut Dice) -> Result<Option<String>, String> {
+        let one = &mut self.lock()[place];
+        let name = if dice.once_in(1, 2) { "memory.a" } else { "memory.b" };
+        let path = one.dir.join(name);
+        let good = std::fs::read(&path).map_err(|e| e.to_string())?;
+        let Some(end) = good.iter().rposition(|byte| *byte != 0).map(|at| at + 1) else { return Ok(None) };
+        let mut bytes = good.clone();
+        let is_twice = end > COPY_BYTES && good[..COPY_BYTES] == good[COPY_BYTES..2 * COPY_BYTES];
+        let what = if both && is_twice {
+            let (first, second) = bytes.split_at_mut(COPY_BYTES);
+            // A copy is padded with zeros.
+            let written = first.iter().rposition(|byte| *byte != 0).map_or(1, |at| at + 1);
+            flip_in(&mut first[..written], dice);
+            second[..COPY_BYTES].copy_from_slice(first);
+            format!("a bit flips in both copies of the beginning of {name}")
+        } else {
+            flip_in(&mut bytes[..end], dice);
+            format!("a bit flips in {name}")
+        };
+        std::fs::write(&path, bytes).map_err(|e| e.to_string())?;
+        if !one.rotten.iter().any(|(known, _)| *known == path) {
+            one.rotten.push((path, good));
+        }
+        Ok(Some(what))
     }
 
     /// All are up and honest.

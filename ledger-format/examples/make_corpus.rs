@@ -53,8 +53,53 @@ fn main() {
     chains();
     let root = r#"{"as_of_size":9,"map_root":"HEX","trust_alg":"maip-trust/1","version":4}"#
         .replace("HEX", &"0a".repeat(32));
-    let entry = format!(r#"{{"at":1769000000000,"record":{{"body":{root},"type":"state.root","v":1}}}}"#);
-    write("entry", "state-root", entry.as_bytes());
+    let root = format!(r#"{{"body":{root},"type":"state.root","v":1}}"#);
+    write("entry", "state-root", format!(r#"{{"at":1769000000000,"record":{root}}}"#).as_bytes());
+    state_roots(&root);
+    answers();
+    signers();
+}
+
+/// A `state.root` as earlier software wrote it, one with its step, and both with something wrong.
+fn state_roots(plain: &str) {
+    let step = plain
+        .replace(r#""map_root""#, r#""from":3,"map_root""#)
+        .replace(r#""trust_alg""#, r#""subjects":32,"trust_alg""#);
+    write("state_root", "plain", plain.as_bytes());
+    write("state_root", "step", step.as_bytes());
+    write("state_root", "version-0", plain.replace(r#""version":4"#, r#""version":0"#).as_bytes());
+    write("state_root", "half-a-step", step.replace(r#""from":3,"#, "").as_bytes());
+    write("state_root", "too-many-subjects", step.replace(":32,", ":1025,").as_bytes());
+    write("state_root", "largest-numbers", step.replace(":9,", ":9007199254740991,").as_bytes());
+}
+
+/// What a witness answers.
+fn answers() {
+    for (name, body) in [("zero", "0\n"), ("some", "70000\n"), ("largest", "18446744073709551615\n")] {
+        write("size_answer", name, body.as_bytes());
+    }
+    write("size_answer", "too-large", b"18446744073709551616\n");
+    write("size_answer", "leading-zero", b"07\n");
+    let file = read("cosignature");
+    let cases = file["cases"].as_array().expect("cases is a list").iter();
+    let valid = cases.filter(|case| case["valid"] == true);
+    let lines: Vec<_> = valid.filter_map(|case| case["input"]["line"].as_str()).take(SEEDS_MAX).collect();
+    write("cosignature_lines", "one", format!("{}\n", lines[0]).as_bytes());
+    write("cosignature_lines", "some", format!("{}\n", lines.join("\n")).as_bytes());
+    write("cosignature_lines", "no-newline", lines.join("\n").as_bytes());
+    write("cosignature_lines", "empty-line", format!("{}\n\n{}\n", lines[0], lines[1]).as_bytes());
+}
+
+/// Private keys of tests: one of each type that signs.
+fn signers() {
+    use ledger_format::{NoteSigner, SignatureType};
+    for (name, signature_type) in [("log", SignatureType::Ed25519), ("witness", SignatureType::CosignatureV1)] {
+        let signer = NoteSigner::new("maip.example/main", signature_type, [7; 32]).expect("a good name");
+        let text = signer.to_private_text();
+        write("signer", name, text.as_bytes());
+        write("signer", &format!("{name}-newline"), format!("{text}\n").as_bytes());
+        write("signer", &format!("{name}-other-name"), text.replacen("main", "side", 1).as_bytes());
+    }
 }
 
 /// Chains have a file of their own kind: only small ones are written out there.

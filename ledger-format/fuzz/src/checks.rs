@@ -8,11 +8,12 @@ use std::fmt::Debug;
 use std::sync::OnceLock;
 
 use ledger_format::http_signature::CallProof;
-use ledger_format::record::{Entry, Record, json};
+use ledger_format::record::{Entry, Record, StateRoot, json};
 use ledger_format::{
     AddCheckpoint, BundleId, Chain, ChainQuestion, Checkpoint, CoseReceipt, Evidence, MultiProof, Note,
-    Policy, SignSubtree, SignatureLine, Staple, StapleQuestion, TileId, TlogProof, Token, Vkey, encode_tile,
-    parse_bundle, parse_tile, push_bundle_entry, tile_root, verify, verify_chain, verify_staple,
+    NoteSigner, Policy, SignSubtree, SignatureLine, SignatureType, Staple, StapleQuestion, TileId, TlogProof,
+    Token, Vkey, encode_cosignature_lines, encode_tile, parse_bundle, parse_cosignature_lines,
+    parse_size_answer, parse_tile, push_bundle_entry, tile_root, verify, verify_chain, verify_staple,
 };
 
 /// A check of one parser.
@@ -41,6 +42,10 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("record_json", record_json),
     ("record", record),
     ("entry", entry),
+    ("state_root", state_root),
+    ("size_answer", size_answer),
+    ("cosignature_lines", cosignature_lines),
+    ("signer", signer),
 ];
 
 /// The log and witnesses that signed the corpus.
@@ -242,5 +247,46 @@ pub fn entry(input: &[u8]) {
         && (Record::parse(entry.record).is_ok() || matches!(entry.state_root(), Some(Ok(_))))
     {
         assert_eq!(Entry::encode(entry.at, entry.record), input, "prints as read");
+    }
+}
+
+/// What stands in the place of a record where the log commits to statuses.
+pub fn state_root(input: &[u8]) {
+    if let Some(root) = round_trip(input, StateRoot::parse, StateRoot::to_bytes) {
+        assert!(Record::parse(input).is_err(), "nobody may send one as a record");
+        let entry = Entry::encode(1_769_000_000_000, input);
+        let entry = Entry::parse(&entry).expect("an entry");
+        assert_eq!(entry.state_root(), Some(Ok(root)), "reads the same in its entry");
+    }
+}
+
+/// The body of a witness's answer 409.
+pub fn size_answer(input: &[u8]) {
+    round_trip_text(input, parse_size_answer, |size| ledger_format::size_answer(*size));
+}
+
+/// The body of a witness's answer 200, each line verified as a cosignature.
+pub fn cosignature_lines(input: &[u8]) {
+    let print = |lines: &Vec<SignatureLine>| encode_cosignature_lines(lines).into_bytes();
+    for line in round_trip(input, parse_cosignature_lines, print).unwrap_or_default() {
+        for witness in trusted().witnesses() {
+            let _ = witness.vkey.verify("maip.example/main\n1\nAAAA\n", &line);
+        }
+    }
+}
+
+/// A private key; what it signs is good under its public half.
+pub fn signer(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    if let Ok(signer) = NoteSigner::parse(text) {
+        let line = text.strip_suffix('\n').unwrap_or(text);
+        assert_eq!(signer.to_private_text(), line, "prints as read");
+        assert!(!format!("{signer:?}").contains(&line[line.len() - 43..]), "shows its public half only");
+        let text = "maip.example/main\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n";
+        let signed = match signer.vkey().signature_type() {
+            SignatureType::Ed25519 => signer.sign(text),
+            _ => signer.cosign(text, 1_767_225_600),
+        };
+        assert!(signer.vkey().verify(text, &signed).is_ok(), "its public half verifies");
     }
 }

@@ -1,3 +1,4 @@
 //! Fuzz targets of the parsers of `ledger-format`. Run them with `scripts/fuzz`.
 
 pub mod checks;
+pub mod damage;

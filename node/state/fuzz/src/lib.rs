@@ -1,0 +1,3 @@
+//! Fuzz targets of `ledger-state`. Run them with `scripts/fuzz`.
+
+pub mod checks;

@@ -148,7 +148,7 @@ pub fn restore(
             return Err(BackupError::Malformed(format!("it holds {}", path.display())));
         }
     }
-    let manifest = SnapshotFile::read(&unpacked)?.manifest().clone();
+    let manifest = SnapshotFile::verify(&unpacked)?;
     let kept = snapshot_path(dir, manifest.meta.last_log_id.map_or(0, |id| id.index));
     std::fs::create_dir_all(kept.parent().unwrap_or(dir))?;
     std::fs::rename(&unpacked, &kept)?;

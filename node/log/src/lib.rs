@@ -29,6 +29,8 @@ mod alarm;
 mod backup;
 mod bytes_codec;
 mod calls;
+#[cfg(test)]
+mod damaged;
 mod generations;
 mod genesis;
 mod hosted;

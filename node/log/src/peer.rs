@@ -177,11 +177,13 @@ impl Core {
             Kind::RootVote => {
                 let mut r = Reader::new(body, "root vote");
                 let size = r.u64().map_err(refuse)?;
+                r.end().map_err(refuse)?;
                 self.root_vote(size).await
             }
             Kind::FetchBundle => {
                 let mut r = Reader::new(body, "bundle request");
                 let (index, size) = (r.u64().map_err(refuse)?, r.u64().map_err(refuse)?);
+                r.end().map_err(refuse)?;
                 self.full_bundle(index, size)
             }
             Kind::ReadIndex => {
@@ -193,7 +195,9 @@ impl Core {
             }
             Kind::WantPublished => {
                 let mut r = Reader::new(body, "publication request");
-                self.demand.want(r.u64().map_err(refuse)?);
+                let size = r.u64().map_err(refuse)?;
+                r.end().map_err(refuse)?;
+                self.demand.want(size);
                 Ok(Bytes::new())
             }
         }
@@ -229,7 +233,8 @@ impl Core {
         let text = |e: Malformed| e.to_string();
         let (name, offset, part) =
             (r.string().map_err(text)?, r.u64().map_err(text)?, r.bytes().map_err(text)?);
-        if offset + part.len() as u64 > SNAPSHOT_BYTES_MAX {
+        r.end().map_err(text)?;
+        if offset.saturating_add(part.len() as u64) > SNAPSHOT_BYTES_MAX {
             return Err(format!("the snapshot is larger than {SNAPSHOT_BYTES_MAX} bytes"));
         }
         let path = self.incoming_path(&name)?;
@@ -262,6 +267,7 @@ impl Core {
         let mut r = Reader::new(body, "snapshot installation");
         let (name, bytes, vote) =
             (r.string().map_err(refuse)?, r.u64().map_err(refuse)?, r.bytes().map_err(refuse)?);
+        r.end().map_err(refuse)?;
         let vote = codec::decode_vote(vote).map_err(refuse)?;
         let mut installs = self.incoming.installs.lock().unwrap_or_else(PoisonError::into_inner);
         match installs.get(&name) {
@@ -305,9 +311,7 @@ impl Core {
         vote: crate::raft::types::Vote,
     ) -> Result<SnapshotResponse<TypeConfig>, String> {
         let from = vote.leader_id.node_id;
-        let file = SnapshotFile::read(&path).map_err(|e| e.to_string())?;
-        let manifest = file.manifest().clone();
-        drop(file);
+        let manifest = SnapshotFile::verify(&path).map_err(|e| e.to_string())?;
         let source = manifest
             .meta
             .last_membership
@@ -400,7 +404,7 @@ impl Core {
     }
 }
 
-fn parse_bundle_answer(answer: Bytes) -> Result<(Bytes, Vec<Hash>), Malformed> {
+pub(crate) fn parse_bundle_answer(answer: Bytes) -> Result<(Bytes, Vec<Hash>), Malformed> {
     let mut r = Reader::new(answer, "bundle answer");
     let bundle = r.bytes()?;
     let count = r.u32()?;

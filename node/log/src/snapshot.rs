@@ -12,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use ledger_format::{Hash, TILE_WIDTH, push_bundle_entry};
+use ledger_state::{MemoryState, keys};
 use ledger_store::Space;
 
 use crate::{
@@ -26,6 +27,8 @@ const FAMILY: &[u8] = b"maip-snapshot/";
 const END: u32 = u32::MAX;
 /// One key or value; far above what the state machine writes.
 const VALUE_BYTES_MAX: u32 = 64 << 20;
+/// BLAKE3, at the end.
+const CHECKSUM_BYTES: usize = 32;
 /// Keys read from the engine at once while a snapshot is written.
 const KEYS_AT_ONCE: usize = 4_096;
 
@@ -186,11 +189,11 @@ pub(crate) struct SnapshotFile {
 impl SnapshotFile {
     /// Opens and verifies a snapshot.
     pub(crate) fn read(path: &Path) -> Result<Self, LedgerError> {
-        let io = |e| LedgerError::io("read", path, e);
         let corrupt = |text: String| LedgerError::corrupt(path.display().to_string(), text);
-        let mut reader = BufReader::new(File::open(path).map_err(io)?);
+        let file = File::open(path).map_err(|e| LedgerError::io("read", path, e))?;
+        let mut reader = BufReader::new(file);
         let mut magic = [0; MAGIC.len()];
-        reader.read_exact(&mut magic).map_err(io)?;
+        read_exact(&mut reader, &mut magic, path)?;
         // Before the checksum: another version may have another one.
         if magic != MAGIC && magic.starts_with(FAMILY) {
             let (what, found) = (path.display().to_string(), String::from_utf8_lossy(&magic));
@@ -204,6 +207,34 @@ impl SnapshotFile {
         let manifest = Manifest::decode(manifest.into())
             .map_err(|e| LedgerError::malformed(path.display().to_string(), &e))?;
         Ok(Self { path: path.to_owned(), reader, manifest })
+    }
+
+    /// As [`SnapshotFile::read`], for a file that comes from elsewhere: every pair is read, and the state must be that of the manifest's
+    /// log. What is wrong with a snapshot is found before anything of this node's own makes way for it.
+    pub(crate) fn verify(path: &Path) -> Result<Manifest, LedgerError> {
+        let corrupt = |text: &str| LedgerError::corrupt(path.display().to_string(), text);
+        let mut file = Self::read(path)?;
+        let (mut last, mut tree): (Option<Vec<u8>>, Option<Pair>) = (None, None);
+        while let Some((key, value)) = file.next_pair()? {
+            if last.is_some_and(|last| last >= key) {
+                return Err(corrupt("its keys are out of order"));
+            }
+            if key == keys::TREE {
+                tree = Some((key.clone(), value));
+            }
+            last = Some(key);
+        }
+        let mut checksum = Vec::new();
+        let rest = file.reader.read_to_end(&mut checksum).map_err(|e| LedgerError::io("read", path, e))?;
+        if rest != CHECKSUM_BYTES {
+            return Err(corrupt("something follows its end"));
+        }
+        let status = ledger_state::status(&MemoryState::from_parts(tree, []));
+        let Manifest { size, root, .. } = file.manifest;
+        if status.size != size || size > 0 && status.root != root {
+            return Err(corrupt("its state is of another log than its manifest"));
+        }
+        Ok(file.manifest)
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -221,9 +252,8 @@ impl SnapshotFile {
 }
 
 fn read_value(reader: &mut impl Read, path: &Path) -> Result<Option<Vec<u8>>, LedgerError> {
-    let io = |e| LedgerError::io("read", path, e);
     let mut len = [0; 4];
-    reader.read_exact(&mut len).map_err(io)?;
+    read_exact(reader, &mut len, path)?;
     let len = u32::from_be_bytes(len);
     if len == END {
         return Ok(None);
@@ -232,8 +262,18 @@ fn read_value(reader: &mut impl Read, path: &Path) -> Result<Option<Vec<u8>>, Le
         return Err(LedgerError::corrupt(path.display().to_string(), "a value is too long"));
     }
     let mut value = vec![0; len as usize];
-    reader.read_exact(&mut value).map_err(io)?;
+    read_exact(reader, &mut value, path)?;
     Ok(Some(value))
+}
+
+/// A file that ends too early is damaged; the system has refused nothing.
+fn read_exact(reader: &mut impl Read, buffer: &mut [u8], path: &Path) -> Result<(), LedgerError> {
+    reader.read_exact(buffer).map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => {
+            LedgerError::corrupt(path.display().to_string(), "it is cut off")
+        }
+        _ => LedgerError::io("read", path, error),
+    })
 }
 
 fn check_hash(path: &Path) -> Result<(), LedgerError> {
@@ -241,11 +281,11 @@ fn check_hash(path: &Path) -> Result<(), LedgerError> {
     let corrupt = |text: &str| LedgerError::corrupt(path.display().to_string(), text);
     let file = File::open(path).map_err(io)?;
     let len = file.metadata().map_err(io)?.len();
-    let body = len.checked_sub(32).ok_or_else(|| corrupt("it is cut off"))?;
+    let body = len.checked_sub(CHECKSUM_BYTES as u64).ok_or_else(|| corrupt("it is cut off"))?;
     let mut reader = BufReader::new(file);
     let mut hasher = blake3::Hasher::new();
     std::io::copy(&mut (&mut reader).take(body), &mut hasher).map_err(io)?;
-    let mut digest = [0; 32];
+    let mut digest = [0; CHECKSUM_BYTES];
     reader.read_exact(&mut digest).map_err(io)?;
     if hasher.finalize() != blake3::Hash::from_bytes(digest) {
         return Err(corrupt("its checksum is wrong; take it again from another node"));

@@ -127,10 +127,12 @@ impl ledger_format::HashReader for EdgeHashes<'_> {
 impl Ledger {
     /// Replaces the state by the snapshot's. Its full bundles must already be here ([`Imported`]).
     ///
-    /// The path is noted first and the note removed last: a crash in between repeats the installation at the next open.
-    pub(crate) fn install(&self, snapshot: &Path) -> Result<(), LedgerError> {
+    /// The path is noted first and the note removed last: a crash in between repeats the installation at the next open. A snapshot that is
+    /// damaged is not noted: this node would never open again.
+    pub(crate) fn install(&self, path: &Path) -> Result<(), LedgerError> {
+        let snapshot = SnapshotFile::read(path)?;
         let mut batch = Batch::default();
-        batch.put(Space::Meta, INSTALLING, snapshot.to_string_lossy().as_bytes());
+        batch.put(Space::Meta, INSTALLING, path.to_string_lossy().as_bytes());
         self.engine.commit(batch)?;
         self.engine.sync()?;
         self.replace_state(snapshot)?;
@@ -166,13 +168,15 @@ impl Ledger {
     /// Finishes an installation that a crash interrupted.
     pub(super) fn finish_import(&self) -> Result<(), LedgerError> {
         match self.engine.get(Space::Meta, INSTALLING)? {
-            Some(path) => self.replace_state(&PathBuf::from(String::from_utf8_lossy(&path).into_owned())),
+            Some(path) => {
+                let path = PathBuf::from(String::from_utf8_lossy(&path).into_owned());
+                self.replace_state(SnapshotFile::read(&path)?)
+            }
             None => Ok(()),
         }
     }
 
-    fn replace_state(&self, path: &Path) -> Result<(), LedgerError> {
-        let mut snapshot = SnapshotFile::read(path)?;
+    fn replace_state(&self, mut snapshot: SnapshotFile) -> Result<(), LedgerError> {
         let manifest = snapshot.manifest().clone();
         self.engine.clear(Space::State)?;
         let mut batch = Batch::default();

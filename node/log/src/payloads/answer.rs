@@ -8,12 +8,7 @@ use super::{
     PayloadFault, Subject,
     peers::{self, ErasureAt, refuse},
 };
-use crate::{
-    bytes_codec::{Reader, Writer},
-    hosted::Core,
-    options::PeerError,
-    peer::Kind,
-};
+use crate::{bytes_codec::Writer, hosted::Core, options::PeerError, peer::Kind};
 
 /// Payloads in one list.
 const LIST_MAX: usize = 1_000;
@@ -45,8 +40,7 @@ impl Core {
     }
 
     fn answer_fetch(&self, body: Bytes) -> Result<Bytes, PeerError> {
-        let mut r = Reader::new(body, "payload request");
-        let place = peers::read_place(&mut r).map_err(refuse)?;
+        let place = peers::decode_place(body).map_err(refuse)?;
         if self.is_erased(place.subject).map_err(refuse)? {
             return Ok(Bytes::new());
         }
@@ -57,7 +51,7 @@ impl Core {
     fn answer_list(&self, body: Bytes) -> Result<Bytes, PeerError> {
         let after = match body.is_empty() {
             true => None,
-            false => Some(peers::read_place(&mut Reader::new(body, "place of a payload")).map_err(refuse)?),
+            false => Some(peers::decode_place(body).map_err(refuse)?),
         };
         let mut w = Writer::default();
         for place in self.payloads.list(after, LIST_MAX).map_err(refuse)? {
@@ -67,7 +61,7 @@ impl Core {
     }
 
     fn answer_erasure(&self, body: Bytes) -> Result<Bytes, PeerError> {
-        let subject = peers::read_subject(&mut Reader::new(body, "erasure request")).map_err(refuse)?;
+        let subject = peers::decode_subject(body).map_err(refuse)?;
         let ErasureAt { applied, destroyed } = self.erasure_here(subject).map_err(refuse)?;
         Ok(vec![u8::from(applied), u8::from(destroyed)].into())
     }

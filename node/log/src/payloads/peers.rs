@@ -87,11 +87,7 @@ impl Core {
             write_place(&mut w, after);
         }
         let answer = self.ask(to, Kind::PayloadList, w.finish()).await?;
-        let mut r = Reader::new(answer, "list of payloads");
-        let mut places = Vec::new();
-        while r.left() > 0 {
-            places.push(read_place(&mut r).map_err(refuse)?);
-        }
+        let places = decode_places(answer).map_err(refuse)?;
         // In order, so that a list that begins anew for ever is not followed for ever.
         let ordered = places.is_sorted_by(|a, b| a < b) && places.first().is_none_or(|p| Some(*p) > after);
         if ordered { Ok(places) } else { Err(refuse("a list of payloads out of order")) }
@@ -153,7 +149,31 @@ fn write_subject(w: &mut Writer, subject: Subject) {
     w.raw(&subject.tenant.to_bytes()).raw(&subject.name.bytes);
 }
 
-pub(super) fn read_subject(r: &mut Reader) -> Result<Subject, Malformed> {
+pub(super) fn decode_subject(body: Bytes) -> Result<Subject, Malformed> {
+    let mut r = Reader::new(body, "subject of payloads");
+    let subject = read_subject(&mut r)?;
+    r.end()?;
+    Ok(subject)
+}
+
+pub(super) fn decode_place(body: Bytes) -> Result<Place, Malformed> {
+    let mut r = Reader::new(body, "place of a payload");
+    let place = read_place(&mut r)?;
+    r.end()?;
+    Ok(place)
+}
+
+/// Places until the bytes end.
+fn decode_places(body: Bytes) -> Result<Vec<Place>, Malformed> {
+    let mut r = Reader::new(body, "list of payloads");
+    let mut places = Vec::new();
+    while r.left() > 0 {
+        places.push(read_place(&mut r)?);
+    }
+    Ok(places)
+}
+
+fn read_subject(r: &mut Reader) -> Result<Subject, Malformed> {
     let fault = r.fault();
     let tenant = r.take(16)?;
     let tenant = Ulid::from_bytes(tenant[..].try_into().map_err(|_| fault)?);
@@ -169,13 +189,14 @@ pub(super) fn write_place(w: &mut Writer, place: Place) {
     w.raw(&place.commitment.bytes);
 }
 
-pub(super) fn read_place(r: &mut Reader) -> Result<Place, Malformed> {
+fn read_place(r: &mut Reader) -> Result<Place, Malformed> {
     Ok(Place { subject: read_subject(r)?, commitment: sha256(r)? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::damaged::damage::{self, Dice};
 
     #[test]
     fn what_peers_say_reads_back_as_written() {
@@ -188,6 +209,33 @@ mod tests {
         let place = Place { subject, commitment: payload.commitment() };
         let mut w = Writer::default();
         write_place(&mut w, place);
-        assert_eq!(read_place(&mut Reader::new(w.finish(), "place")), Ok(place));
+        let written = w.finish();
+        assert_eq!(decode_place(written.clone()), Ok(place));
+        assert!(decode_place([&written[..], &[0]].concat().into()).is_err(), "one spelling");
+    }
+
+    /// Whatever a peer sends: what is read has no other spelling, and the rest is refused.
+    #[test]
+    fn damaged_messages_are_read_as_they_are_or_refused() {
+        let subject = Subject::new(Ulid(7), Digest::sha256(b"ada")).unwrap();
+        let payload = Payload { salt: [3; 32], media: "text/plain".into(), value: b"well".to_vec() };
+        let (good, mut dice) = (encode_payload(subject, &payload), Dice::seeded());
+        let (mut w, mut read) = (Writer::default(), 0);
+        (0..3).for_each(|_| write_place(&mut w, Place { subject, commitment: payload.commitment() }));
+        let list = w.finish();
+        for _ in 0..damage::cases(20_000) {
+            let bytes = Bytes::from(dice.damage(&good));
+            if let Ok((subject, payload)) = decode_payload(bytes.clone()) {
+                assert_eq!(encode_payload(subject, &payload), bytes);
+                read += 1;
+            }
+            let bytes = Bytes::from(dice.damage(&list));
+            if let Ok(places) = decode_places(bytes.clone()) {
+                places.iter().for_each(|place| write_place(&mut w, *place));
+                assert_eq!(w.finish(), bytes);
+            }
+            let _ = (decode_place(bytes.slice(..bytes.len().min(96))), decode_subject(bytes));
+        }
+        assert!(read > 100, "only {read} were read");
     }
 }

@@ -99,13 +99,21 @@ fn membership(r: &mut Reader) -> Result<Membership, Malformed> {
     for _ in 0..count(r, 2)? {
         let mut config = BTreeSet::new();
         for _ in 0..count(r, MEMBERS_MAX)? {
-            config.insert(r.u64()?);
+            let id = r.u64()?;
+            // In order, each once: there is one spelling.
+            if config.last().is_some_and(|last| *last >= id) {
+                return Err(r.fault());
+            }
+            config.insert(id);
         }
         configs.push(config);
     }
     let mut nodes = BTreeMap::new();
     for _ in 0..count(r, MEMBERS_MAX)? {
         let id = r.u64()?;
+        if nodes.last_key_value().is_some_and(|(last, _)| *last >= id) {
+            return Err(r.fault());
+        }
         nodes.insert(id, Member { id: r.u64()?, peer: r.string()?, api: r.string()? });
     }
     Membership::new(configs, nodes).map_err(|_| r.fault())
@@ -242,6 +250,7 @@ codec! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::damaged::damage::{self, Dice};
 
     fn id(term: u64, node_id: u64, index: u64) -> LogId {
         LogId { leader_id: LeaderId { term, node_id }, index }
@@ -299,6 +308,58 @@ mod tests {
         let mut flag = good.to_vec();
         *flag.last_mut().unwrap() = 2;
         assert!(decode_vote(flag.into()).is_err());
+    }
+
+    /// What a peer sends or a disk holds: what is read has no other spelling, and the rest is refused.
+    #[test]
+    fn damaged_messages_are_read_as_they_are_or_refused() {
+        let vote = Vote { leader_id: LeaderId { term: 7, node_id: 1 }, committed: true };
+        let entries = [
+            EntryPayload::Blank,
+            EntryPayload::Normal(Proposal(Bytes::from_static(b"x"))),
+            EntryPayload::Membership(members()),
+        ];
+        let entries: Vec<_> =
+            (4..).zip(entries).map(|(at, payload)| RaftEntry { log_id: id(1, 1, at), payload }).collect();
+        let append = AppendEntriesRequest {
+            vote,
+            prev_log_id: Some(id(1, 1, 3)),
+            leader_commit: None,
+            entries: entries.clone(),
+        };
+        let meta = SnapshotMeta {
+            last_log_id: Some(id(1, 1, 6)),
+            last_membership: StoredMembership::new(Some(id(1, 1, 6)), members()),
+        };
+        let request = VoteRequest { vote, last_log_id: None, leadership_transfer: false };
+        let mut dice = Dice::seeded();
+        macro_rules! try_all {
+            ($($value:expr, $encode:ident, $decode:ident;)*) => {$({
+                let (good, mut read) = ($encode(&$value), 0);
+                for _ in 0..damage::cases(5_000) {
+                    let bytes = Bytes::from(dice.damage(&good));
+                    if let Ok(value) = $decode(bytes.clone()) {
+                        assert_eq!($encode(&value), bytes, "{}", stringify!($decode));
+                        read += 1;
+                    }
+                }
+                assert!(read > 10, "{} read only {read}", stringify!($decode));
+            })*};
+        }
+        try_all! {
+            entries[0], encode_entry, decode_entry;
+            entries[1], encode_entry, decode_entry;
+            entries[2], encode_entry, decode_entry;
+            vote, encode_vote, decode_vote;
+            Some(id(1, 2, 3)), encode_log_id, decode_log_id;
+            meta.last_membership, encode_membership, decode_membership;
+            meta, encode_snapshot_meta, decode_snapshot_meta;
+            append, encode_append, decode_append;
+            Err(StreamAppendError::Conflict(id(4, 5, 6))), encode_append_result, decode_append_result;
+            request, encode_vote_request, decode_vote_request;
+            TransferLeaderRequest::new(vote, 2, None), encode_transfer, decode_transfer;
+            SnapshotResponse::new(vote), encode_snapshot_response, decode_snapshot_response;
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod calls;
 mod cluster;
+mod damaged;
 mod generations;
 mod harness;
 mod limits;

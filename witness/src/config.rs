@@ -243,6 +243,9 @@ pub struct Loaded {
     pub logs: LogSet,
 }
 
+/// Most that a bound on a number may say: far below what counters cannot hold.
+const BOUND_MAX: usize = 1 << 32;
+
 /// Reads a configuration file and the logs it refers to.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     let mut config: Config = read_toml(path)?;
@@ -259,6 +262,9 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     let value = |field, reason| Err(ConfigError::Value { path: path.into(), field, reason });
     if config.limits.requests_max == 0 || config.limits.connections_max == 0 {
         return value("limits.requests_max and limits.connections_max", "must be at least 1");
+    }
+    if config.limits.requests_max > BOUND_MAX || config.limits.connections_max > BOUND_MAX {
+        return value("limits.requests_max and limits.connections_max", "is more than any machine serves");
     }
     if config.limits.header_ms_max == 0 || config.limits.body_ms_max == 0 || config.verify.fetch_ms_max == 0 {
         return value("a time limit", "must be at least 1 ms");

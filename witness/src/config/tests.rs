@@ -47,6 +47,27 @@ fn init_writes_what_load_reads_and_changes_nothing_later() {
     assert!(matches!(again, ConfigError::Memory(MemoryError::Exists { .. })), "{again}");
 }
 
+#[test]
+fn a_bound_that_bounds_nothing_is_refused_by_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    init_in(dir.path(), Grade::Consistency, Vec::new()).expect("made");
+    let file = dir.path().join("w/witness.toml");
+    let good = fs::read_to_string(&file).expect("readable");
+    for (field, number) in
+        [("requests_max", u64::MAX >> 1), ("connections_max", 1 << 40), ("requests_max", 0)]
+    {
+        let text = format!("{}\n[limits]\n{field} = {number}\n", without_limits(&good));
+        fs::write(&file, text).expect("written");
+        let refused = load(&file).map(|_| ()).expect_err("no bound");
+        assert!(refused.to_string().contains(field), "{refused}");
+    }
+}
+
+/// The file without its table of limits and what follows.
+fn without_limits(text: &str) -> &str {
+    text.split_once("[limits]").map_or(text, |(before, _)| before.trim_end_matches(['#', ' ']))
+}
+
 /// Every commented setting of the file is a real one with its default.
 #[test]
 fn the_comments_of_the_file_are_true() {

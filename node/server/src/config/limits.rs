@@ -101,7 +101,27 @@ impl From<&Limits> for LogLimits {
     }
 }
 
+/// Most that a bound on a number or on bytes may say: far more than a node can serve, and far less than what its counters cannot hold.
+pub(super) const BOUND_MAX: usize = 1 << 40;
+
 impl Limits {
+    /// The first bound that bounds nothing, by name.
+    pub(super) fn too_large(&self) -> Option<&'static str> {
+        let bounds = [
+            ("connections", self.connections),
+            ("requests", self.requests),
+            ("long_streams", self.long_streams),
+            ("body_bytes_in_flight", self.body_bytes_in_flight),
+            ("stream_window", self.stream_window),
+            ("queue_records", self.queue_records),
+            ("queue_bytes", self.queue_bytes),
+            ("batch_records", self.batch_records),
+            ("batch_bytes", self.batch_bytes),
+            ("batches_in_flight", self.batches_in_flight),
+        ];
+        bounds.into_iter().find_map(|(name, bound)| (bound > BOUND_MAX).then_some(name))
+    }
+
     /// The first bound that would stop the node from working, by name.
     pub(super) fn zero(&self) -> Option<&'static str> {
         let bounds = [

@@ -9,6 +9,8 @@ mod timing;
 mod validate;
 
 #[cfg(test)]
+mod damaged;
+#[cfg(test)]
 mod tests;
 
 use std::{

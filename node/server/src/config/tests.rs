@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Config, ConfigError, Engine, parse};
 
-const GOOD: &str = r#"
+pub(super) const GOOD: &str = r#"
 node_id = 1
 data_dir = "data"
 listen = "127.0.0.1:7443"
@@ -72,6 +72,8 @@ fn every_mistake_is_named_by_its_field() {
         ("[logs.publish]", "[logs.seal]\npause_ms = 1001\n[logs.publish]", "logs[0].seal.pause_ms"),
         ("[tls]", "[limits]\nconnections = 0\n[tls]", "limits.connections"),
         ("[tls]", "[limits]\nconections = 1\n[tls]", "conections"),
+        ("[tls]", "[limits]\nrequests = 9223372036854775807\n[tls]", "limits.requests"),
+        ("[tls]", "[limits]\nqueue_bytes = 1099511627777\n[tls]", "limits.queue_bytes"),
         ("[tls]", "[raft]\nelection_min_ms = 10\n[tls]", "raft.election_min_ms"),
         ("[tls]", "[raft]\nelection_max_ms = 300\n[tls]", "raft.election_max_ms"),
     ];

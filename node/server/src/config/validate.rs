@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ledger_api::is_log_name;
 use ledger_format::{SANDBOX_ORIGIN_BYTES_MAX, generation_of};
 
+use super::limits::BOUND_MAX;
 use super::{Config, ConfigError, Log, MemberEntry};
 
 /// A DNS name and a port fit easily.
@@ -32,6 +33,13 @@ impl Config {
             return Err(ConfigError::field(
                 format!("limits.{name}"),
                 "0 would stop the node",
+                "leave the field out for its default",
+            ));
+        }
+        if let Some(name) = self.limits.too_large() {
+            return Err(ConfigError::field(
+                format!("limits.{name}"),
+                format!("more than {BOUND_MAX} is no bound"),
                 "leave the field out for its default",
             ));
         }

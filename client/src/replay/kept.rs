@@ -59,20 +59,32 @@ impl Kept {
         let mut rest = Rest(content);
         rest.line()?;
         let origin = rest.line()?.to_owned();
-        let numbers: Vec<u64> = rest.line()?.split(' ').filter_map(|number| number.parse().ok()).collect();
-        let [entries, state_roots, values] = numbers[..] else { return Err(KeptError::Form) };
+        let numbers = rest.line()?.split(' ').map(number).collect::<Option<Vec<_>>>();
+        let [entries, state_roots, values] = numbers.unwrap_or_default()[..] else {
+            return Err(KeptError::Form);
+        };
         let leaves = (0..entries).map(|_| rest.hash()).collect::<Result<Vec<_>, _>>()?;
         let values = (0..values).map(|_| rest.pair()).collect::<Result<Vec<_>, _>>()?;
-        if !rest.0.is_empty() {
+        if !rest.0.is_empty() || !values.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err(KeptError::Form);
         }
-        Ok(Kept { origin, state: MemoryState::from_parts(values, leaves), state_roots })
+        let state = MemoryState::from_parts(values, leaves);
+        // The state says how far the replay came, and the leaves are what is compared with the log: one may not stand without the other.
+        if ledger_state::size(&state) != entries {
+            return Err(KeptError::Form);
+        }
+        Ok(Kept { origin, state, state_roots })
     }
 
     /// How many entries were replayed.
     pub fn size(&self) -> u64 {
         self.state.leaves().len() as u64
     }
+}
+
+/// A number in the one spelling in which it is kept.
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number: &u64| number.to_string() == text)
 }
 
 /// What is left to read. Nothing is reserved by a number that it states.

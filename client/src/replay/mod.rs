@@ -11,6 +11,8 @@
 
 mod answers;
 mod claim;
+#[cfg(test)]
+mod damaged;
 mod decision;
 mod difference;
 mod kept;

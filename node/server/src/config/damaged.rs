@@ -153,7 +153,7 @@ fn works(config: &Config) {
         queue_bytes,
         batches_in_flight,
     ] {
-        drop(Semaphore::new(bound));
+        assert_eq!(Semaphore::new(bound).available_permits(), bound);
     }
     assert!(config.node_id > 0 && config.data_dir.is_absolute());
     assert!(config.log("").is_some_and(|main| !main.sandbox));

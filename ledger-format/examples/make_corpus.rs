@@ -93,7 +93,8 @@ fn answers() {
 /// Private keys of tests: one of each type that signs.
 fn signers() {
     use ledger_format::{NoteSigner, SignatureType};
-    for (name, signature_type) in [("log", SignatureType::Ed25519), ("witness", SignatureType::CosignatureV1)] {
+    for (name, signature_type) in [("log", SignatureType::Ed25519), ("witness", SignatureType::CosignatureV1)]
+    {
         let signer = NoteSigner::new("maip.example/main", signature_type, [7; 32]).expect("a good name");
         let text = signer.to_private_text();
         write("signer", name, text.as_bytes());

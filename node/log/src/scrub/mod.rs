@@ -6,7 +6,10 @@
 
 mod engine;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use ledger_format::{
@@ -28,15 +31,42 @@ const BETWEEN_PASSES_DAMAGED: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(500);
 const WIDTH: u16 = TILE_WIDTH as u16;
 
-/// Scrubs for ever.
-pub(crate) async fn run(core: Arc<Core>) {
-    let mut engine_damage = None;
-    loop {
-        pass(&core, &mut engine_damage).await;
-        if !rest(&core).await {
-            return;
-        }
+/// What is known to be damaged and is not repaired: the alarm goes when nothing is left.
+#[derive(Default)]
+struct Standing {
+    files: Option<String>,
+    engine: Option<String>,
+}
+
+type Shared = Mutex<Standing>;
+
+fn lock(standing: &Shared) -> MutexGuard<'_, Standing> {
+    standing.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lowers the alarm, unless something else is damaged still.
+fn lower(core: &Core, standing: &Shared) {
+    let standing = lock(standing);
+    match standing.files.as_ref().or(standing.engine.as_ref()) {
+        Some(what) => core.alarms.raise(AlarmKind::Corruption, what.as_str()),
+        None => core.alarms.lower(AlarmKind::Corruption),
     }
+}
+
+/// Scrubs for ever. The engine is read beside the rest: it may be large, and a bundle that a reader found damaged does not wait.
+pub(crate) async fn run(core: Arc<Core>) {
+    let standing = Shared::default();
+    let kept = async {
+        loop {
+            lock(&standing).files = None;
+            let unrepaired = files(&core, &standing).await;
+            lock(&standing).files = unrepaired;
+            if !rest(&core).await {
+                return;
+            }
+        }
+    };
+    tokio::join!(kept, engine::run(&core, &standing));
 }
 
 /// Waits for the next pass; false when consensus has stopped and nothing is to be scrubbed any more.
@@ -54,22 +84,9 @@ async fn rest(core: &Core) -> bool {
     }
 }
 
-/// One pass over everything. What is damaged in the engine is remembered from pass to pass: its alarm stands while tiles and
-/// bundles are repaired, and goes when a whole pass finds nothing.
-async fn pass(core: &Arc<Core>, engine_damage: &mut Option<String>) {
-    let pause = Duration::from_millis(core.options.limits.scrub_pause_ms);
-    let unrepaired = files(core, pause, engine_damage.as_deref()).await;
-    let before = std::mem::replace(engine_damage, engine::pass(core, pause).await);
-    if before.is_some() && engine_damage.is_none() {
-        match unrepaired {
-            Some(what) => core.alarms.raise(AlarmKind::Corruption, what),
-            None => core.alarms.lower(AlarmKind::Corruption),
-        }
-    }
-}
-
 /// One pass over all tiles and bundles below the published size. What could not be repaired, if anything.
-async fn files(core: &Arc<Core>, pause: Duration, engine_damage: Option<&str>) -> Option<String> {
+async fn files(core: &Arc<Core>, standing: &Shared) -> Option<String> {
+    let pause = Duration::from_millis(core.options.limits.scrub_pause_ms);
     let mut unrepaired = None;
     let mut level = 0_u8;
     let mut count = core.ledger.filed().min(core.published_size()) / TILE_WIDTH;
@@ -96,10 +113,7 @@ async fn files(core: &Arc<Core>, pause: Duration, engine_damage: Option<&str>) -
                     Ok(()) => {
                         core.metrics.repaired.inc();
                         core.ledger.forget_cached_tiles();
-                        match engine_damage {
-                            Some(what) => core.alarms.raise(AlarmKind::Corruption, what),
-                            None => core.alarms.lower(AlarmKind::Corruption),
-                        }
+                        lower(core, standing);
                         tracing::warn!(log = %core.name, "{what} was damaged and is repaired");
                     }
                     Err(error) => {

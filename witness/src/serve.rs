@@ -54,6 +54,13 @@ struct Server {
     stopping: AtomicBool,
 }
 
+impl Server {
+    fn new(witness: Arc<Witness>, limits: Limits) -> Self {
+        let (requests, stopping) = (Semaphore::new(limits.requests_max), AtomicBool::new(false));
+        Self { witness, limits, requests, stopping }
+    }
+}
+
 /// Answers on `listener` until `stop` resolves, then finishes the requests under way.
 pub async fn serve(
     listener: TcpListener,
@@ -64,12 +71,7 @@ pub async fn serve(
     let connections = Arc::new(Semaphore::new(limits.connections_max));
     let (header_timeout, shutdown_timeout) =
         (Duration::from_millis(limits.header_ms_max), Duration::from_millis(limits.shutdown_ms_max));
-    let server = Arc::new(Server {
-        requests: Semaphore::new(limits.requests_max),
-        stopping: AtomicBool::new(false),
-        witness,
-        limits,
-    });
+    let server = Arc::new(Server::new(witness, limits));
     let router = router(server.clone());
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
@@ -172,6 +174,12 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// The endpoints without a listener, for whoever brings requests in another way; `limits` on connections and their idle time are the
+/// listener's.
+pub fn app(witness: Arc<Witness>, limits: Limits) -> Router {
+    router(Arc::new(Server::new(witness, limits)))
 }
 
 fn router(server: Arc<Server>) -> Router {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
-use openraft::{ChangeMembers, ServerState, async_runtime::WatchReceiver as _};
+use openraft::{ChangeMembers, ServerState, async_runtime::WatchReceiver as _, metrics::WaitError};
 use tokio::time::Instant;
 
 use crate::{
@@ -17,6 +17,10 @@ use crate::{
 
 /// How long a node may take to answer before leadership is not handed to it.
 const REACH_LIMIT: Duration = Duration::from_secs(1);
+/// Raft_entries that a learner may be behind when it gets a vote: what it takes in a moment.
+const PROMOTE_BEHIND_MAX: u64 = 1_000;
+/// How long a promotion waits for a learner to be that far.
+pub(crate) const PROMOTE_WAIT: Duration = Duration::from_secs(10);
 
 /// Why an operation was not done. The message says what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -202,14 +206,18 @@ impl HostedLog {
         Ok(self.members())
     }
 
-    /// Makes a learner a voter.
+    /// Makes a learner a voter, once it has what the others have: ten seconds are waited for that. A voter that has not would have to
+    /// be waited for by every record, and where another one is dead nothing would be logged, nor the mistake taken back.
     ///
     /// # Errors
-    /// See [`AdminError`].
+    /// See [`AdminError`]; refused, with how far it is, when the learner is still behind.
     pub async fn promote(&self, id: u64) -> Result<Vec<MemberStatus>, AdminError> {
         self.only_leader()?;
-        if !self.members().iter().any(|known| known.member.id == id) {
+        let Some(known) = self.members().into_iter().find(|known| known.member.id == id) else {
             return Err(AdminError::Refused(format!("node {id} is not a learner; add it first")));
+        };
+        if !known.voter {
+            self.caught_up(id).await?;
         }
         self.change(ChangeMembers::AddVoterIds(BTreeSet::from([id])), false).await
     }
@@ -231,6 +239,30 @@ impl HostedLog {
             self.change(ChangeMembers::RemoveVoters(BTreeSet::from([id])), false).await
         } else {
             self.change(ChangeMembers::RemoveNodes(BTreeSet::from([id])), false).await
+        }
+    }
+
+    /// Waits until a learner is hardly behind the leader.
+    async fn caught_up(&self, id: u64) -> Result<(), AdminError> {
+        let wait = self.core.raft.wait(Some(PROMOTE_WAIT));
+        let waited = wait.metrics(
+            |metrics| {
+                let matched = metrics.replication.as_ref().and_then(|all| all.get(&id)?.as_ref());
+                let last = metrics.last_log_index.unwrap_or(0);
+                matched.is_some_and(|matched| last.saturating_sub(matched.index) <= PROMOTE_BEHIND_MAX)
+            },
+            "a learner that has caught up",
+        );
+        let Err(error) = waited.await else { return Ok(()) };
+        self.only_leader()?;
+        let known = self.members().into_iter().find(|known| known.member.id == id);
+        let has = known.and_then(|known| known.matched).unwrap_or(0);
+        let last = self.status().raft_last_index;
+        match error {
+            WaitError::Timeout(..) => Err(AdminError::Refused(format!(
+                "node {id} has {has} of {last} raft_entries; promote it again when `maip admin status` shows that it has caught up"
+            ))),
+            WaitError::ShuttingDown => Err(AdminError::Failed("consensus has stopped on this node".into())),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a hosted log does on the side: watch the disk, watch consensus, scrub.
+//! What a hosted log does on the side: watch the disk, watch consensus, keep a leader's snapshot useful, scrub.
 
 use std::{
     sync::Arc,
@@ -26,6 +26,11 @@ pub(crate) async fn run(core: Arc<Core>) {
         let due = handed_over.is_none_or(|at| at.elapsed() >= BETWEEN_HANDOVERS);
         if due && *core.low_space.borrow() && hand_over(&core).await {
             handed_over = Some(Instant::now());
+        }
+        if snapshot_is_older_than_members(&core)
+            && let Err(fatal) = core.raft.trigger().snapshot().await
+        {
+            core.note_stopped(&fatal.to_string());
         }
         if let Err(fatal) = &core.raft.metrics().borrow_watched().running_state {
             core.note_stopped(&fatal.to_string());
@@ -58,6 +63,15 @@ fn look_at_disk(core: &Core) {
             core.alarms.raise(AlarmKind::Corruption, format!("the data directory cannot be read: {error}"))
         }
     }
+}
+
+/// Whoever is sent a snapshot fetches the entries before it from the members that it names. One from before the present members may
+/// name neither its sender nor anybody who still lives: then no new node could ever be brought in.
+fn snapshot_is_older_than_members(core: &Core) -> bool {
+    let metrics = core.raft.metrics().borrow_watched().clone();
+    let members = metrics.membership_config.log_id().as_ref().map(|id| id.index);
+    let applied = metrics.last_applied.map(|id| id.index);
+    core.is_leader() && metrics.snapshot.is_some_and(|id| Some(id.index) < members) && members <= applied
 }
 
 /// R6: all records pass through the leader, so one without room would refuse them for the whole cluster. It hands

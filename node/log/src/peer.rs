@@ -312,14 +312,7 @@ impl Core {
     ) -> Result<SnapshotResponse<TypeConfig>, String> {
         let from = vote.leader_id.node_id;
         let manifest = SnapshotFile::verify(&path).map_err(|e| e.to_string())?;
-        let source = manifest
-            .meta
-            .last_membership
-            .nodes()
-            .find(|(id, _)| **id == from)
-            .map(|(_, member)| member.clone());
-        let source = source.ok_or("the sender is not a member of its own snapshot")?;
-        self.fetch_bundles(&source, &manifest).await?;
+        self.fetch_from_members(from, &manifest).await?;
         // The file moves among the snapshots: after a crash the installation is finished from there.
         let kept = crate::snapshot::snapshot_path(
             self.ledger.dir(),
@@ -330,6 +323,23 @@ impl Core {
         std::fs::rename(&path, &kept).map_err(|e| e.to_string())?;
         let snapshot = openraft::storage::Snapshot { meta: manifest.meta, snapshot: kept };
         self.raft.install_full_snapshot(vote, snapshot).await.map_err(|e| e.to_string())
+    }
+
+    /// Fetches what a snapshot needs from its sender; where the snapshot does not name it, as it was taken before the sender was a
+    /// member, from the others. Entries prove themselves, whoever gives them.
+    async fn fetch_from_members(&self, sender: u64, manifest: &Manifest) -> Result<(), String> {
+        let members = manifest.meta.last_membership.nodes();
+        let (named, others): (Vec<_>, Vec<_>) =
+            members.filter(|(id, _)| **id != self.options.node_id).partition(|(id, _)| **id == sender);
+        let sources = if named.is_empty() { others } else { named };
+        let mut failed = String::from("it names nobody else");
+        for (_, source) in sources {
+            match self.fetch_bundles(source, manifest).await {
+                Ok(()) => return Ok(()),
+                Err(error) => failed = error,
+            }
+        }
+        Err(format!("the entries before the snapshot cannot be fetched: {failed}"))
     }
 
     async fn fetch_bundles(&self, source: &Member, manifest: &Manifest) -> Result<(), String> {

@@ -116,6 +116,59 @@ async fn a_new_node_fetches_the_log_and_becomes_a_voter() {
     check_proof(&cluster.policy(), answer.proof.as_deref().unwrap(), &record);
 }
 
+/// The snapshot that a new node was fed with is older than its membership, and does not name it. It must feed the next one all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_came_later_brings_another_node_in() {
+    let mut cluster = Cluster::start(3).await;
+    let first = cluster.leader().await;
+    let mut tenant = Tenant::new(7);
+    submit(&cluster.node(first), tenant.register(), Ack::Sequenced).await;
+    for _ in 0..15 {
+        let records: Vec<Bytes> = (0..20).map(|_| tenant.agent()).collect();
+        cluster.node(first).submit(records, Ack::Sequenced, LIMIT, Credential::Admin).await;
+    }
+    cluster.node(first).snapshot().await.unwrap();
+    // Nothing that comes later makes a newer one.
+    cluster.snapshot_after = 100_000;
+    cluster.run(4).await;
+    let log = cluster.node(first);
+    log.add_learner(member(4)).await.unwrap();
+    log.promote(4).await.unwrap();
+    let gone = cluster.others(first)[0];
+    log.remove(gone).await.unwrap();
+    log.transfer(4).await.unwrap();
+    cluster.stop(first).await;
+
+    cluster.run(5).await;
+    let log = cluster.node(4);
+    log.add_learner(member(5)).await.unwrap();
+    log.promote(5).await.unwrap();
+    log.remove(first).await.unwrap();
+    let record = tenant.agent();
+    let answer = submit(&cluster.node(5), record.clone(), Ack::Witnessed).await;
+    check_proof(&cluster.policy(), answer.proof.as_deref().unwrap(), &record);
+}
+
+/// With a vote it would have to be waited for, and where another voter is dead nothing could be logged any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_learner_that_has_nothing_gets_no_vote() {
+    let cluster = Cluster::start(3).await;
+    let leader = cluster.leader().await;
+    let mut tenant = Tenant::new(7);
+    submit(&cluster.node(leader), tenant.register(), Ack::Sequenced).await;
+    let log = cluster.node(leader);
+    // Nobody runs under this id.
+    log.add_learner(member(4)).await.unwrap();
+    let refused = log.promote(4).await.unwrap_err();
+    assert!(
+        matches!(&refused, ledger_log::AdminError::Refused(why) if why.contains("node 4 has 0 of")),
+        "{refused}"
+    );
+    assert_eq!(log.members().iter().filter(|known| known.voter).count(), 3);
+    cluster.stop(cluster.others(leader)[0]).await;
+    submit(&cluster.node(leader), tenant.agent(), Ack::Sequenced).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partitioned_leader_loses_nothing_and_heals() {
     let cluster = Cluster::start(3).await;

@@ -191,9 +191,14 @@ impl Cluster {
     }
 
     fn hand_over(&mut self) {
-        let Some((leader, log)) = self.leader() else { return };
+        let Some((leader, _)) = self.leader() else { return };
         let others: Vec<u64> = self.running().filter(|id| *id != leader).collect();
         let Some(to) = self.dice.pick(&others).copied() else { return };
+        self.hand_over_to(to);
+    }
+
+    pub(super) fn hand_over_to(&mut self, to: u64) {
+        let Some((leader, log)) = self.leader().filter(|(leader, _)| *leader != to) else { return };
         self.history.tell(&format!("node {leader} is asked to hand over to {to}"));
         let seed = self.dice.bits();
         tokio::spawn(with_seed(seed, async move { drop(log.transfer(to).await) }));

@@ -118,6 +118,11 @@ impl Cluster {
         }
         let when = if while_down { "while it is down" } else { "while it runs" };
         self.history.tell(&format!("a bit flips on node {id}: {rot:?}, {when}"));
+        if rot == Rot::Time && self.dice.once_in(1, 2) {
+            // A follower finds it with the next checkpoint of a leader that is right (S5). As the leader it makes the entries (G2).
+            self.start(id).await?;
+            self.hand_over_to(id);
+        }
         Ok(())
     }
 

@@ -20,8 +20,8 @@ use openraft::{EntryPayload, storage::RaftStateMachine as _};
 use crate::{
     alarm::Alarms,
     bytes_codec::Writer,
+    incoming::parse_bundle_answer,
     ledger::{Imported, Ledger, LedgerError},
-    peer::parse_bundle_answer,
     raft::{
         machine::Machine,
         types::{LeaderId, LogId, Proposal, RaftEntry},

@@ -35,6 +35,7 @@ mod generations;
 mod genesis;
 mod hosted;
 mod housekeeping;
+mod incoming;
 mod ingest;
 mod ledger;
 mod metrics;

@@ -7,13 +7,14 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::Bytes;
-use futures::{FutureExt as _, future::BoxFuture};
 use ledger_format::{NoteSigner, Policy, SignatureType, record::SigningKey};
 use ledger_log::{
-    Clock, HostedLog, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream, PeerTransport,
-    PublishOptions, RaftOptions, SealOptions, WitnessTransport, World,
+    Clock, HostedLog, LogLimits, LogOptions, Member, PublishOptions, RaftOptions, SealOptions, World,
 };
+
+mod nobody;
+
+use nobody::Nobody;
 
 const ORIGIN: &str = "log.example/alone";
 
@@ -22,41 +23,6 @@ struct SystemClock;
 impl Clock for SystemClock {
     fn now_ms(&self) -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64)
-    }
-}
-
-/// One node has no peers and, with `quorum none`, asks no witness.
-struct Nobody;
-
-impl PeerTransport for Nobody {
-    fn call(
-        &self,
-        _: &Member,
-        _: &str,
-        _: u32,
-        _: Bytes,
-        _: Duration,
-    ) -> BoxFuture<'static, Result<Bytes, PeerError>> {
-        async { Err(PeerError::Unreachable("there is no other node".into())) }.boxed()
-    }
-
-    fn append_stream(&self, _: &Member, _: &str) -> BoxFuture<'static, Result<PeerStream, PeerError>> {
-        async { Err(PeerError::Unreachable("there is no other node".into())) }.boxed()
-    }
-}
-
-impl WitnessTransport for Nobody {
-    fn add_checkpoint(
-        &self,
-        _: &str,
-        _: Vec<u8>,
-        _: Duration,
-    ) -> BoxFuture<'static, Result<HttpAnswer, String>> {
-        async { Err("there is no witness".into()) }.boxed()
-    }
-
-    fn get(&self, _: &str, _: Duration) -> BoxFuture<'static, Result<HttpAnswer, String>> {
-        async { Err("there is no witness".into()) }.boxed()
     }
 }
 

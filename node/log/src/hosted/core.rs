@@ -18,12 +18,12 @@ use super::OpenError;
 use crate::{
     ablation::{self, Rule},
     alarm::{AlarmKind, Alarms},
+    incoming::Incoming,
     ingest::Queue,
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
     options::{LogOptions, Member, World},
     payloads::PayloadStore,
-    peer::Incoming,
     publish::{cosign::WitnessState, demand::Demand, guard::SignGuard},
     raft::{
         log_store::LogStore,

@@ -25,12 +25,12 @@ use crate::{
     ablation::{self, Rule},
     alarm::Alarms,
     generations, genesis, housekeeping,
+    incoming::Incoming,
     ingest::{self, Ack, Credential, Noted, OwnRecord, Queue, Refused, Source, Submitted, TIMEOUT_MAX},
     ledger::{Ledger, LedgerError},
     metrics::Metrics,
     options::{LogOptions, PeerError, World},
     payloads::{self, PayloadStore},
-    peer::Incoming,
     private,
     publish::{
         self,

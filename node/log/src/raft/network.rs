@@ -22,8 +22,9 @@ use super::{
 };
 use crate::{
     bytes_codec::{Malformed, Writer},
+    incoming::{InstallAnswer, install_answer},
     options::{Member, PeerError, PeerTransport},
-    peer::{InstallAnswer, Kind, install_answer},
+    peer::Kind,
 };
 
 /// One part of a snapshot file on the wire.

@@ -84,6 +84,14 @@ async fn everything_acknowledged_survives_stopping_all_nodes() {
     assert!(roots.windows(2).all(|pair| pair[0] == pair[1]), "{roots:?}");
 }
 
+/// Agents of a tenant, twenty in each batch.
+async fn register_agents(log: &ledger_log::HostedLog, tenant: &mut Tenant, batches: usize) {
+    for _ in 0..batches {
+        let records: Vec<Bytes> = (0..20).map(|_| tenant.agent()).collect();
+        log.submit(records, Ack::Sequenced, LIMIT, Credential::Admin).await;
+    }
+}
+
 /// L3 and R1: a node without a disk joins under a new id, fetches bundles from a peer and checks them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_node_fetches_the_log_and_becomes_a_voter() {
@@ -91,10 +99,7 @@ async fn a_new_node_fetches_the_log_and_becomes_a_voter() {
     let leader = cluster.leader().await;
     let mut tenant = Tenant::new(7);
     submit(&cluster.node(leader), tenant.register(), Ack::Sequenced).await;
-    for _ in 0..30 {
-        let records: Vec<Bytes> = (0..20).map(|_| tenant.agent()).collect();
-        cluster.node(leader).submit(records, Ack::Sequenced, LIMIT, Credential::Admin).await;
-    }
+    register_agents(&cluster.node(leader), &mut tenant, 30).await;
     cluster.node(leader).snapshot().await.unwrap();
     let gone = (1..=3).find(|id| *id != leader).unwrap();
     cluster.stop(gone).await;
@@ -123,10 +128,7 @@ async fn a_leader_that_came_later_brings_another_node_in() {
     let first = cluster.leader().await;
     let mut tenant = Tenant::new(7);
     submit(&cluster.node(first), tenant.register(), Ack::Sequenced).await;
-    for _ in 0..15 {
-        let records: Vec<Bytes> = (0..20).map(|_| tenant.agent()).collect();
-        cluster.node(first).submit(records, Ack::Sequenced, LIMIT, Credential::Admin).await;
-    }
+    register_agents(&cluster.node(first), &mut tenant, 15).await;
     cluster.node(first).snapshot().await.unwrap();
     // Nothing that comes later makes a newer one.
     cluster.snapshot_after = 100_000;

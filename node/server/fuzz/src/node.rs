@@ -14,8 +14,7 @@ use ledger_api::{Logs, MaipOptions, Options, Outbound, OutboundAnswer, OutboundC
 use ledger_format::record::{Actor, Body, Draft, SigningKey, TenantRegister, Ulid};
 use ledger_format::{NoteSigner, Policy, SignatureType};
 use ledger_log::{
-    Ack, Clock, Credential, HostedLog, HttpAnswer, LogLimits, LogOptions, Member, PeerError, PeerStream,
-    PeerTransport, PublishOptions, RaftOptions, SealOptions, WitnessTransport, World,
+    Ack, Clock, Credential, HostedLog, LogLimits, LogOptions, PublishOptions, RaftOptions, SealOptions, World,
 };
 use ledger_node::{
     config::Limits,
@@ -24,6 +23,11 @@ use ledger_node::{
 };
 use ledger_store::EngineKind;
 use tokio::{runtime::Runtime, sync::watch};
+
+#[path = "../../../log/examples/alone/nobody.rs"]
+mod nobody;
+
+use nobody::Nobody;
 
 const ORIGIN: &str = "log.example/fuzz";
 /// Longest that the node may take to begin.
@@ -109,7 +113,7 @@ async fn open(dir: &std::path::Path) -> HostedLog {
         limits: LogLimits { reserve_bytes: 1, scrub_pause_ms: 0, ..LogLimits::default() },
         raft: RaftOptions::default(),
     };
-    let world = World { peers: Arc::new(Nowhere), witnesses: Arc::new(Nowhere), clock: Arc::new(Time) };
+    let world = World { peers: Arc::new(Nobody), witnesses: Arc::new(Nobody), clock: Arc::new(Time) };
     let log = HostedLog::open(options, world).await.expect("a log");
     let begun = async {
         while log.ready().is_err() {
@@ -140,40 +144,8 @@ impl Clock for Time {
     }
 }
 
-/// Nobody is reached from here.
+/// Nothing is sent from here.
 struct Nowhere;
-
-impl PeerTransport for Nowhere {
-    fn call(
-        &self,
-        _: &Member,
-        _: &str,
-        _: u32,
-        _: Bytes,
-        _: Duration,
-    ) -> BoxFuture<'static, Result<Bytes, PeerError>> {
-        async { Err(PeerError::Unreachable("nowhere".into())) }.boxed()
-    }
-
-    fn append_stream(&self, _: &Member, _: &str) -> BoxFuture<'static, Result<PeerStream, PeerError>> {
-        async { Err(PeerError::Unreachable("nowhere".into())) }.boxed()
-    }
-}
-
-impl WitnessTransport for Nowhere {
-    fn add_checkpoint(
-        &self,
-        _: &str,
-        _: Vec<u8>,
-        _: Duration,
-    ) -> BoxFuture<'static, Result<HttpAnswer, String>> {
-        async { Err("nowhere".into()) }.boxed()
-    }
-
-    fn get(&self, _: &str, _: Duration) -> BoxFuture<'static, Result<HttpAnswer, String>> {
-        async { Err("nowhere".into()) }.boxed()
-    }
-}
 
 impl Outbound for Nowhere {
     fn check(&self, _: &str) -> Result<(), OutboundFault> {

@@ -14,7 +14,8 @@ use ledger_api::{Logs, MaipOptions, Options, Outbound, OutboundAnswer, OutboundC
 use ledger_format::record::{Actor, Body, Draft, SigningKey, TenantRegister, Ulid};
 use ledger_format::{NoteSigner, Policy, SignatureType};
 use ledger_log::{
-    Ack, Clock, Credential, HostedLog, LogLimits, LogOptions, PublishOptions, RaftOptions, SealOptions, World,
+    Ack, Clock, Credential, HostedLog, LogLimits, LogOptions, Member, PublishOptions, RaftOptions,
+    SealOptions, World,
 };
 use ledger_node::{
     config::Limits,

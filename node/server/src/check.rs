@@ -22,7 +22,7 @@ pub fn check(path: &Path) -> bool {
     let config = match config::load(path, &Overrides::default()) {
         Ok(config) => config,
         Err(error) => {
-            println!("wrong  {error}");
+            println!("wrong  {:#}", anyhow::Error::from(error));
             return false;
         }
     };

@@ -41,9 +41,7 @@ enum Kind {
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file is not there or cannot be read.
-    #[error(
-        "cannot read the configuration {path}: {source}; write one with `maip-node init --dir DIR --node-id N`"
-    )]
+    #[error("cannot read the configuration {path}; write one with `maip-node init --dir DIR --node-id N`")]
     Read {
         /// Which file.
         path: PathBuf,

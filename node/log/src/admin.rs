@@ -7,6 +7,7 @@ use openraft::{ChangeMembers, ServerState, async_runtime::WatchReceiver as _, me
 use tokio::time::Instant;
 
 use crate::{
+    alarm::AlarmKind,
     genesis::register_node_id,
     hosted::HostedLog,
     ingest::LEADER_RETRY,
@@ -118,6 +119,14 @@ impl HostedLog {
                 .collect(),
             read_only: core.read_only_reason(),
             witnesses: core.witness_states.iter().map(|state| state.borrow().clone()).collect(),
+        }
+    }
+
+    /// Raises the alarm `given` with this text, or lowers it: whoever hosts the log knows which files it was given, and what became of them.
+    pub fn set_given_alarm(&self, text: Option<String>) {
+        match text {
+            Some(text) => self.core.alarms.raise(AlarmKind::Given, text),
+            None => self.core.alarms.lower(AlarmKind::Given),
         }
     }
 

@@ -27,6 +27,8 @@ pub enum AlarmKind {
     ConsensusStopped,
     /// The fence has not been passed (rule R2).
     Fence,
+    /// A file that the node was given, like a key or the configuration, is no longer what it runs with.
+    Given,
 }
 
 impl AlarmKind {
@@ -43,6 +45,7 @@ impl AlarmKind {
             Self::DiskFull => "disk_full",
             Self::ConsensusStopped => "consensus_stopped",
             Self::Fence => "fence",
+            Self::Given => "given",
         }
     }
 

@@ -11,6 +11,7 @@ use rustls::{
 
 use crate::{
     config::{self, Config, Overrides},
+    given::Given,
     keys::AdminKey,
     node,
     outbound::HttpWitnesses,
@@ -27,7 +28,7 @@ pub fn check(path: &Path) -> bool {
         }
     };
     println!("ok     configuration {}", path.display());
-    let mut all_right = true;
+    let mut all_right = given_files(path, &config);
     for (what, finding) in findings(&config) {
         match finding {
             Ok(()) => println!("ok     {what}"),
@@ -38,6 +39,28 @@ pub fn check(path: &Path) -> bool {
         }
     }
     all_right
+}
+
+/// Compares the files with those of the last start, and prints what it finds; whether all can be what somebody wants.
+fn given_files(path: &Path, config: &Config) -> bool {
+    let given = match Given::compare(path, config) {
+        Ok(given) => given,
+        Err(error) => {
+            println!("wrong  given files: {error}");
+            return false;
+        }
+    };
+    if let Some(error) = given.damaged_record() {
+        println!(
+            "ok     given files: not compared, as the record of the last start cannot be used ({error})"
+        );
+    } else if given.changes().is_empty() {
+        println!("ok     given files");
+    }
+    for change in given.changes() {
+        println!("ok     given files: {change}");
+    }
+    true
 }
 
 /// Everything that is checked, in order, each with its outcome.

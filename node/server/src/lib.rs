@@ -2,7 +2,7 @@
 //!
 //! `main.rs` tells how a record travels. Here are the parts it is built from: [`config`] and [`keys`] say what a node is,
 //! [`node`] opens the hosted logs and serves them on three [`listener`]s, [`grpc`] and [`peer`] translate between the
-//! wire and `ledger-log`, `sandbox` follows resets, [`guard`] and [`idle`] bound what strangers can cost. The commands beside running are
+//! wire and `ledger-log`, `sandbox` follows resets, [`given`] looks after the files that the node is given, [`guard`] and [`idle`] bound what strangers can cost. The commands beside running are
 //! [`init`], [`check`], [`export`] and [`backup`].
 //!
 //! **Invariant:** no rule of the log is decided here. What is refused here is refused for its form, its sender or its
@@ -15,6 +15,7 @@ mod clock;
 pub mod config;
 pub mod counters;
 pub mod export;
+pub mod given;
 pub mod grpc;
 pub mod guard;
 pub mod idle;

@@ -23,7 +23,9 @@ use clap::Parser as _;
 use ledger_node::{
     backup, check,
     cli::{Cli, Command, Run},
-    config, export, init,
+    config, export,
+    given::Given,
+    init,
     node::{Node, Sockets, addresses},
     signals::{Signals, Wish},
     telemetry,
@@ -73,11 +75,13 @@ fn runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T
 
 /// Runs a node until it is told to stop.
 async fn run(args: Run) -> anyhow::Result<ExitCode> {
-    let config = config::load(&args.config.unwrap_or_default(), &args.overrides)?;
+    let file = args.config.unwrap_or_default();
+    let config = config::load(&file, &args.overrides)?;
     telemetry::start(&config.telemetry)?;
+    let given = Given::compare(&file, &config)?;
     let mut signals = Signals::new()?;
     let sockets = Sockets::bind(&config)?;
-    let node = Node::start(&config, sockets).await?;
+    let node = Node::start(&config, given, sockets).await?;
     tracing::info!(node = config.node_id, version = env!("CARGO_PKG_VERSION"), addresses = ?addresses(&config), "serving");
     while signals.next().await == Wish::Reload {
         node.reload_certificates();

@@ -14,6 +14,7 @@ use crate::{
     clock::SystemClock,
     config::{self, Config, Limits},
     counters::Counters,
+    given::{Files, Given},
     grpc::{self, Services},
     guard::{self, Guard},
     keys::{AdminKey, load_log_keys},
@@ -23,7 +24,7 @@ use crate::{
     outgoing::HttpOutgoing,
     peer::{self, GrpcPeers},
     sandbox::Sandbox,
-    tls::ServerTls,
+    tls::{ServerTls, TlsError},
 };
 
 /// How long a stopping leader tries to hand over before it simply goes.
@@ -63,11 +64,19 @@ pub struct Node {
     /// Webhooks and runs of workflows.
     background: Vec<JoinHandle<()>>,
     exporting: Option<JoinHandle<()>>,
+    given: Arc<Given>,
+    /// Looks after the files that the node was given.
+    looking: JoinHandle<()>,
+    /// The files that each listener reads again.
+    client_files: Vec<PathBuf>,
+    peer_files: Vec<PathBuf>,
 }
 
 impl Node {
-    /// Opens every hosted log and serves it.
-    pub async fn start(config: &Config, sockets: Sockets) -> anyhow::Result<Self> {
+    /// Opens every hosted log and serves it. `given` are the files of `config`, compared with those of the last start.
+    pub async fn start(config: &Config, given: Given, sockets: Sockets) -> anyhow::Result<Self> {
+        given.report();
+        let given = Arc::new(given);
         let counters = Arc::new(Counters::default());
         let limits = Arc::new(config.limits.clone());
         let client_tls = ServerTls::clients(&config.tls, config.api.client_ca.as_deref())?;
@@ -79,12 +88,14 @@ impl Node {
             witnesses: Arc::new(HttpWitnesses::new(&config.outbound)?),
             clock: Arc::new(SystemClock),
         };
-        let (logs, sandboxes) = open_logs(config, &world).await?;
+        let (logs, sandboxes) = open_logs(config, &given, &world).await?;
+        given.keep();
 
         let (stop_clients, clients_stopping) = watch::channel(false);
         let (stop_peers, peers_stopping) = watch::channel(false);
         let sandboxes =
             sandboxes.into_iter().map(|one| one.follow(logs.clone(), clients_stopping.clone())).collect();
+        let looking = Arc::clone(&given).watch(logs.clone(), clients_stopping.clone());
         let node_metrics = metrics_of(&counters);
         let (exporter, exporting) =
             Exporter::start(config, &logs, &node_metrics, clients_stopping.clone())?.unzip();
@@ -154,22 +165,59 @@ impl Node {
             sandboxes,
             background,
             exporting,
+            given,
+            looking,
+            client_files: [&config.tls.cert, &config.tls.key]
+                .into_iter()
+                .chain(&config.api.client_ca)
+                .cloned()
+                .collect(),
+            peer_files: [&config.peer_tls.ca, &config.peer_tls.cert, &config.peer_tls.key]
+                .map(Clone::clone)
+                .into(),
         })
     }
 
-    /// Reads every certificate again; what cannot be read leaves the old one in use.
+    /// Reads every certificate again; what cannot be read, or is damaged, leaves the old one in use.
     pub fn reload_certificates(&self) {
         let outcomes = [
-            ("tls", self.client_tls.reload()),
-            ("peer_tls", self.peer_tls.reload()),
-            ("peer_tls", self.peers.reload()),
+            (&self.client_files, self.reload("tls", &self.client_files, || self.client_tls.reload())),
+            (&self.peer_files, self.reload("peer_tls", &self.peer_files, || self.peer_tls.reload())),
+            (&self.peer_files, self.reload("peer_tls", &self.peer_files, || self.peers.reload())),
         ];
-        for (field, outcome) in outcomes {
+        let (mut taken, mut refused) = (Files::new(), Vec::new());
+        for (files, outcome) in outcomes {
             match outcome {
-                Ok(()) => tracing::info!(field, "certificates reloaded"),
-                Err(error) => {
-                    tracing::error!(field, %error, "certificates not reloaded, the old ones stay in use")
-                }
+                Some(read) => taken.extend(read),
+                None => refused.extend(files),
+            }
+        }
+        // What two of them read is in use when both have it.
+        taken.retain(|path, _| !refused.contains(&path));
+        self.given.take(taken);
+    }
+
+    /// Reads the certificates of one field again. Gives what was read, when it is in use now.
+    fn reload(
+        &self,
+        field: &str,
+        files: &[PathBuf],
+        reload: impl FnOnce() -> Result<(), TlsError>,
+    ) -> Option<Files> {
+        // Read before the reload: what is written between the two is an alarm, not overlooked.
+        let read = self.given.read_again(|path| files.iter().any(|file| file == path));
+        let reloaded = read.map_err(anyhow::Error::from).and_then(|read| {
+            reload()?;
+            Ok(read)
+        });
+        match reloaded {
+            Ok(read) => {
+                tracing::info!(field, "certificates reloaded");
+                Some(read)
+            }
+            Err(error) => {
+                tracing::error!(field, %error, "certificates not reloaded, the old ones stay in use");
+                None
             }
         }
     }
@@ -187,6 +235,9 @@ impl Node {
             if let Err(error) = task.await {
                 tracing::error!(%error, "the deliveries of webhooks or the runs of workflows failed");
             }
+        }
+        if let Err(error) = self.looking.await {
+            tracing::error!(%error, "the look at the files that the node was given failed");
         }
         // Requests that are still open go on at the new leader; nobody waits for an election.
         for log in self.logs.iter() {
@@ -228,14 +279,18 @@ async fn hand_over(log: &HostedLog, own: u64) {
 }
 
 /// Opens the main log first: it says which generation of a sandbox is to be opened.
-async fn open_logs(config: &Config, world: &World) -> anyhow::Result<(Logs, Vec<Sandbox>)> {
+async fn open_logs(
+    config: &Config,
+    given: &Arc<Given>,
+    world: &World,
+) -> anyhow::Result<(Logs, Vec<Sandbox>)> {
     let (first, rest) = config.logs.split_first().context("no log is configured")?;
     let main = open_log(config, first, world).await?;
     let (mut others, mut sandboxes) = (Vec::new(), Vec::new());
     let shared = Arc::new(config.clone());
     for log in rest {
         let opened = if log.sandbox {
-            let sandbox = Sandbox::new(Arc::clone(&shared), log, world, &main);
+            let sandbox = Sandbox::new(Arc::clone(&shared), given, log, world, &main);
             let opened = sandbox.open_first().await?;
             sandboxes.push(sandbox);
             opened

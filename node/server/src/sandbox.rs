@@ -19,6 +19,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     config::{self, Config},
+    given::Given,
     node,
 };
 
@@ -56,6 +57,7 @@ fn next(agreed: u32, open: Option<u32>, on_disk: &BTreeSet<u32>) -> Step {
 /// One sandbox of this node.
 pub(crate) struct Sandbox {
     config: Arc<Config>,
+    given: Arc<Given>,
     log: config::Log,
     world: World,
     main: HostedLog,
@@ -66,9 +68,16 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    pub(crate) fn new(config: Arc<Config>, log: &config::Log, world: &World, main: &HostedLog) -> Self {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        given: &Arc<Given>,
+        log: &config::Log,
+        world: &World,
+        main: &HostedLog,
+    ) -> Self {
         Self {
             config,
+            given: Arc::clone(given),
             log: log.clone(),
             world: world.clone(),
             main: main.clone(),
@@ -141,6 +150,9 @@ impl Sandbox {
 
     async fn open(&self, generation: &Generation) -> anyhow::Result<HostedLog> {
         let name = &self.log.name;
+        // A generation reads its keys and its policy long after the start: not what has rotted since.
+        let files = self.log.files();
+        self.given.read_again(|path| files.iter().any(|(_, of_log)| *of_log == path))?;
         let options = node::options(&self.config, &self.log, generation)
             .with_context(|| format!("log {name}, generation {}", generation.number))?;
         let dir = options.dir.clone();

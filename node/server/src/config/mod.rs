@@ -228,6 +228,19 @@ pub enum LogFormat {
     Json,
 }
 
+impl Log {
+    /// Every file that this log names to be read, with the field that names it.
+    pub fn files(&self) -> Vec<(&'static str, &Path)> {
+        let needed =
+            [("log_key", &self.log_key), ("operator_key", &self.operator_key), ("policy", &self.policy)];
+        let optional = [("next_log_key", &self.next_log_key), ("predecessor", &self.predecessor)];
+        let needed = needed.into_iter().map(|(field, path)| (field, path.as_path()));
+        needed
+            .chain(optional.into_iter().filter_map(|(field, path)| Some((field, path.as_deref()?))))
+            .collect()
+    }
+}
+
 impl Config {
     /// Directory that holds the data of all logs.
     pub fn logs_dir(&self) -> PathBuf {
@@ -246,6 +259,27 @@ impl Config {
         } else {
             self.logs_dir().join(format!("{name}.{generation}"))
         }
+    }
+
+    /// Every file that the configuration names to be read, with the field that names it.
+    pub fn files(&self) -> Vec<(String, &Path)> {
+        let needed = [
+            ("admin_key_file", &self.admin_key_file),
+            ("tls.cert", &self.tls.cert),
+            ("tls.key", &self.tls.key),
+            ("peer_tls.ca", &self.peer_tls.ca),
+            ("peer_tls.cert", &self.peer_tls.cert),
+            ("peer_tls.key", &self.peer_tls.key),
+        ];
+        let optional = [("api.client_ca", &self.api.client_ca), ("outbound.ca", &self.outbound.ca)];
+        let optional = optional.into_iter().filter_map(|(field, path)| Some((field, path.as_ref()?)));
+        let named = needed.into_iter().chain(optional);
+        let mut files: Vec<_> = named.map(|(field, path)| (field.to_owned(), path.as_path())).collect();
+        for (place, log) in self.logs.iter().enumerate() {
+            let of_log = |(field, path)| (format!("logs[{place}].{field}"), path);
+            files.extend(log.files().into_iter().map(of_log));
+        }
+        files
     }
 
     /// The first voters, when this node is to form a new cluster.

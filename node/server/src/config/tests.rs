@@ -139,3 +139,26 @@ fn overrides_replace_the_file_and_are_typed() {
         assert!(error.contains(field), "{error}");
     }
 }
+
+/// A file that nobody lists is a file whose damage nobody finds.
+#[test]
+fn every_field_that_is_a_path_is_listed_with_the_files() {
+    let declared = include_str!("mod.rs")
+        .lines()
+        .chain(include_str!("api.rs").lines())
+        .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(": "))
+        .filter(|(_, kind)| ["PathBuf,", "Option<PathBuf>,"].contains(kind))
+        .map(|(field, _)| field)
+        .filter(|field| *field != "data_dir");
+    let mut declared: Vec<&str> = declared.collect();
+    let text = GOOD.replace(
+        "policy = \"policy-main.txt\"\n",
+        "policy = \"policy-main.txt\"\nnext_log_key = \"next\"\npredecessor = \"last\"\n",
+    );
+    let config = load(&(text + "[api]\nclient_ca = \"clients\"\n[outbound]\nca = \"witnesses\"\n")).unwrap();
+    let files = config.files();
+    let mut listed: Vec<&str> = files.iter().filter_map(|(field, _)| field.rsplit('.').next()).collect();
+    declared.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(listed, declared);
+}

@@ -45,7 +45,7 @@ pub(crate) fn admin<T>(node: &Node, message: T) -> Request<T> {
     with_key(message, &format!("ApiKey {}", key.trim_end()))
 }
 
-fn with_key<T>(message: T, value: &str) -> Request<T> {
+pub(crate) fn with_key<T>(message: T, value: &str) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", value.parse().unwrap());
     request

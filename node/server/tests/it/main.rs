@@ -5,6 +5,7 @@ mod commands;
 mod doors;
 mod export;
 mod fuzz;
+mod given;
 mod ledger;
 mod node;
 mod otlp;

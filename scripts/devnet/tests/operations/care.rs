@@ -72,7 +72,8 @@ async fn a_full_disk() -> Result<()> {
     site.check().await
 }
 
-/// R3: a bundle that rots is found by fsck and by the scrub, and comes back from another node.
+/// R3: a bundle that rots is found by fsck and by the scrub, and comes back from another node. A file that the node was given and that
+/// rots keeps it from starting.
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_files() -> Result<()> {
     let mut site = Site::start(3, 1).await?;
@@ -88,6 +89,10 @@ async fn damaged_files() -> Result<()> {
     let said = String::from_utf8_lossy(&[found.stdout, found.stderr].concat()).into_owned();
     ensure!(said.contains("tile/entries/000"), "fsck does not name the file: {said}");
 
+    let admin_key = site.home(victim).join("keys/admin.key");
+    rot(&mut site, victim, &admin_key, "maip_live_", "admin.key")?;
+    let config = site.config(victim);
+    rot(&mut site, victim, &config, "republish_s = ", "republish_s`: ")?;
     site.start_node(victim)?;
     wait_until_async("the repair", LIMIT, async || {
         let metrics = site.get(victim, "/metrics")?;
@@ -142,6 +147,25 @@ async fn fill_a_bundle(site: &mut Site) -> Result<()> {
         wait_until("a full bundle on disk", LIMIT, || fs::metadata(&bundle).map(drop).context("not yet"))?;
     }
     Ok(())
+}
+
+/// Flips a bit of the byte after `before` in a file of a stopped node, as a disk does: the file keeps its time. The node does not start, and
+/// names what is damaged; then the file is put back.
+fn rot(site: &mut Site, id: u64, path: &Path, before: &str, named: &str) -> Result<()> {
+    let good = fs::read(path)?;
+    let time = fs::metadata(path)?.modified()?;
+    let write = |bytes: &[u8]| -> Result<()> {
+        fs::write(path, bytes)?;
+        Ok(fs::File::options().append(true).open(path)?.set_modified(time)?)
+    };
+    let mut bad = good.clone();
+    let place = good.windows(before.len()).position(|window| window == before.as_bytes());
+    let place = place.with_context(|| format!("no {before:?}"))? + before.len();
+    *bad.get_mut(place).context("nothing follows")? ^= 1;
+    write(&bad)?;
+    let said = site.start_in_vain(id)?;
+    ensure!(said.contains("is not what this node was started with") && said.contains(named), "{said}");
+    write(&good)
 }
 
 fn flip(path: &Path, at: usize) -> Result<()> {

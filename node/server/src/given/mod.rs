@@ -209,14 +209,15 @@ fn read_all<'a>(paths: impl Iterator<Item = &'a Path>) -> Files {
 
 /// The record of the last start, if there was one.
 fn last_record(config: &Config, now: &Record) -> Result<Option<Record>, RecordError> {
-    if let Some(record) = Record::read(&config.data_dir)? {
-        return Ok(Some(record));
+    let found = Record::read(&config.data_dir)?;
+    if found.as_ref().is_some_and(|record| record.configuration == now.configuration) {
+        return Ok(found);
     }
-    Ok(record_one_bit_away(config, now))
+    Ok(record_one_bit_away(config, now).or(found))
 }
 
-/// A bit that flips in `data_dir` itself leads to a directory without a record, where a node would begin as one that has never voted. The
-/// record is then in a directory whose name differs by that bit, and says that nobody has written the configuration.
+/// A bit that flips in `data_dir` itself leads to a directory without a record, where a node would begin as one that has never voted, or
+/// to another node's. The record is then in a directory whose name differs by that bit, and says that nobody has written the configuration.
 fn record_one_bit_away(config: &Config, now: &Record) -> Option<Record> {
     let base = now.configuration.parent()?;
     let written = now.fields.get("data_dir")?.strip_prefix('"')?.strip_suffix('"')?;

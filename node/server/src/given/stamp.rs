@@ -1,7 +1,7 @@
 //! What a file was when it was read: its content, and what the file system says of it.
 
 use std::{
-    fs::{File, Metadata},
+    fs::{self, File, Metadata},
     io::{self, Read as _},
     os::unix::fs::MetadataExt as _,
     path::Path,
@@ -38,7 +38,13 @@ impl Stamp {
 }
 
 /// Reads a file, at most [`GIVEN_BYTES_MAX`] of it.
+///
+/// # Errors
+/// As the system's; and what is no file, like a pipe, gives its content only once, to whoever needs it.
 pub(super) fn read(path: &Path) -> io::Result<(Stamp, Vec<u8>)> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
     for _ in 0..READ_ATTEMPTS {
         let file = File::open(path)?;
         let before = file.metadata()?;
@@ -64,4 +70,21 @@ fn is_unchanged(before: &Metadata, after: &Metadata) -> bool {
 
 fn modified_ns(metadata: &Metadata) -> i128 {
     i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_left_to_whoever_needs_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+        for path in [dir.path(), &pipe] {
+            assert_eq!(read(path).expect_err("no file").to_string(), "it is not a file");
+        }
+    }
 }

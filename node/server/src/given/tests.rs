@@ -250,6 +250,13 @@ fn a_bit_that_flips_in_data_dir_is_found_by_the_record_that_is_left_behind() {
         let said = place.compare().map(drop).expect_err("another directory").to_string();
         assert!(said.contains(&format!("(`data_dir`: \"data\", now \"{name}\")")), "{said}");
     }
+    // The same where another node's record is there.
+    let mut other = Record::read(&place.dir.path().join("data")).unwrap().unwrap();
+    let stamp = other.files.remove(&other.configuration).unwrap();
+    other.configuration = PathBuf::from("/etc/maip-other/maip-node.toml");
+    other.files.insert(other.configuration.clone(), stamp);
+    other.write(&place.dir.path().join("eata")).unwrap();
+    assert!(place.compare().is_err());
     // Somebody moves to another directory: as many bits as one likes, under a new time.
     fs::write(&path, good.replace("data_dir = \"data\"", "data_dir = \"eata\"")).unwrap();
     touch(&path);

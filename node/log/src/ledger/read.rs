@@ -170,20 +170,28 @@ impl Ledger {
         Ok(found.iter().filter_map(|(key, _)| keys::receipt_index(key)).collect())
     }
 
-    /// The entry at `index`; `None` beyond the end of the log.
+    /// The entry at `index`; `None` beyond the end of the log. From a file it costs the check of its whole bundle: whoever goes through
+    /// the log takes [`Ledger::entries`].
     pub(crate) fn entry(&self, index: u64) -> Result<Option<Bytes>, LedgerError> {
+        Ok(self.entries(index, index + 1)?.into_iter().next())
+    }
+
+    /// The entries at `from` and behind it, as far as they are in one bundle and before `end`; none beyond the end of the log.
+    pub(crate) fn entries(&self, from: u64, end: u64) -> Result<Vec<Bytes>, LedgerError> {
+        let bundle = from / TILE_WIDTH;
+        let end = end.min((bundle + 1) * TILE_WIDTH);
         {
             let edge = self.edge();
-            if index >= edge.first() {
-                return Ok(edge.entry(index).cloned());
+            if from >= edge.first() {
+                return Ok((from..end).map_while(|index| edge.entry(index).cloned()).collect());
             }
         }
-        let id = BundleId { index: index / TILE_WIDTH, width: TILE_WIDTH as u16 };
+        let id = BundleId { index: bundle, width: TILE_WIDTH as u16 };
         let Some(bytes) = self.checked_bundle(id.index)? else {
             return Err(LedgerError::corrupt(id.path(), "the bundle is missing"));
         };
-        let entries = super::open::bundle_entries(&bytes)?;
-        Ok(entries.get((index % TILE_WIDTH) as usize).cloned())
+        let (skipped, taken) = ((from % TILE_WIDTH) as usize, end.saturating_sub(from) as usize);
+        Ok(super::open::bundle_entries(&bytes)?.into_iter().skip(skipped).take(taken).collect())
     }
 }
 
@@ -199,4 +207,77 @@ fn prefix_len(bundle: &[u8], width: u16) -> Option<usize> {
         at += 2 + usize::from(u16::from_be_bytes([len[0], len[1]]));
     }
     (at <= bundle.len()).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_format::record::{Actor, Body, Draft, SigningKey, TenantRegister, Ulid};
+    use ledger_state::Command;
+    use ledger_store::{EngineKind, EngineOptions};
+
+    use super::*;
+    use crate::{
+        alarm::Alarms,
+        ledger::Work,
+        raft::types::{LeaderId, LogId},
+    };
+
+    /// A genesis and so many tenants less one.
+    fn records(size: u64) -> Vec<Vec<u8>> {
+        let population = include_str!("../../../state/fuzz/population");
+        let genesis = population.lines().next().expect("a first line").as_bytes().to_vec();
+        let tenant = |number: u64| {
+            let key = SigningKey::from_seed([7; 32]);
+            let body = TenantRegister {
+                key: Some(key.public()),
+                name: format!("Tenant {number}"),
+                on_behalf_of: None,
+                plan: None,
+            };
+            let (id, tenant) =
+                (Ulid::from_parts(1, u128::from(number)), Ulid::from_parts(2, u128::from(number)));
+            Draft::new(tenant, id, Actor::Tenant, 1, Body::TenantRegister(body)).sign(&key).to_bytes()
+        };
+        [genesis].into_iter().chain((1..size).map(tenant)).collect()
+    }
+
+    #[test]
+    fn entries_are_read_up_to_the_end_of_their_bundle() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = ledger_store::open(EngineKind::Memory, dir.path(), &EngineOptions::default()).unwrap();
+        let ledger = Ledger::open(dir.path(), engine, Arc::new(Alarms::default())).unwrap();
+        let size = 2 * TILE_WIDTH + 40;
+        let append = Command::Append { log_ms: 1, records: records(size) };
+        let id = LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index: 1 };
+        ledger.apply(vec![(id, Work::Command(append.encode().into()))]).unwrap();
+        ledger.write_full_tiles().unwrap();
+        assert_eq!((ledger.size(), ledger.edge().first()), (size, 2 * TILE_WIDTH), "two bundles are files");
+
+        let all: Vec<_> = (0..size).map(|index| ledger.entry(index).unwrap().unwrap()).collect();
+        let table = [
+            (0, 1, 1),
+            (0, size, 256),
+            (1, 4, 3),
+            (250, size, 6),
+            (255, 256, 1),
+            (256, 700, 256),
+            (500, 520, 12),
+            (512, size, 40),
+            (520, 530, 10),
+            (540, 700, 12),
+            (size, size + 9, 0),
+            (9, 9, 0),
+            (600, 600, 0),
+        ];
+        for (from, end, count) in table {
+            let found = ledger.entries(from, end).unwrap();
+            assert_eq!(found.len(), count, "{from}..{end}");
+            assert!(
+                found.iter().zip(&all[(from.min(size)) as usize..]).all(|(a, b)| a == b),
+                "{from}..{end}"
+            );
+        }
+        assert_eq!(ledger.entry(size).unwrap(), None);
+        ledger.stop();
+    }
 }

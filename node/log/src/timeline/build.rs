@@ -70,13 +70,21 @@ fn extend(core: &Arc<Core>, reached: u64) -> Result<u64, LedgerError> {
     let end = ledger.size().min(reached + ENTRIES_AT_ONCE);
     let mut batch = Batch::new();
     let mut counts: BTreeMap<(Scope, u8), u64> = BTreeMap::new();
-    for index in reached..end {
-        let Some(bytes) = ledger.entry(index)? else { break };
-        // A `state.root` is nobody's record.
-        let Ok(entry) = Entry::parse(&bytes) else { continue };
-        if let Ok(record) = Record::parse(entry.record) {
-            add(&mut batch, &mut counts, index, entry.at, &record);
+    let mut next = reached;
+    while next < end {
+        // A bundle at a time: each is read and checked as a whole.
+        let entries = ledger.entries(next, end)?;
+        if entries.is_empty() {
+            break;
         }
+        for (index, bytes) in (next..).zip(&entries) {
+            // A `state.root` is nobody's record.
+            let Ok(entry) = Entry::parse(bytes) else { continue };
+            if let Ok(record) = Record::parse(entry.record) {
+                add(&mut batch, &mut counts, index, entry.at, &record);
+            }
+        }
+        next += entries.len() as u64;
     }
     for ((scope, code), more) in counts {
         let key = Place::Count(scope, code).key();

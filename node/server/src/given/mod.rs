@@ -2,7 +2,7 @@
 //!
 //! They come from outside the data directory, and most of them have nothing in them that tells a flipped bit: every spelling of an
 //! admin key is a key, and a number of the configuration that becomes another one is a number. So the node keeps in `DATA_DIR/given` what it was
-//! last started with. A file whose content is another one, under the same length and time, was written by nobody: a disk or a copy has
+//! last started with. A file whose content is another one, under the same inode, length and time, was written by nobody: a disk has
 //! damaged it, and the node does not start. One that somebody has written is named in the node's log, with the fields that changed.
 //!
 //! While the node runs, a task compares the files with what it runs with, and raises the alarm `given`.
@@ -48,8 +48,6 @@ pub struct Change {
     pub path: PathBuf,
     /// Of the configuration: the fields that are not what they were. None where only comments or spaces are.
     pub fields: Vec<FieldChange>,
-    /// Whether it has another inode: another file was put in its place.
-    pub is_replaced: bool,
 }
 
 impl fmt::Display for Change {
@@ -79,9 +77,8 @@ pub struct GivenError {
 fn rotten_text(rotten: &[Change]) -> String {
     let one = |change: &Change| {
         let (path, fields) = (change.path.display(), in_brackets(&change.fields));
-        let who = if change.is_replaced { "a copy that kept its time, or a disk" } else { "a disk" };
         format!(
-            "{path} is not what this node was started with{fields}, but its length and its time are the same: {who} has damaged it. \
+            "{path} is not what this node was started with{fields}, but its length and its time are the same: nobody wrote it, a disk has damaged it. \
              Copy it from a backup or another node; if the change is meant, `touch {path}` and try again"
         )
     };
@@ -246,7 +243,6 @@ fn compare(before: &Record, now: &Record) -> Result<Vec<Change>, GivenError> {
         let change = Change {
             path: path.clone(),
             fields: if is_configuration { fields::changes(&before.fields, &now.fields) } else { Vec::new() },
-            is_replaced: last.inode != stamp.inode,
         };
         if stamp.is_unwritten_since(last) { rotten.push(change) } else { changes.push(change) }
     }

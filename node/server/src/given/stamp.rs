@@ -31,9 +31,10 @@ impl Stamp {
         self.hash == other.hash && self.length == other.length
     }
 
-    /// Whether nothing says that somebody wrote the file in between: whoever writes one moves its time.
+    /// Whether nothing says that somebody wrote the file in between: whoever writes one moves its time, and where every file has the same
+    /// time (images and packages that are built reproducibly) another file has another inode.
     pub(super) fn is_unwritten_since(&self, before: &Self) -> bool {
-        self.modified_ns == before.modified_ns && self.length == before.length
+        self.modified_ns == before.modified_ns && self.length == before.length && self.inode == before.inode
     }
 }
 

@@ -8,8 +8,6 @@
 //! verified, and the least index of those that are wrong.
 
 use std::{
-    cell::RefCell,
-    collections::BTreeMap,
     panic::resume_unwind,
     sync::{
         Arc, Mutex, PoisonError,
@@ -19,8 +17,7 @@ use std::{
     thread::{JoinHandle, available_parallelism, spawn},
 };
 
-use ledger_format::record::PublicKey;
-use ledger_state::{Points, ReplayError, SignatureJob};
+use ledger_state::{KeptPoints, ReplayError, SignatureJob};
 
 /// Most worker threads, however many cores there are.
 const THREADS_MAX: usize = 64;
@@ -28,8 +25,6 @@ const THREADS_MAX: usize = 64;
 const BATCH_JOBS: usize = 64;
 /// Batches that wait for each worker before the replay waits for them.
 const BATCHES_WAITING: usize = 4;
-/// Keys that a worker keeps decoded; beyond it begins anew.
-const POINTS_MAX: usize = 4_096;
 
 /// Worker threads that verify.
 #[derive(Debug)]
@@ -37,17 +32,18 @@ pub(super) struct Signatures {
     batch: Vec<SignatureJob>,
     queue: SyncSender<Vec<SignatureJob>>,
     workers: Vec<JoinHandle<()>>,
-    found: Arc<Found>,
+    shared: Arc<Shared>,
 }
 
-/// The first wrong signature so far.
+/// What the workers share: the first wrong signature so far, and the keys.
 #[derive(Debug, Default)]
-struct Found {
+struct Shared {
     is_any: AtomicBool,
     first: Mutex<Option<ReplayError>>,
+    points: KeptPoints,
 }
 
-impl Found {
+impl Shared {
     fn add(&self, error: ReplayError) {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         if first.as_ref().is_none_or(|known| error.index < known.index) {
@@ -62,12 +58,12 @@ impl Signatures {
     pub(super) fn start() -> Self {
         let threads = available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
         let (queue, waiting) = sync_channel(threads * BATCHES_WAITING);
-        let (waiting, found) = (Arc::new(Mutex::new(waiting)), Arc::new(Found::default()));
+        let (waiting, shared) = (Arc::new(Mutex::new(waiting)), Arc::new(Shared::default()));
         let worker = |_| {
-            let (waiting, found) = (waiting.clone(), found.clone());
-            spawn(move || work(&waiting, &found))
+            let (waiting, shared) = (waiting.clone(), shared.clone());
+            spawn(move || work(&waiting, &shared))
         };
-        Self { batch: Vec::new(), queue, workers: (0..threads).map(worker).collect(), found }
+        Self { batch: Vec::new(), queue, workers: (0..threads).map(worker).collect(), shared }
     }
 
     /// Leaves one to the workers. Waits when they are behind.
@@ -85,7 +81,7 @@ impl Signatures {
 
     /// Whether a wrong one is known already, so that going on is no use.
     pub(super) fn is_any_wrong(&self) -> bool {
-        self.found.is_any.load(Ordering::Acquire)
+        self.shared.is_any.load(Ordering::Acquire)
     }
 
     /// Waits for all of them.
@@ -100,37 +96,18 @@ impl Signatures {
                 resume_unwind(panic);
             }
         }
-        let first = self.found.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let first = self.shared.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         first.map_or(Ok(()), Err)
     }
 }
 
-fn work(waiting: &Mutex<Receiver<Vec<SignatureJob>>>, found: &Found) {
-    let points = KeptPoints::default();
+fn work(waiting: &Mutex<Receiver<Vec<SignatureJob>>>, shared: &Shared) {
     loop {
         let batch = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = batch else { return };
         // After a wrong one the rest matters too: it may hold one with a lesser index.
-        for error in batch.iter().filter_map(|job| job.verify(&points).err()) {
-            found.add(error);
+        for error in batch.iter().filter_map(|job| job.verify(&shared.points).err()) {
+            shared.add(error);
         }
-    }
-}
-
-/// Keys as points, of one worker.
-#[derive(Default)]
-struct KeptPoints(RefCell<BTreeMap<[u8; 32], PublicKey>>);
-
-impl Points for KeptPoints {
-    fn get(&self, public: &[u8; 32]) -> Option<PublicKey> {
-        self.0.borrow().get(public).copied()
-    }
-
-    fn put(&self, point: PublicKey) {
-        let mut kept = self.0.borrow_mut();
-        if kept.len() >= POINTS_MAX {
-            kept.clear();
-        }
-        kept.insert(*point.as_bytes(), point);
     }
 }

@@ -14,7 +14,10 @@ use super::body::{ActorKind, Body, FieldInfo};
 use super::error::RecordError;
 use super::ids::{AgentId, Ulid};
 use super::json::Writer;
-use super::keys::{Kid, PublicKey, SigningKey};
+use super::{
+    keys::{Kid, SigningKey},
+    prepared::Verify,
+};
 
 /// The version of the envelope, `v`.
 pub const VERSION: u64 = 1;
@@ -220,7 +223,7 @@ impl Record {
     }
 
     /// Checks that `key` is the key that the record names and that it signed exactly this record.
-    pub fn verify_signature(&self, key: &PublicKey) -> Result<(), RecordError> {
+    pub fn verify_signature(&self, key: &impl Verify) -> Result<(), RecordError> {
         let wanted = key.kid();
         if self.sig.kid != wanted {
             return Err(RecordError::WrongKey { named: self.sig.kid, wanted });

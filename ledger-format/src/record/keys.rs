@@ -100,6 +100,11 @@ const SMALL_ORDER: [[u8; 32]; 8] = {
     ]
 };
 
+/// Whether 32 bytes are the canonical encoding of a point whose order divides eight.
+pub(super) fn is_small_order(point: &[u8; 32]) -> bool {
+    SMALL_ORDER.contains(point)
+}
+
 /// A public key that the ledger accepts. Text form: 43 characters of base64url without padding.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey(ed25519_dalek::VerifyingKey);
@@ -139,11 +144,16 @@ impl PublicKey {
     /// of the canonical encodings eight are of small order.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), BadSignature> {
         use ed25519_dalek::Verifier as _;
-        if SMALL_ORDER.iter().any(|point| signature[..32] == *point) {
+        if signature.first_chunk().is_some_and(is_small_order) {
             return Err(BadSignature);
         }
         let signature = ed25519_dalek::Signature::from_bytes(signature);
         self.0.verify(message, &signature).map_err(|_| BadSignature)
+    }
+
+    /// The point of the curve that the key is.
+    pub(super) fn point(&self) -> curve25519_dalek::EdwardsPoint {
+        self.0.to_edwards()
     }
 }
 
@@ -231,6 +241,7 @@ fn y_is_canonical(bytes: &[u8; 32]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{PreparedKey, Verify as _};
 
     fn bytes(hex: &str) -> [u8; 32] {
         super::super::hex::decode(hex).unwrap()
@@ -284,15 +295,17 @@ mod tests {
     #[test]
     fn verification_is_as_strict_as_the_library() {
         let (mut good, mut bad) = (0, 0);
-        let mut compare = |key: &PublicKey, message: &[u8], signature: [u8; 64]| {
+        let mut compare = |prepared: &PreparedKey, message: &[u8], signature: [u8; 64]| {
+            let key = prepared.public();
             let want =
                 key.0.verify_strict(message, &ed25519_dalek::Signature::from_bytes(&signature)).is_ok();
             assert_eq!(key.verify(message, &signature).is_ok(), want, "{signature:02x?}");
+            assert_eq!(prepared.verify(message, &signature).is_ok(), want, "prepared: {signature:02x?}");
             *(if want { &mut good } else { &mut bad }) += 1;
         };
         for seed in 1..=20 {
             let signer = SigningKey::from_seed([seed; 32]);
-            let (key, message) = (signer.public(), [seed; 40]);
+            let (key, message) = (PreparedKey::new(&signer.public()), [seed; 40]);
             let signature = signer.sign(&message);
             compare(&key, &message, signature);
             for place in 0..64 {
@@ -332,6 +345,7 @@ mod tests {
         assert!(ed25519_dalek::Verifier::verify(&key.0, b"m", &parsed).is_ok(), "the equation holds");
         assert!(key.0.verify_strict(b"m", &parsed).is_err());
         assert_eq!(key.verify(b"m", &signature), Err(BadSignature));
+        assert_eq!(PreparedKey::new(&key).verify(b"m", &signature), Err(BadSignature));
     }
 
     /// 64 little-endian bytes modulo the group order, by long division bit by bit.
@@ -370,6 +384,7 @@ mod tests {
             carry >>= 8;
         }
         assert_eq!(key.public().verify(b"m", &signature), Err(BadSignature));
+        assert_eq!(PreparedKey::new(&key.public()).verify(b"m", &signature), Err(BadSignature));
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod log_key;
 mod log_rules;
 mod plan;
 mod policies;
+mod prepared;
 mod receipt;
 mod registry;
 mod scope;
@@ -93,6 +94,7 @@ pub use policies::{
     MinutesOfDay, POLICY_RULES_MAX, PolicyCondition, PolicyEffect, PolicyPut, PolicyRule, PolicyState,
     PolicyStatus, RateLimit, SpendLimit,
 };
+pub use prepared::{PreparedKey, Verify};
 pub use receipt::{
     ActionOutcome, ActionVerdict, DETAIL_BYTES_MAX, DETAIL_MEMBERS_MAX, DetailValue, ReceiptAction,
 };

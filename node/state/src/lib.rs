@@ -48,6 +48,7 @@ mod memory;
 mod metering;
 mod nodes;
 mod overlay;
+mod points;
 mod policies;
 mod private;
 mod publish;
@@ -96,6 +97,7 @@ pub use map::{
 };
 pub use memory::MemoryState;
 pub use metering::{Counters, Metric, QuotaExceeded, Usage, quotas_bind, usage};
+pub use points::{KeptPoints, Point, Points};
 pub use policies::{POLICIES_MAX, PolicyAt, policies, policy};
 pub use private::{
     Expect, Note, PRIVATE_BYTES_MAX, PRIVATE_EXPECTS_MAX, PRIVATE_KEY_BYTES_MAX, PRIVATE_SWEEP_MAX,
@@ -110,7 +112,7 @@ pub use scores::ComputedScore;
 pub use sessions::{Session, SessionStanding};
 pub use severity::{TENANT_CAP_DAYS, tenant_cap_bp};
 pub use signature_job::SignatureJob;
-pub use signer::{Points, SignatureChecker, SignatureFault, check_signature, signer_key};
+pub use signer::{SignatureChecker, SignatureFault, check_signature, signer_key};
 pub use status::{
     LogStatus, agent, agent_key, agreement, anomaly, chain, children, claim, compliance_check,
     compliance_report, computed_score, dataset, decision, document, erased, flags, genesis, grant,

@@ -3,6 +3,8 @@
 //! Whoever holds the entries can rebuild every answer that the log gives. A verifying witness signs only what replays, and a
 //! monitor that replays notices a log that took what its rules forbid, gave a record a second index, or let time run back.
 
+use std::sync::Arc;
+
 use ledger_format::Hash;
 use ledger_format::record::{Entry, EntryError, Record, RecordError, SealStep};
 
@@ -11,9 +13,10 @@ use crate::apply::apply;
 use crate::command::Command;
 use crate::keys;
 use crate::memory::MemoryState;
+use crate::points::KeptPoints;
 use crate::rejection::Rejection;
 use crate::signature_job::SignatureJob;
-use crate::signer::{NoPoints, SignatureFault, signer_key};
+use crate::signer::{SignatureFault, signer_key};
 use crate::status::status;
 use crate::values::Tree;
 use crate::view::{View, load};
@@ -103,6 +106,8 @@ impl ReplayState for MemoryState {
 #[derive(Clone, Debug, Default)]
 pub struct Replayer<S = MemoryState> {
     state: S,
+    /// Keys that signed lately; copies of a replay share them.
+    points: Arc<KeptPoints>,
 }
 
 /// Why a step of a replay failed: the log is wrong, or the replay's own storage.
@@ -150,7 +155,7 @@ impl Replayer<MemoryState> {
 impl<S: ReplayState> Replayer<S> {
     /// Goes on from a state that an earlier replay left.
     pub fn resume(state: S) -> Self {
-        Self { state }
+        Self { state, points: Arc::default() }
     }
 
     /// The state after the last entry.
@@ -177,7 +182,7 @@ impl<S: ReplayState> Replayer<S> {
     pub fn step(&mut self, index: u64, entry: &[u8]) -> Result<Hash, StepError<S::Error>> {
         let judged = self.judge(index, entry).map_err(|fault| ReplayError { index, fault })?;
         if let Some(job) = &judged.signature {
-            job.verify(&NoPoints)?;
+            job.verify(&*self.points)?;
         }
         self.state.store(&judged.applied).map_err(StepError::Store)?;
         Ok(judged.leaf)

@@ -6,6 +6,7 @@ use ledger_format::record::{Actor, Body, Kid, PublicKey, Record};
 
 use crate::applied::Alarm;
 use crate::batch::{Batch, Stop};
+use crate::points::{NoPoints, Point, Points};
 use crate::rejection::{Code, Rejection};
 use crate::values::SignerKey;
 use crate::view::View;
@@ -50,26 +51,6 @@ pub fn check_signature(view: &(impl View + ?Sized), record: &Record) -> Result<(
     SignatureChecker::new(view)?.check(record)
 }
 
-/// Keys that were turned into points before: that costs a tenth of a verification. Which keys are valid is not asked here.
-pub trait Points {
-    /// The point of a key's bytes.
-    fn get(&self, public: &[u8; 32]) -> Option<PublicKey>;
-    /// Remembers a point, if there is room.
-    fn put(&self, point: PublicKey);
-}
-
-/// Remembers nothing.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NoPoints;
-
-impl Points for NoPoints {
-    fn get(&self, _: &[u8; 32]) -> Option<PublicKey> {
-        None
-    }
-
-    fn put(&self, _: PublicKey) {}
-}
-
 /// Checks the signatures of records that arrive together, against one moment of the state.
 ///
 /// Each signer is looked up once. Records may follow each other: a receipt may be signed with the key that an earlier record of the
@@ -108,11 +89,12 @@ impl<'v, V: View + ?Sized> SignatureChecker<'v, V> {
         self.check_rest(record)
     }
 
-    fn key(&mut self, record: &Record) -> Result<PublicKey, SignatureFault> {
+    fn key(&mut self, record: &Record) -> Result<Point, SignatureFault> {
         match check_kid(&mut self.batch, record) {
             Ok(key) => self.point(&key),
             Err(Stop::Rejected(rejection)) => {
-                self.brought.get(&record.sig.kid).copied().ok_or(SignatureFault::Rejected(rejection))
+                let brought = self.brought.get(&record.sig.kid).copied();
+                brought.map(Point::Decoded).ok_or(SignatureFault::Rejected(rejection))
             }
             Err(Stop::Halt(alarm)) => Err(SignatureFault::Corrupt(alarm)),
         }
@@ -131,7 +113,7 @@ impl<'v, V: View + ?Sized> SignatureChecker<'v, V> {
         Ok(())
     }
 
-    fn point(&mut self, key: &SignerKey) -> Result<PublicKey, SignatureFault> {
+    fn point(&mut self, key: &SignerKey) -> Result<Point, SignatureFault> {
         if let Some(point) = self.points.get(&key.public) {
             return Ok(point);
         }
@@ -140,7 +122,7 @@ impl<'v, V: View + ?Sized> SignatureChecker<'v, V> {
             SignatureFault::Corrupt(Alarm::CorruptState { key: key.public.to_vec(), reason })
         })?;
         self.points.put(point);
-        Ok(point)
+        Ok(Point::Decoded(point))
     }
 }
 

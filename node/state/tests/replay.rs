@@ -82,7 +82,7 @@ fn a_cheating_log_does_not() {
 struct Counting(std::cell::Cell<u32>);
 
 impl Points for Counting {
-    fn get(&self, _: &[u8; 32]) -> Option<PublicKey> {
+    fn get(&self, _: &[u8; 32]) -> Option<ledger_state::Point> {
         self.0.set(self.0.get() + 1);
         None
     }

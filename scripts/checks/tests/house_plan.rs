@@ -43,6 +43,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rs_merkle", &["ledger-format"]),
     ("sha2", &["ledger-format"]),
     ("ed25519-dalek", &["ledger-format"]),
+    // Its points, for tables of multiples.
+    ("curve25519-dalek", &["ledger-format"]),
     ("ml-dsa", &["ledger-format"]),
     // Payloads.
     ("chacha20poly1305", &["ledger-format"]),

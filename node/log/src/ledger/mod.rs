@@ -11,7 +11,6 @@ mod endings;
 mod error;
 mod files;
 mod open;
-mod points;
 mod read;
 mod restore;
 mod tile_tree;
@@ -25,6 +24,7 @@ use std::{
 };
 
 use ledger_format::{Checkpoint, Note};
+use ledger_state::KeptPoints;
 use ledger_store::{Engine, Files};
 use tokio::sync::watch;
 
@@ -34,7 +34,6 @@ pub(crate) use edge::Edge;
 use endings::Endings;
 pub use error::LedgerError;
 pub(crate) use files::TileWriter;
-use points::KeyPoints;
 pub(crate) use restore::Imported;
 use tile_tree::TileTree;
 
@@ -92,7 +91,7 @@ pub(crate) struct Ledger {
     tiles: Mutex<TileCache>,
     state: StateCache,
     endings: Endings,
-    points: KeyPoints,
+    points: KeptPoints,
     applied: watch::Sender<AppliedMark>,
     published: watch::Sender<Option<Arc<PublishedCheckpoint>>>,
     seal_now: watch::Sender<Option<Range<u64>>>,
@@ -196,7 +195,7 @@ impl Ledger {
     }
 
     /// Signers' keys as points.
-    pub(crate) fn points(&self) -> &KeyPoints {
+    pub(crate) fn points(&self) -> &KeptPoints {
         &self.points
     }
 

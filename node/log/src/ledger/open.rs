@@ -7,12 +7,13 @@ use std::{
 
 use bytes::Bytes;
 use ledger_format::{Hash, TILE_WIDTH, leaf_hash, tile_root};
+use ledger_state::KeptPoints;
 use ledger_store::{Engine, Files, Space};
 use tokio::sync::watch;
 
 use super::{
-    AppliedMark, Edge, Endings, KeyPoints, Ledger, LedgerError, PublishedCheckpoint, RaftMark, StateCache,
-    TileCache, TileWriter, meta,
+    AppliedMark, Edge, Endings, Ledger, LedgerError, PublishedCheckpoint, RaftMark, StateCache, TileCache,
+    TileWriter, meta,
     view::{LedgerView, Overlay},
 };
 use crate::{
@@ -52,7 +53,7 @@ impl Ledger {
             tiles: Mutex::new(TileCache::default()),
             state: StateCache::default(),
             endings: Endings::default(),
-            points: KeyPoints::default(),
+            points: KeptPoints::default(),
             applied: watch::Sender::default(),
             published: watch::Sender::default(),
             seal_now: watch::Sender::new(None),

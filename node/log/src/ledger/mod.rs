@@ -9,6 +9,7 @@ mod cache;
 mod edge;
 mod endings;
 mod error;
+mod file_cache;
 mod files;
 mod open;
 mod read;
@@ -17,7 +18,6 @@ mod tile_tree;
 mod view;
 
 use std::{
-    collections::HashMap,
     ops::Range,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
@@ -33,9 +33,9 @@ use cache::StateCache;
 pub(crate) use edge::Edge;
 use endings::Endings;
 pub use error::LedgerError;
+use file_cache::{BundleCache, TileCache};
 pub(crate) use files::TileWriter;
 pub(crate) use restore::Imported;
-use tile_tree::TileTree;
 
 use crate::{
     alarm::Alarms,
@@ -89,6 +89,7 @@ pub(crate) struct Ledger {
     files: Files,
     edge: RwLock<Edge>,
     tiles: Mutex<TileCache>,
+    bundles: Mutex<BundleCache>,
     state: StateCache,
     endings: Endings,
     points: KeptPoints,
@@ -107,29 +108,6 @@ pub(crate) struct Ledger {
 pub(crate) struct RaftMark {
     pub(crate) applied: Option<LogId>,
     pub(crate) membership: StoredMembership,
-}
-
-/// Full tiles read from files, kept because proofs read the same upper tiles again and again.
-#[derive(Default)]
-struct TileCache {
-    tiles: HashMap<(u8, u64), Arc<TileTree>>,
-}
-
-impl TileCache {
-    /// 16 KiB each.
-    const TILES_MAX: usize = 1_024;
-
-    fn get(&self, id: (u8, u64)) -> Option<Arc<TileTree>> {
-        self.tiles.get(&id).cloned()
-    }
-
-    fn put(&mut self, id: (u8, u64), tile: Arc<TileTree>) {
-        if self.tiles.len() >= Self::TILES_MAX {
-            // Refilling is one file read a tile; an exact order of use is not worth its bookkeeping.
-            self.tiles.clear();
-        }
-        self.tiles.insert(id, tile);
-    }
 }
 
 impl Ledger {
@@ -220,9 +198,10 @@ impl Ledger {
         self.writer.stop();
     }
 
-    /// After tile files were repaired.
-    pub(crate) fn forget_cached_tiles(&self) {
-        self.tiles.lock().unwrap_or_else(PoisonError::into_inner).tiles.clear();
+    /// After files were repaired or replaced.
+    pub(crate) fn forget_cached_files(&self) {
+        self.tiles.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.bundles.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Flips a bit of the tree in memory; see [`Edge::flip`].
@@ -237,7 +216,7 @@ impl Ledger {
 
     fn forget_cached_state(&self) {
         self.state.clear();
-        self.forget_cached_tiles();
+        self.forget_cached_files();
     }
 }
 

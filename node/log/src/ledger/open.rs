@@ -12,8 +12,8 @@ use ledger_store::{Engine, Files, Space};
 use tokio::sync::watch;
 
 use super::{
-    AppliedMark, Edge, Endings, Ledger, LedgerError, PublishedCheckpoint, RaftMark, StateCache, TileCache,
-    TileWriter, meta,
+    AppliedMark, BundleCache, Edge, Endings, Ledger, LedgerError, PublishedCheckpoint, RaftMark, StateCache,
+    TileCache, TileWriter, meta,
     view::{LedgerView, Overlay},
 };
 use crate::{
@@ -51,6 +51,7 @@ impl Ledger {
             files,
             edge: RwLock::default(),
             tiles: Mutex::new(TileCache::default()),
+            bundles: Mutex::new(BundleCache::default()),
             state: StateCache::default(),
             endings: Endings::default(),
             points: KeptPoints::default(),

@@ -170,8 +170,7 @@ impl Ledger {
         Ok(found.iter().filter_map(|(key, _)| keys::receipt_index(key)).collect())
     }
 
-    /// The entry at `index`; `None` beyond the end of the log. From a file it costs the check of its whole bundle: whoever goes through
-    /// the log takes [`Ledger::entries`].
+    /// The entry at `index`; `None` beyond the end of the log. From a file it may cost the check of its whole bundle.
     pub(crate) fn entry(&self, index: u64) -> Result<Option<Bytes>, LedgerError> {
         Ok(self.entries(index, index + 1)?.into_iter().next())
     }
@@ -186,12 +185,22 @@ impl Ledger {
                 return Ok((from..end).map_while(|index| edge.entry(index).cloned()).collect());
             }
         }
-        let id = BundleId { index: bundle, width: TILE_WIDTH as u16 };
-        let Some(bytes) = self.checked_bundle(id.index)? else {
-            return Err(LedgerError::corrupt(id.path(), "the bundle is missing"));
-        };
         let (skipped, taken) = ((from % TILE_WIDTH) as usize, end.saturating_sub(from) as usize);
-        Ok(super::open::bundle_entries(&bytes)?.into_iter().skip(skipped).take(taken).collect())
+        Ok(self.entries_of(bundle)?.iter().skip(skipped).take(taken).cloned().collect())
+    }
+
+    /// All entries of a full bundle that is in a file, found to be what its tile says.
+    fn entries_of(&self, bundle: u64) -> Result<Arc<[Bytes]>, LedgerError> {
+        if let Some(entries) = self.bundles.lock().unwrap_or_else(PoisonError::into_inner).get(bundle) {
+            return Ok(entries);
+        }
+        let bytes = self.checked_bundle(bundle)?.ok_or_else(|| {
+            let path = BundleId { index: bundle, width: TILE_WIDTH as u16 }.path();
+            LedgerError::corrupt(path, "the bundle is missing")
+        })?;
+        let entries: Arc<[Bytes]> = super::open::bundle_entries(&bytes)?.into();
+        self.bundles.lock().unwrap_or_else(PoisonError::into_inner).put(bundle, Arc::clone(&entries));
+        Ok(entries)
     }
 }
 
@@ -252,6 +261,17 @@ mod tests {
         ledger.apply(vec![(id, Work::Command(append.encode().into()))]).unwrap();
         ledger.write_full_tiles().unwrap();
         assert_eq!((ledger.size(), ledger.edge().first()), (size, 2 * TILE_WIDTH), "two bundles are files");
+
+        // What was read once is not read again.
+        let first = ledger.entry(300).unwrap().unwrap();
+        let path = BundleId { index: 1, width: TILE_WIDTH as u16 }.path();
+        let bytes = ledger.files().read(&path).unwrap().unwrap();
+        ledger.files().replace(&path, b"damaged").unwrap();
+        assert_eq!(ledger.entry(300).unwrap(), Some(first.clone()));
+        ledger.forget_cached_files();
+        assert!(ledger.entry(300).is_err(), "and never without its hash");
+        ledger.files().replace(&path, &bytes).unwrap();
+        assert_eq!(ledger.entry(300).unwrap(), Some(first));
 
         let all: Vec<_> = (0..size).map(|index| ledger.entry(index).unwrap().unwrap()).collect();
         let table = [

@@ -112,7 +112,7 @@ async fn files(core: &Arc<Core>, standing: &Shared) -> Option<String> {
                 match repaired {
                     Ok(()) => {
                         core.metrics.repaired.inc();
-                        core.ledger.forget_cached_tiles();
+                        core.ledger.forget_cached_files();
                         lower(core, standing);
                         tracing::warn!(log = %core.name, "{what} was damaged and is repaired");
                     }

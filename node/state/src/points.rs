@@ -1,7 +1,7 @@
 //! Signers' keys, kept from one record to the next as what verifies them: points of the curve, and tables for those that sign often.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU32, Ordering},
@@ -69,7 +69,7 @@ pub struct KeptPoints(RwLock<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    keys: HashMap<[u8; 32], Key>,
+    keys: BTreeMap<[u8; 32], Key>,
     tables: u32,
 }
 

@@ -44,9 +44,6 @@ pub(crate) enum ProposeError {
 /// How long a majority may take to confirm who leads.
 pub(super) const CONFIRM_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// How long each voter gives those with lower ids to begin the Raft group of a later generation.
-const BOOTSTRAP_TURN: std::time::Duration = std::time::Duration::from_secs(1);
-
 /// What all tasks of one hosted log share.
 pub(crate) struct Core {
     pub(crate) name: Arc<str>,
@@ -88,31 +85,19 @@ impl Core {
 
     /// First start of a new cluster: the membership is the first raft_entry.
     ///
-    /// Every member proposes the same first entry; Raft takes one. The lowest id goes first, the others join it. A later
-    /// generation of a sandbox may begin while that node is away: there, the others do not wait for ever.
-    pub(super) async fn bootstrap(self: &Arc<Self>) -> Result<(), OpenError> {
+    /// Every member may propose the same first entry; Raft takes one. In a new cluster the lowest id does, and the others join it. A later generation
+    /// of a sandbox begins while that node is away, or goes away in the middle: there each member begins before anybody can ask it for its vote.
+    /// Once it has given one it could not begin any more, and whoever has no first entry stands for no election.
+    pub(super) async fn bootstrap(&self) -> Result<(), OpenError> {
         let Some(members) = &self.options.bootstrap else { return Ok(()) };
         let own = self.options.node_id;
-        if self.is_begun().await? || !members.iter().any(|member| member.id == own) {
+        let is_member = members.iter().any(|member| member.id == own);
+        let is_lowest = members.iter().all(|member| member.id >= own);
+        let is_later = self.options.generation.is_some_and(|number| number > 1);
+        if !is_member || !(is_lowest || is_later) || self.is_begun().await? {
             return Ok(());
         }
-        let before = members.iter().filter(|member| member.id < own).count();
-        if before == 0 {
-            return self.initialize(members).await;
-        }
-        if self.options.generation.is_some_and(|number| number > 1) {
-            let core = self.clone();
-            let turn = BOOTSTRAP_TURN * u32::try_from(before).unwrap_or(u32::MAX);
-            self.spawn(async move {
-                tokio::time::sleep(turn).await;
-                if let (Ok(false), Some(members)) = (core.is_begun().await, &core.options.bootstrap)
-                    && let Err(error) = core.initialize(members).await
-                {
-                    tracing::error!(log = %core.name, "the Raft group was not begun: {error}");
-                }
-            });
-        }
-        Ok(())
+        self.initialize(members).await
     }
 
     async fn is_begun(&self) -> Result<bool, OpenError> {

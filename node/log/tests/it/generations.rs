@@ -68,3 +68,24 @@ async fn nothing_ends_while_a_node_is_on_its_way_in() {
     assert_eq!(main.end_generation("sandbox", 1).await.unwrap().members.len(), 4);
     all_agree(&cluster, "sandbox", 2).await;
 }
+
+/// The lowest has the others' votes and goes away before they have its first entry. A node that has given a vote can begin a Raft group
+/// no more, so each had to begin before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_generation_begins_though_its_first_leader_goes_at_once() {
+    let mut cluster = Cluster::prepare(3);
+    cluster.generation = Some(2);
+    cluster.net.mute(1);
+    for id in 1..=3 {
+        cluster.run(id).await;
+    }
+    wait_for("a leader that nobody may hear", || {
+        cluster.nodes().iter().any(|(_, log)| log.status().raft_state == "leader").then_some(())
+    })
+    .await;
+    cluster.stop(1).await;
+    wait_for("the others to begin without it", || {
+        cluster.nodes().iter().all(|(_, log)| log.status().size > 0).then_some(())
+    })
+    .await;
+}

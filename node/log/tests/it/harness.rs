@@ -217,6 +217,7 @@ pub(crate) struct Cluster {
     pub(crate) log_seeds: Vec<u8>,
     pub(crate) operator_seed: [u8; 32],
     pub(crate) predecessor: Option<String>,
+    pub(crate) generation: Option<u32>,
     pub(crate) publish: PublishOptions,
     /// Off unless a test is about it: the others count entries.
     pub(crate) seal: SealOptions,
@@ -279,6 +280,7 @@ impl Cluster {
             log_seeds: vec![FIRST_LOG_KEY],
             operator_seed: OPERATOR_SEED,
             predecessor: None,
+            generation: None,
             publish: PublishOptions { interval_ms: 50, min_interval_ms: 5, ..PublishOptions::default() },
             seal: SealOptions { interval_ms: 0, pause_ms: 1 },
             members,
@@ -295,7 +297,7 @@ impl Cluster {
         LogOptions {
             name: "main".into(),
             origin: ORIGIN.into(),
-            generation: None,
+            generation: self.generation,
             node_id: id,
             dir,
             engine: self.engine,
@@ -379,6 +381,13 @@ impl Cluster {
         if let Some(log) = log {
             log.shutdown().await;
         }
+    }
+
+    /// As [`Cluster::stop`], and waits until nothing of it uses its files any more. Nobody else may hold the node.
+    pub(crate) async fn stop_and_release(&self, id: u64) {
+        let log = self.net.nodes.lock().unwrap().remove(&id).expect("it runs");
+        log.shutdown().await;
+        wait_for("the node to let its files go", || log.is_released().then_some(())).await;
     }
 
     /// The leader that a majority follows.

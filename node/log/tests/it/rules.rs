@@ -228,7 +228,7 @@ async fn r3_rot_in_the_engine_is_found_by_the_scrub() {
     let mut cluster = Cluster::start(1).await;
     let mut tenant = Tenant::new(7);
     submit(&cluster.node(1), tenant.register(), Ack::Witnessed).await;
-    cluster.stop(1).await;
+    cluster.stop_and_release(1).await;
     let tables = write_tables(&cluster.dirs[&1].join("engine"));
     let [first, second, ..] = &tables[..] else { panic!("too few: {tables:?}") };
     let told = |cluster: &Cluster, file: &Path| {

@@ -62,7 +62,8 @@ async fn c3_without_a_quorum_nothing_is_published() {
     })
     .await;
     let reader = cluster.node(1).reader();
-    assert_eq!(reader.checkpoint().unwrap().note, served.note);
+    // A round for the same size may have been under way still, and brought fresher cosignatures.
+    assert_eq!(reader.checkpoint().unwrap().checkpoint, served.checkpoint);
     assert!(reader.entry(before.index).unwrap().is_some());
     assert!(reader.entry(answer.index).unwrap().is_none(), "V2: sequenced but not published");
     assert!(reader.proof(answer.index).unwrap().is_none());

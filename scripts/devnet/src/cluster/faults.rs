@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use ledger_proto::v1::{AddLearnerRequest, NodeRequest};
 
 use super::{Devnet, build};
@@ -155,17 +155,23 @@ impl Devnet {
         &self.links
     }
 
-    /// Asks the leader of the main log to do something until it agrees.
+    /// Asks the leaders of the logs to do something until one of them has it done in every log: each log may have another leader.
     async fn as_leader(
         &self,
         what: &str,
         mut call: impl AsyncFnMut(grpc::Admin) -> Result<()>,
     ) -> Result<()> {
-        let main = &self.manifest.logs.first().context("no log")?.name;
         wait_until_async(what, MEMBERSHIP_LIMIT, async || {
-            let leader = self.leader(main).await?;
-            let channel = self.channel(leader).await?;
-            call(grpc::admin(channel, &self.manifest.admin_key)?).await
+            let mut outcome = Err(anyhow!("no log"));
+            for log in &self.manifest.logs {
+                let leader = self.leader(&log.name).await?;
+                let channel = self.channel(leader).await?;
+                outcome = call(grpc::admin(channel, &self.manifest.admin_key)?).await;
+                if outcome.is_ok() {
+                    break;
+                }
+            }
+            outcome
         })
         .await
     }

@@ -14,7 +14,7 @@ use ledger_format::record::{BadSignature, Kid, PreparedKey, PublicKey, Verify};
 const KEYS_MAX: usize = 16_384;
 /// Tables that are kept; 131 KB each, 16 MB together.
 const TABLES_MAX: u32 = 128;
-/// Signatures after which a key gets a table. It costs about as much as eight verifications with it save, so keys that come and go
+/// Signatures after which a key gets a table. It costs about as much as 25 verifications with it save, so keys that come and go
 /// too many for all tables lose little.
 const USES_UNTIL_TABLE: u32 = 64;
 

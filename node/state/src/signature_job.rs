@@ -26,7 +26,7 @@ impl SignatureJob {
         self.index
     }
 
-    /// One strict Ed25519 verification, about 45 µs, and less than half of that under a key with a table. `points` may remember keys
+    /// One strict Ed25519 verification, about 45 µs, and two thirds of that under a key with a table. `points` may remember keys
     /// from one job to the next.
     ///
     /// # Errors

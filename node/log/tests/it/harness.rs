@@ -383,13 +383,6 @@ impl Cluster {
         }
     }
 
-    /// As [`Cluster::stop`], and waits until nothing of it uses its files any more. Nobody else may hold the node.
-    pub(crate) async fn stop_and_release(&self, id: u64) {
-        let log = self.net.nodes.lock().unwrap().remove(&id).expect("it runs");
-        log.shutdown().await;
-        wait_for("the node to let its files go", || log.is_released().then_some(())).await;
-    }
-
     /// The leader that a majority follows.
     pub(crate) async fn leader(&self) -> u64 {
         wait_for("a leader", || {

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use ledger_format::Note;
 use ledger_log::{Ack, Credential, RefusedKind};
-use ledger_store::{Batch, EngineKind, Space};
+use ledger_store::{Batch, EngineKind, Space, StoreError};
 
 use crate::{
     harness::{Cluster, LIMIT, Tenant, check_proof, submit, try_submit, wait_for},
@@ -229,8 +229,8 @@ async fn r3_rot_in_the_engine_is_found_by_the_scrub() {
     let mut cluster = Cluster::start(1).await;
     let mut tenant = Tenant::new(7);
     submit(&cluster.node(1), tenant.register(), Ack::Witnessed).await;
-    cluster.stop_and_release(1).await;
-    let tables = write_tables(&cluster.dirs[&1].join("engine"));
+    cluster.stop(1).await;
+    let tables = write_tables(&cluster.dirs[&1].join("engine")).await;
     let [first, second, ..] = &tables[..] else { panic!("too few: {tables:?}") };
     let told = |cluster: &Cluster, file: &Path| {
         let alarms = cluster.node(1).status().alarms;
@@ -252,10 +252,19 @@ async fn r3_rot_in_the_engine_is_found_by_the_scrub() {
 }
 
 /// Fills two spaces of an engine with keys that nobody asks for, until it writes tables. Gives those.
-fn write_tables(engine: &Path) -> Vec<PathBuf> {
+async fn write_tables(engine: &Path) -> Vec<PathBuf> {
     let options = ledger_store::EngineOptions { cache_bytes: 1 << 20 };
-    let open = || ledger_store::open(EngineKind::Fjall, engine, &options).unwrap();
-    let engine = open();
+    // A node that was stopped lets go of its files with its last task.
+    let open = async || {
+        wait_for("the engine to be let go", || {
+            match ledger_store::open(EngineKind::Fjall, engine, &options) {
+                Err(StoreError::Locked(_)) => None,
+                opened => Some(opened.unwrap()),
+            }
+        })
+        .await
+    };
+    let engine = open().await;
     for number in 0..2_000_u64 {
         let mut batch = Batch::new();
         let value = vec![number as u8; 6_400];
@@ -266,7 +275,7 @@ fn write_tables(engine: &Path) -> Vec<PathBuf> {
     }
     engine.sync().unwrap();
     drop(engine);
-    open().files_at_rest()
+    open().await.files_at_rest()
 }
 
 /// S5 and G1: a node whose tree has rotted does not sign, and does not follow a checkpoint that contradicts its own tree.

@@ -10,6 +10,9 @@ use std::{
 
 use ledger_format::record::{BadSignature, Kid, PreparedKey, PublicKey, Verify};
 
+use crate::applied::Alarm;
+use crate::values::SignerKey;
+
 /// Keys that are kept; about 300 bytes each.
 const KEYS_MAX: usize = 16_384;
 /// Tables that are kept; 131 KB each, 16 MB together.
@@ -49,6 +52,22 @@ pub trait Points {
     fn get(&self, public: &[u8; 32]) -> Option<Point>;
     /// Remembers a point, if there is room.
     fn put(&self, point: PublicKey);
+}
+
+/// The point of a signer's key, decoded only if it is not remembered.
+///
+/// # Errors
+/// The state holds a key that is none: it is damaged.
+pub(crate) fn point_of(points: &dyn Points, key: &SignerKey) -> Result<Point, Alarm> {
+    if let Some(point) = points.get(&key.public) {
+        return Ok(point);
+    }
+    let point = PublicKey::from_bytes(&key.public).map_err(|e| {
+        let reason = format!("the key {} of a signer: {e}", key.kid);
+        Alarm::CorruptState { key: key.public.to_vec(), reason }
+    })?;
+    points.put(point);
+    Ok(Point::Decoded(point))
 }
 
 /// Remembers nothing.

@@ -1,9 +1,8 @@
 //! The signature of one replayed entry as work of its own: it needs nothing but itself, so any thread can do it.
 
-use ledger_format::record::{PublicKey, Record};
+use ledger_format::record::Record;
 
-use crate::applied::Alarm;
-use crate::points::{Point, Points};
+use crate::points::{Points, point_of};
 use crate::rejection::Rejection;
 use crate::replay::{ReplayError, ReplayFault};
 use crate::values::SignerKey;
@@ -33,21 +32,9 @@ impl SignatureJob {
     /// As [`crate::Replayer::step`] gives for an entry with a bad signature.
     pub fn verify(&self, points: &dyn Points) -> Result<(), ReplayError> {
         let wrong = |fault| ReplayError { index: self.index, fault };
-        let point = self.point(points).map_err(wrong)?;
+        let point = point_of(points, &self.key).map_err(|alarm| wrong(ReplayFault::Damaged(alarm)))?;
         self.record
             .verify_signature(&point)
             .map_err(|error| wrong(ReplayFault::Signature(Rejection::from(&error))))
-    }
-
-    fn point(&self, points: &dyn Points) -> Result<Point, ReplayFault> {
-        if let Some(point) = points.get(&self.key.public) {
-            return Ok(point);
-        }
-        let point = PublicKey::from_bytes(&self.key.public).map_err(|e| {
-            let reason = format!("the key {} of a signer: {e}", self.key.kid);
-            ReplayFault::Damaged(Alarm::CorruptState { key: self.key.public.to_vec(), reason })
-        })?;
-        points.put(point);
-        Ok(Point::Decoded(point))
     }
 }

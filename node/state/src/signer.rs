@@ -6,7 +6,7 @@ use ledger_format::record::{Actor, Body, Kid, PublicKey, Record};
 
 use crate::applied::Alarm;
 use crate::batch::{Batch, Stop};
-use crate::points::{NoPoints, Point, Points};
+use crate::points::{NoPoints, Point, Points, point_of};
 use crate::rejection::{Code, Rejection};
 use crate::values::SignerKey;
 use crate::view::View;
@@ -91,7 +91,7 @@ impl<'v, V: View + ?Sized> SignatureChecker<'v, V> {
 
     fn key(&mut self, record: &Record) -> Result<Point, SignatureFault> {
         match check_kid(&mut self.batch, record) {
-            Ok(key) => self.point(&key),
+            Ok(key) => point_of(self.points, &key).map_err(SignatureFault::Corrupt),
             Err(Stop::Rejected(rejection)) => {
                 let brought = self.brought.get(&record.sig.kid).copied();
                 brought.map(Point::Decoded).ok_or(SignatureFault::Rejected(rejection))
@@ -111,18 +111,6 @@ impl<'v, V: View + ?Sized> SignatureChecker<'v, V> {
         };
         self.brought.extend(brings.map(|key| (key.kid(), key)));
         Ok(())
-    }
-
-    fn point(&mut self, key: &SignerKey) -> Result<Point, SignatureFault> {
-        if let Some(point) = self.points.get(&key.public) {
-            return Ok(point);
-        }
-        let point = PublicKey::from_bytes(&key.public).map_err(|e| {
-            let reason = format!("the key {} of a signer: {e}", key.kid);
-            SignatureFault::Corrupt(Alarm::CorruptState { key: key.public.to_vec(), reason })
-        })?;
-        self.points.put(point);
-        Ok(Point::Decoded(point))
     }
 }
 

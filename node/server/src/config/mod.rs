@@ -11,7 +11,7 @@ mod validate;
 #[cfg(test)]
 mod damaged;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     net::SocketAddr,

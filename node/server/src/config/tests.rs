@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Config, ConfigError, Engine, parse};
 
-pub(super) const GOOD: &str = r#"
+pub(crate) const GOOD: &str = r#"
 node_id = 1
 data_dir = "data"
 listen = "127.0.0.1:7443"

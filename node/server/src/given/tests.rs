@@ -9,43 +9,23 @@ use std::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{self, Overrides};
+use crate::config::{self, Overrides, tests::GOOD};
 
-/// Every field that names a file.
-const CONFIGURATION: &str = r#"
-node_id = 1
-data_dir = "data"
-listen = "127.0.0.1:7443"
-peer_listen = "127.0.0.1:7444"
-admin_key_file = "keys/admin.key"
-[tls]
-cert = "tls/node.pem"
-key = "tls/node.key"
-[peer_tls]
-ca = "tls/ca.pem"
-cert = "tls/node.pem"
-key = "tls/peer.key"
-[cluster]
-bootstrap = true
-[[cluster.members]]
-id = 1
-peer = "127.0.0.1:7444"
-api = "https://127.0.0.1:7443"
-[[logs]]
-name = "main"
-origin = "maip.devnet/main"
-log_key = "keys/main.log.key"
-next_log_key = "keys/main.next.key"
-operator_key = "keys/main.operator.key"
-policy = "policy-main.txt"
-predecessor = "last-checkpoint"
-[limits]
-connections = 5
-[api]
-client_ca = "tls/clients.pem"
-[outbound]
-ca = "tls/witnesses.pem"
-"#;
+/// A configuration with every field that names a file.
+fn configuration() -> String {
+    let named = GOOD
+        .replace(
+            "ca = \"tls/ca.pem\"\ncert = \"tls/node.pem\"\nkey = \"tls/node.key\"",
+            "ca = \"tls/ca.pem\"\ncert = \"tls/node.pem\"\nkey = \"tls/peer.key\"",
+        )
+        .replace(
+            "log_key = ",
+            "next_log_key = \"keys/main.next.key\"\npredecessor = \"last-checkpoint\"\nlog_key = ",
+        );
+    format!(
+        "{named}[limits]\nconnections = 5\n[api]\nclient_ca = \"tls/clients.pem\"\n[outbound]\nca = \"tls/witnesses.pem\"\n"
+    )
+}
 
 /// A directory as a node is given it.
 struct Place {
@@ -55,7 +35,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("maip-node.toml"), CONFIGURATION).unwrap();
+        fs::write(dir.path().join("maip-node.toml"), configuration()).unwrap();
         let place = Self { dir };
         for (field, path) in place.load().files() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -148,7 +128,7 @@ fn the_same_files_are_fine_at_every_start() {
 #[test]
 fn a_flipped_bit_in_any_file_is_refused_until_it_is_put_back_or_touched() {
     let place = Place::new();
-    fs::write(place.configuration(), format!("{CONFIGURATION}# a comment\n")).unwrap();
+    fs::write(place.configuration(), configuration() + "# a comment\n").unwrap();
     place.start();
     let files = place.files();
     assert_eq!(files.len(), 13, "{files:?}");

@@ -1,6 +1,7 @@
 //! Every command that the README shows exists.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -94,6 +95,39 @@ fn built(program: &str) -> PathBuf {
         .map(|dir| dir.join(program))
         .find(|path| Path::is_file(path))
         .unwrap_or_else(|| panic!("{program} is not built; run `cargo build --workspace --bins` first"))
+}
+
+/// The script looks at its options before it builds the program that has them.
+#[test]
+fn quickstart_knows_the_options_of_the_demo() {
+    let help = Command::new(built("maip-devnet")).args(["demo", "--help"]).output().expect("it runs");
+    let help = String::from_utf8(help.stdout).expect("UTF-8");
+    let options: BTreeSet<&str> = help
+        .split_whitespace()
+        .filter(|word| word.starts_with("--") && *word != "--help")
+        .map(|word| word.trim_end_matches(','))
+        .collect();
+    let script = fs::read_to_string(root().join("scripts/quickstart")).expect("there is a quickstart");
+    let listed = |name: &str| {
+        let line = script.lines().find_map(|line| line.strip_prefix(name)).expect("a list");
+        line.trim_matches('"').split(' ').collect::<Vec<_>>()
+    };
+    let known: BTreeSet<&str> = listed("FLAGS=").into_iter().chain(listed("VALUES=")).collect();
+    assert_eq!(known, options);
+    let code = |arguments: &[&str]| {
+        let mut script = Command::new(root().join("scripts/quickstart"));
+        script.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it runs").code()
+    };
+    let table: [(&[&str], i32); 5] = [
+        (&["--help"], 0),
+        (&["--bogus"], 2),
+        (&["--keep", "more"], 2),
+        (&["--nodes"], 2),
+        (&["--data", "--keep", "--nods=3"], 2),
+    ];
+    for (arguments, expected) in table {
+        assert_eq!(code(arguments), Some(expected), "{arguments:?}");
+    }
 }
 
 #[test]

@@ -104,7 +104,12 @@ impl Ledger {
             pending.entries_bytes += chunk.len();
             pending.chunks.put(Space::Meta, meta::edge_key(first), chunk);
         }
-        pending.overlay.extend(writes);
+        if pending.overlay.is_empty() {
+            // Sorted already: built in one go.
+            pending.overlay = writes.into_iter().collect();
+        } else {
+            pending.overlay.extend(writes);
+        }
         if let Some(published) = published {
             let published = PublishedCheckpoint::read(&published.note).map_err(Halt::Command)?;
             self.check_tiles(&published)?;
@@ -137,10 +142,15 @@ impl Ledger {
     ) -> Result<(), Halt> {
         let Pending { overlay, mut chunks, published, .. } = pending;
         let erased = overlay.keys().any(|key| ledger_state::keys::is_erasure(key));
-        for (key, value) in &overlay {
+        let mut state = Vec::new();
+        for (key, value) in overlay {
+            let space = space_of(&key);
+            if space == Space::State {
+                state.push((key.clone(), value.clone()));
+            }
             match value {
-                Some(value) => chunks.put(space_of(key), key.as_slice(), value.as_slice()),
-                None => chunks.delete(space_of(key), key.as_slice()),
+                Some(value) => chunks.put(space, key, value),
+                None => chunks.delete(space, key),
             }
         }
         chunks.put(Space::Meta, meta::APPLIED, codec::encode_log_id(&Some(last)).to_vec());
@@ -148,7 +158,7 @@ impl Ledger {
             chunks.put(Space::Meta, meta::MEMBERSHIP, codec::encode_membership(membership).to_vec());
         }
         self.engine.commit(chunks).map_err(LedgerError::from)?;
-        self.state.committed(overlay);
+        self.state.committed(state);
         self.endings.committed();
         {
             let mut mark = self.raft.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,8 +12,6 @@ use std::{
 
 use ledger_state::keys;
 
-use super::view::Overlay;
-
 /// Values that are kept, without those of the status map.
 const VALUES_MAX: usize = 65_536;
 /// Values of the status map that are kept. Folding a change writes many that are seldom read: they push out nothing else.
@@ -131,11 +129,11 @@ impl StateCache {
         }
     }
 
-    /// Takes over what the engine has committed.
-    pub(super) fn committed(&self, overlay: Overlay) {
+    /// Takes over what the engine has committed of the state; what there is for each record is not kept here.
+    pub(super) fn committed(&self, changes: impl IntoIterator<Item = (Vec<u8>, Value)>) {
         let mut kept = self.lock();
         kept.commits += 1;
-        for (key, value) in overlay {
+        for (key, value) in changes {
             kept.take_over(key, value);
         }
     }
@@ -214,7 +212,7 @@ mod tests {
     fn what_was_read_before_a_commit_is_not_kept() {
         let cache = StateCache::default();
         let before = cache.value(b"a1").unwrap_err();
-        cache.committed(Overlay::from([(b"a1".to_vec(), some("new"))]));
+        cache.committed([(b"a1".to_vec(), some("new"))]);
         cache.keep_value(before, b"a1", &some("old"));
         assert_eq!(cache.value(b"a1"), Ok(some("new")));
         let after = cache.value(b"a2").unwrap_err();
@@ -235,7 +233,7 @@ mod tests {
             assert_eq!(walk(cache), Ok(some(found)));
         };
         let commit = |cache: &StateCache, key: &str, value: Value| {
-            cache.committed(Overlay::from([(key.as_bytes().to_vec(), value)]));
+            cache.committed([(key.as_bytes().to_vec(), value)]);
         };
         keep(&cache, "P2");
         commit(&cache, "P1", some("a policy"));
@@ -262,7 +260,7 @@ mod tests {
         assert_eq!(read(b"zlong", &long), None);
         assert_eq!(read(b"znone", &None), None, "nothing is remembered of what is not there");
         assert_eq!(read(b"zkey", &some("a key")), Some(some("a key")));
-        cache.committed(Overlay::from([(b"zkey".to_vec(), some("revoked"))]));
+        cache.committed([(b"zkey".to_vec(), some("revoked"))]);
         assert!(cache.value(b"zkey").is_err());
         assert_eq!(read(b"eqtime", &some("")), None, "walks find it");
     }

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use ledger_format::{BundleId, TILE_WIDTH, TileId, encode_tile, push_bundle_entry};
 use ledger_store::{Batch, Space};
 
@@ -130,13 +131,16 @@ impl Ledger {
             }
             self.write_files(&self.new_files(from, until))?;
             let mut batch = Batch::default();
-            for (key, _) in
-                self.engine.scan(Space::Meta, meta::EDGE, Some(&meta::edge_key(until)), usize::MAX)?
+            let mut keys =
+                self.engine.keys(Space::Meta, meta::EDGE, Some(&meta::edge_key(until)), usize::MAX)?;
+            // Each chunk ends where the next one begins; the last may reach across the border, and stays until all of it is in files.
+            if let Some(last) = keys.last()
+                && self.chunk_end(last)? > until
             {
-                // The chunk across the border stays until all of it is in files.
-                if self.chunk_end(&key)? <= until {
-                    batch.delete(Space::Meta, key);
-                }
+                keys.pop();
+            }
+            for key in keys {
+                batch.delete(Space::Meta, key);
             }
             batch.put(Space::Meta, meta::FILED, until.to_be_bytes());
             self.engine.commit(batch)?;
@@ -155,10 +159,14 @@ impl Ledger {
         let edge = self.edge();
         let mut files = Vec::new();
         for index in from / TILE_WIDTH..until / TILE_WIDTH {
-            let mut bundle = Vec::new();
-            for entry in index * TILE_WIDTH..(index + 1) * TILE_WIDTH {
-                let entry =
-                    edge.entry(entry).expect("entries behind `first` are held until their files are durable");
+            let entries: Vec<&Bytes> = (index * TILE_WIDTH..(index + 1) * TILE_WIDTH)
+                .map(|entry| {
+                    edge.entry(entry).expect("entries behind `first` are held until their files are durable")
+                })
+                .collect();
+            // With the length before each.
+            let mut bundle = Vec::with_capacity(entries.iter().map(|entry| entry.len() + 2).sum());
+            for entry in entries {
                 push_bundle_entry(&mut bundle, entry).expect("apply refused entries that are too long");
             }
             files.push((BundleId { index, width: TILE_WIDTH as u16 }.path(), bundle));

@@ -180,7 +180,7 @@ impl Ledger {
         let manifest = snapshot.manifest().clone();
         self.engine.clear(Space::State)?;
         let mut batch = Batch::default();
-        for (key, _) in self.engine.scan(Space::Meta, meta::EDGE, Some(b"edge0"), usize::MAX)? {
+        for key in self.engine.keys(Space::Meta, meta::EDGE, Some(b"edge0"), usize::MAX)? {
             batch.delete(Space::Meta, key);
         }
         while let Some((key, value)) = snapshot.next_pair()? {

@@ -120,8 +120,7 @@ impl Ledger {
     }
 
     fn first_key(&self, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
-        let found = self.engine.scan(Space::State, from, Some(to), 1)?;
-        Ok(found.into_iter().next().map(|(key, _)| key))
+        Ok(self.engine.keys(Space::State, from, Some(to), 1)?.into_iter().next())
     }
 
     /// A view of the committed state, for checks outside of apply. Agents that a committed raft_entry ends have ended in it, also while

@@ -197,6 +197,8 @@ impl EngineModel {
         let pairs = map.range(from.to_vec()..).take_while(|(key, _)| to.is_none_or(|to| key.as_slice() < to));
         let want: Vec<Pair> = pairs.take(limit).map(|(k, v)| (k.clone(), v.clone())).collect();
         assert_eq!(scan(engine, space, from, to, limit), want);
+        let keys: Vec<_> = want.into_iter().map(|(key, _)| key).collect();
+        assert_eq!(engine.keys(space, from, to, limit).expect("keys"), keys);
     }
 
     /// Compares everything.

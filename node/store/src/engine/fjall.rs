@@ -5,6 +5,7 @@
 
 use std::{
     fs,
+    ops::Bound,
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,7 +15,7 @@ use ::fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
     PartitioningPolicy, PinningPolicy,
 };
-use ::fjall::{AbstractTree, Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode};
+use ::fjall::{AbstractTree, Database, Guard, Iter, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode};
 
 use super::{Batch, Engine, EngineOptions, Pair, Poison, Space, Verify};
 use crate::StoreError;
@@ -59,6 +60,18 @@ impl FjallEngine {
 
     fn space(&self, space: Space) -> &Keyspace {
         &self.spaces[space as usize]
+    }
+
+    /// `None`: it is empty.
+    fn range(&self, space: Space, from: &[u8], to: Option<&[u8]>) -> Result<Option<Iter>, StoreError> {
+        self.poison.check()?;
+        let end = match to {
+            Some(to) if to <= from => return Ok(None),
+            Some(to) => Bound::Excluded(to),
+            None => Bound::Unbounded,
+        };
+        let range: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(from), end);
+        Ok(Some(self.space(space).range::<&[u8], _>(range)))
     }
 
     fn failed(&self, action: &'static str) -> impl Fn(::fjall::Error) -> StoreError {
@@ -108,8 +121,11 @@ fn keyspace_name(space: Space) -> &'static str {
 
 fn keyspace_options(space: Space) -> KeyspaceCreateOptions {
     let options = KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-    if space != Space::Index {
-        return options;
+    match space {
+        // Nearly all of it are entries that leave it within a second: not worth compressing.
+        Space::Meta => return options.data_block_compression_policy(CompressionPolicy::disabled()),
+        Space::State => return options,
+        Space::Index => {}
     }
     // Random keys, read one at a time and most often absent (deduplication): small blocks, and filters and block indexes
     // in memory, about 6 bytes a key. Hashes do not compress.
@@ -141,15 +157,19 @@ impl Engine for FjallEngine {
         to: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Pair>, StoreError> {
-        self.poison.check()?;
-        let keyspace = self.space(space);
-        let pairs = match to {
-            Some(to) if to <= from => return Ok(Vec::new()),
-            Some(to) => keyspace.range(from.to_vec()..to.to_vec()),
-            None => keyspace.range(from.to_vec()..),
-        };
-        let pairs = pairs.take(limit).map(Guard::into_inner);
+        let pairs = self.range(space, from, to)?.into_iter().flatten().take(limit).map(Guard::into_inner);
         pairs.map(|pair| pair.map(|(k, v)| (k.to_vec(), v.to_vec())).map_err(self.failed("read"))).collect()
+    }
+
+    fn keys(
+        &self,
+        space: Space,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let keys = self.range(space, from, to)?.into_iter().flatten().take(limit).map(Guard::key);
+        keys.map(|key| key.map(|key| key.to_vec()).map_err(self.failed("read"))).collect()
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {

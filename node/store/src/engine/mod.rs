@@ -74,6 +74,17 @@ pub trait Engine: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Pair>, StoreError>;
 
+    /// As [`Self::scan`], the keys alone: for values that are long and not asked for.
+    fn keys(
+        &self,
+        space: Space,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        Ok(self.scan(space, from, to, limit)?.into_iter().map(|(key, _)| key).collect())
+    }
+
     /// Applies a batch: all of it or nothing, across spaces, after all earlier batches. On return it survives the death
     /// of the process; a power cut may take it, together with everything committed later, until the next [`sync`].
     ///

@@ -1,6 +1,6 @@
 //! The MAIP API: every group mounted on any number of hosted logs.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::{
     Logs, SharedOutbound,
@@ -49,8 +49,6 @@ pub(crate) struct Parts {
     pub(crate) streams: Streams,
     pub(crate) targets: Targets,
     pub(crate) timings: Timings,
-    /// The OpenAPI document, as JSON.
-    pub(crate) document: String,
 }
 
 /// What every call shares; cheap to clone.
@@ -77,13 +75,15 @@ pub(crate) fn share(logs: Logs, options: MaipOptions) -> Shared {
         streams: Streams::default(),
         targets: Targets::default(),
         timings: Timings::default(),
-        document: openapi(),
     })
 }
 
-/// The OpenAPI 3.1 document of the API, as JSON.
-pub fn openapi() -> String {
-    serde_json::to_string_pretty(&document(&routes(), &plain::endpoints())).unwrap_or_default()
+/// The OpenAPI 3.1 document of the API, as JSON. Made when it is first asked for, in tenths of a second: a node starts without it.
+pub fn openapi() -> &'static str {
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+        serde_json::to_string_pretty(&document(&routes(), &plain::endpoints())).unwrap_or_default()
+    });
+    &DOCUMENT
 }
 
 fn routes() -> Routes {
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_document_is_openapi_3_1_and_names_every_route() {
-        let document: serde_json::Value = serde_json::from_str(&openapi()).unwrap();
+        let document: serde_json::Value = serde_json::from_str(openapi()).unwrap();
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
         for operation in routes().operations() {
             let method = operation.method.as_str().to_lowercase();

@@ -97,9 +97,7 @@ impl Plain {
     /// Answers with JSON.
     fn json<R: ToSchema>(mut self) -> Self {
         self.operation.raw = None;
-        let mut schemas = Vec::new();
-        self.operation.answer = Some(reference::<R>(&mut schemas));
-        self.operation.schemas = schemas;
+        self.operation.answer = Some(reference::<R>(&mut self.operation.schemas));
         self
     }
 }

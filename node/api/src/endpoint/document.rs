@@ -46,8 +46,8 @@ pub(crate) fn document(routes: &Routes, plain: &[Plain]) -> Value {
     security_schemes(&mut components);
     let mut paths = PathsBuilder::new();
     for operation in operations(routes, plain) {
-        for (name, schema) in &operation.schemas {
-            components.schemas.entry(name.clone()).or_insert_with(|| schema.clone());
+        for (name, schema) in operation.schemas() {
+            components.schemas.entry(name).or_insert(schema);
         }
         paths = paths.path(operation.path, PathItem::new(method(operation), describe(operation)));
     }
@@ -360,7 +360,7 @@ fn loose_ends(document: &serde_json::Value, part: &serde_json::Value) -> Vec<Str
 pub(crate) fn faults(routes: &Routes, plain: &[Plain]) -> Vec<String> {
     let mut faults = Vec::new();
     let (mut ids, mut places) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
-    let mut schemas: std::collections::BTreeMap<&str, String> = std::collections::BTreeMap::new();
+    let mut schemas: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
     for operation in operations(routes, plain) {
         let place = format!("{} {}", operation.method, operation.path);
         if !ids.insert(operation.id) {
@@ -375,9 +375,9 @@ pub(crate) fn faults(routes: &Routes, plain: &[Plain]) -> Vec<String> {
         if operation.body.is_some() && operation.example.is_none() && !operation.older {
             faults.push(format!("{place} shows no example of its body"));
         }
-        for (name, schema) in &operation.schemas {
-            let schema = serde_json::to_string(schema).unwrap();
-            let known = schemas.entry(name).or_insert_with(|| schema.clone());
+        for (name, schema) in operation.schemas() {
+            let schema = serde_json::to_string(&schema).unwrap();
+            let known = schemas.entry(name.clone()).or_insert_with(|| schema.clone());
             if *known != schema {
                 faults.push(format!(
                     "{place}: two different types are called {name}: rename one, or #[schema(as = …)]"

@@ -14,6 +14,12 @@ pub(crate) enum Access {
     Admin,
 }
 
+/// Schemas by name.
+pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// Adds the schema of a type, and of what it refers to.
+pub(crate) type AddSchemas = fn(&mut Schemas);
+
 /// Largest body of an endpoint that says nothing else.
 pub(crate) const BODY_BYTES_MAX: usize = 256 * 1024;
 
@@ -40,8 +46,8 @@ pub(crate) struct Operation {
     pub(crate) answer: Option<RefOr<Schema>>,
     /// An answer that is no JSON object.
     pub(crate) raw: Option<Response>,
-    /// Schemas that those refer to.
-    pub(crate) schemas: Vec<(String, RefOr<Schema>)>,
+    /// What adds the schemas that those refer to, for the document alone.
+    pub(crate) schemas: Vec<AddSchemas>,
     /// An example of a body.
     pub(crate) example: Option<serde_json::Value>,
     /// What it may refuse with, when that is not what every endpoint of the MAIP API may.
@@ -183,6 +189,13 @@ impl Operation {
     /// Whether it may change the log.
     pub(crate) fn writes(&self) -> bool {
         self.method != Method::GET
+    }
+
+    /// Schemas that the body and the answer refer to; one may come more than once.
+    pub(crate) fn schemas(&self) -> Schemas {
+        let mut schemas = Schemas::new();
+        self.schemas.iter().for_each(|add| add(&mut schemas));
+        schemas
     }
 
     /// Names of the parameters in the path.

@@ -14,7 +14,7 @@ use utoipa::{
     },
 };
 
-use super::{BodyInput, Context, Operation, QueryInput, Reply, input, reply::Answer};
+use super::{BodyInput, Context, Operation, QueryInput, Reply, input, operation::AddSchemas, reply::Answer};
 use crate::ApiError;
 
 /// A query without the parameters of every endpoint, and the bytes of a body.
@@ -100,9 +100,7 @@ impl Routes {
             })
         });
         let mut operation = self.describe::<Q, B>(method, path, id, status);
-        let mut schemas = Vec::new();
-        operation.answer = Some(reference::<R>(&mut schemas));
-        operation.schemas.append(&mut schemas);
+        operation.answer = Some(reference::<R>(&mut operation.schemas));
         self.push(operation, run)
     }
 
@@ -163,9 +161,11 @@ impl Routes {
     }
 }
 
-/// A reference to the schema of `T`, and the schemas that it needs.
-pub(crate) fn reference<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) -> RefOr<Schema> {
-    schemas.push((T::name().into(), T::schema()));
-    T::schemas(schemas);
+/// A reference to the schema of `T`, and what adds the schemas that it needs.
+pub(crate) fn reference<T: ToSchema>(schemas: &mut Vec<AddSchemas>) -> RefOr<Schema> {
+    schemas.push(|schemas| {
+        schemas.push((T::name().into(), T::schema()));
+        T::schemas(schemas);
+    });
     Ref::from_schema_name(T::name()).into()
 }

@@ -18,7 +18,9 @@ pub(super) fn declare(routes: &mut Routes) {
         .public();
 }
 
-async fn get(context: Context, _: NoQuery, _: NoBody) -> Result<Response, ApiError> {
+async fn get(_: Context, _: NoQuery, _: NoBody) -> Result<Response, ApiError> {
+    // Whoever asks first waits until it is made, on a thread where that holds up nobody else.
+    let document = tokio::task::spawn_blocking(crate::openapi).await.map_err(ApiError::internal)?;
     let json = [(header::CONTENT_TYPE, "application/json")];
-    Ok((json, context.shared.document.clone()).into_response())
+    Ok((json, document).into_response())
 }

@@ -111,8 +111,14 @@ impl Etcd {
         Ok(etcd)
     }
 
-    /// Puts from `clients` clients to the leader.
-    pub(crate) async fn put(&self, clients: usize, work: usize, limit: Duration) -> Result<Measured> {
+    /// Puts from `clients` clients to the leader, under keys that begin with the name of the load.
+    pub(crate) async fn put(
+        &self,
+        load: &str,
+        clients: usize,
+        work: usize,
+        limit: Duration,
+    ) -> Result<Measured> {
         let mut channels = Vec::new();
         for _ in 0..clients.min(CONNECTIONS_MAX) {
             channels.push(Endpoint::from_shared(self.leader.clone())?.tcp_nodelay(true).connect().await?);
@@ -120,11 +126,11 @@ impl Etcd {
         let value = prost::bytes::Bytes::from(vec![b'v'; VALUE_BYTES]);
         closed_loop(clients, work, limit, |number| {
             let channel = channels[number % channels.len()].clone();
-            let value = value.clone();
+            let (load, value) = (load.to_owned(), value.clone());
             move |place| {
                 let (channel, value) = (channel.clone(), value.clone());
+                let key = format!("bench/{load}/{place:012}").into_bytes().into();
                 async move {
-                    let key = format!("bench/{clients}/{place:012}").into_bytes().into();
                     call::<_, PutResponse>(channel, "/etcdserverpb.KV/Put", PutRequest { key, value })
                         .await?;
                     Ok(())
@@ -178,7 +184,7 @@ fn puts_are_answered() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let etcd = Etcd::start(&program, dir.path()).await.unwrap();
-        let measured = etcd.put(4, 40, Duration::from_secs(60)).await.unwrap();
+        let measured = etcd.put("test", 4, 40, Duration::from_secs(60)).await.unwrap();
         assert_eq!(measured.requests, 40);
     });
 }

@@ -127,6 +127,10 @@ fn mangled_requests_never_move_the_memory() {
         .run(&edits, |edits| {
             let mut body = good.clone();
             for (at, byte, kind) in edits {
+                // Cut down to one byte, and that removed: nothing is left to change.
+                if body.is_empty() {
+                    break;
+                }
                 let at = at.index(body.len());
                 match kind {
                     0 => body[at] = byte,

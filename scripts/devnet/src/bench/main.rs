@@ -29,6 +29,8 @@ use crate::{
 
 /// Numbers of clients for `sequenced` and for etcd; the last figure bounds the records signed for a second.
 const SEQUENCED: [(usize, usize); 4] = [(1, 6_000), (32, 25_000), (256, 40_000), (1_024, 40_000)];
+/// The same for records that are refused at their signature: how fast any consensus could be with this way in.
+const REFUSED: [(usize, usize); 2] = [(1, 12_000), (256, 60_000)];
 /// The same for `witnessed`.
 const WITNESSED: [(usize, usize); 3] = [(1, 1_000), (32, 10_000), (256, 25_000)];
 /// Clients that send batches.
@@ -188,6 +190,15 @@ async fn measure_ours(
         }
         let measured =
             ours.submit(Ack::Sequenced, clients, rate * plan.seconds, limit).await.context(name.clone())?;
+        note(figures, &name, &measured);
+        add_cores(figures, &name, &measured);
+    }
+    for (clients, rate) in REFUSED {
+        let name = format!("refused {}", clients_text(clients));
+        if !wanted(&name) {
+            continue;
+        }
+        let measured = ours.refused(clients, rate * plan.seconds, limit).await.context(name.clone())?;
         note(figures, &name, &measured);
         add_cores(figures, &name, &measured);
     }

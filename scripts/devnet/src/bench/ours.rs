@@ -15,7 +15,7 @@ use ledger_format::{Policy, TlogProof};
 use ledger_proto::v1::{
     Ack, SubmitBatchRequest, SubmitRequest, ledger_client::LedgerClient, submit_result::Result as Answer,
 };
-use tonic::{codegen::Bytes, transport::Channel};
+use tonic::{Code, codegen::Bytes, transport::Channel};
 
 use crate::{
     load::{Measured, closed_loop, percentile},
@@ -26,6 +26,8 @@ use crate::{
 pub(crate) const CONNECTIONS_MAX: usize = 8;
 /// Agents that sign the records.
 const AGENTS: usize = 16;
+/// What each receipt says.
+const NOTE: &str = "a note that brings the action body of this receipt to about three hundred bytes";
 /// Records in one SubmitBatch.
 pub(crate) const BATCH_RECORDS: usize = 256;
 /// How long one request may take before it counts as failed.
@@ -61,9 +63,8 @@ impl Ours {
 
     /// Signs `count` receipts: nothing is signed while the clock runs.
     fn sign(&mut self, count: usize) -> Result<Arc<Vec<Bytes>>> {
-        let note = "a note that brings the action body of this receipt to about three hundred bytes";
         let records = (0..count)
-            .map(|i| Ok(self.agents[i % AGENTS].receipt("ledger:post", note)?.into()))
+            .map(|i| Ok(self.agents[i % AGENTS].receipt("ledger:post", NOTE)?.into()))
             .collect::<Result<Vec<Bytes>>>()?;
         Ok(Arc::new(records))
     }
@@ -97,6 +98,37 @@ impl Ours {
                     let request = SubmitRequest { log: "main".into(), record, ack: ack.into(), timeout_ms };
                     let answer = client.submit(request).await?.into_inner();
                     ensure!(answer.ack() >= ack, "asked for {ack:?}, got {:?}", answer.ack());
+                    Ok(())
+                }
+            }
+        })
+        .await?;
+        measured.cpu_s = machine::since(before, self.cpu());
+        Ok(measured)
+    }
+
+    /// Single-record Submit of records whose signature does not fit: everything that a record costs before anybody decides its place (TLS,
+    /// HTTP/2, parsing, one verification), and nothing of what comes after. No cluster with this way in is faster.
+    pub(crate) async fn refused(&mut self, clients: usize, work: usize, limit: Duration) -> Result<Measured> {
+        let changed = |record: &Bytes| {
+            let text = std::str::from_utf8(record)?;
+            ensure!(text.contains(NOTE), "the note is not in the record");
+            Ok(Bytes::from(text.replace(NOTE, &NOTE.replacen('a', "b", 1)).into_bytes()))
+        };
+        let records = self.sign(work)?.iter().map(changed).collect::<Result<Vec<Bytes>>>()?;
+        let (records, channels) = (Arc::new(records), self.channels(clients).await?);
+        let before = self.cpu();
+        let mut measured = closed_loop(clients, work, limit, |number| {
+            let client = LedgerClient::new(channels[number % channels.len()].clone());
+            let records = Arc::clone(&records);
+            move |place| {
+                let (mut client, record) = (client.clone(), records[place].clone());
+                async move {
+                    let ack = Ack::Sequenced.into();
+                    let request =
+                        SubmitRequest { log: "main".into(), record, ack, timeout_ms: REQUEST_LIMIT_MS };
+                    let refusal = client.submit(request).await.err().context("a changed record was taken")?;
+                    ensure!(refusal.code() == Code::InvalidArgument, "not its signature: {refusal}");
                     Ok(())
                 }
             }

@@ -104,12 +104,7 @@ impl Ledger {
             pending.entries_bytes += chunk.len();
             pending.chunks.put(Space::Meta, meta::edge_key(first), chunk);
         }
-        if pending.overlay.is_empty() {
-            // Sorted already: built in one go.
-            pending.overlay = writes.into_iter().collect();
-        } else {
-            pending.overlay.extend(writes);
-        }
+        pending.overlay.extend(writes);
         if let Some(published) = published {
             let published = PublishedCheckpoint::read(&published.note).map_err(Halt::Command)?;
             self.check_tiles(&published)?;

@@ -37,7 +37,7 @@ pub(crate) struct Api {
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
-/// Every endpoint of this crate, for one listener. The caller adds [`crate::trace::middleware`] around the whole
+/// Every endpoint of this crate, for one listener. The caller adds [`crate::trace::traced`] around the whole
 /// listener, so that other services on it are covered too.
 pub fn router(logs: Logs, options: Options) -> Router {
     let mut mounted = BTreeSet::new();

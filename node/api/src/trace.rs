@@ -3,7 +3,6 @@
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue},
-    middleware::Next,
     response::Response,
 };
 use tracing::Instrument as _;
@@ -23,11 +22,14 @@ fn id_of(headers: &HeaderMap) -> TraceId {
 }
 
 /// Gives each request its id and its span; the answer names the id in `x-trace-id`.
-pub async fn middleware(request: Request, next: Next) -> Response {
+pub async fn traced<F: Future<Output = Response>>(
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let id = id_of(request.headers());
     let span =
         tracing::info_span!("request", trace = %id, method = %request.method(), path = request.uri().path());
-    let mut response = scope(id, next.run(request)).instrument(span.clone()).await;
+    let mut response = scope(id, next(request)).instrument(span.clone()).await;
     tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(TRACE_ID, value);

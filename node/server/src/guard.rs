@@ -9,9 +9,8 @@ use std::{
 
 use axum::{
     body::{Body, HttpBody},
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, header},
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
@@ -50,7 +49,11 @@ impl Guard {
 }
 
 /// Takes a request on, or refuses it in its own protocol.
-pub async fn middleware(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+pub async fn guarded<F: Future<Output = Response>>(
+    guard: &Guard,
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let grpc = is_grpc(request.headers());
     let long = grpc && LONG_CALLS.iter().any(|call| request.uri().path().ends_with(call));
     let slots = if long { &guard.long_streams } else { &guard.requests };
@@ -62,10 +65,10 @@ pub async fn middleware(State(guard): State<Arc<Guard>>, request: Request, next:
     let budget = Arc::clone(&guard.body_bytes);
     let request = request.map(|inner| Body::new(Counted { inner, budget, held: None, streamed: long }));
     if long {
-        let response = next.run(request).await;
+        let response = next(request).await;
         return response.map(|inner| Body::new(Holding { inner, _slot: slot }));
     }
-    let answered = tokio::time::timeout(guard.request, next.run(request)).await;
+    let answered = tokio::time::timeout(guard.request, next(request)).await;
     drop(slot);
     answered.unwrap_or_else(|_| {
         guard.counters.timed_out();

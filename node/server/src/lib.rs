@@ -1,7 +1,7 @@
 //! The program `maip-node`: configuration, keys, TLS, gRPC services, wiring; nothing else.
 //!
 //! `main.rs` tells how a record travels. Here are the parts it is built from: [`config`] and [`keys`] say what a node is,
-//! [`node`] opens the hosted logs and serves them on three [`listener`]s, [`grpc`] and [`peer`] translate between the
+//! [`node`] opens the hosted logs and serves them on three [`listener`]s through [`front`], [`grpc`] and [`peer`] translate between the
 //! wire and `ledger-log`, `sandbox` follows resets, [`given`] looks after the files that the node is given, [`guard`] and [`idle`] bound what strangers can cost. The commands beside running are
 //! [`init`], [`check`], [`export`] and [`backup`].
 //!
@@ -15,6 +15,7 @@ mod clock;
 pub mod config;
 pub mod counters;
 pub mod export;
+pub mod front;
 pub mod given;
 pub mod grpc;
 pub mod guard;

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::Request};
+use axum::{body::Body, extract::Request};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -17,11 +17,11 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
 
 use crate::{
     config::Limits,
     counters::Counters,
+    front::Front,
     idle::IdleIo,
     tls::{self, ServerTls},
 };
@@ -41,7 +41,7 @@ pub struct Listener {
     /// `None`: plain HTTP/1.1.
     pub tls: Option<Arc<ServerTls>>,
     /// What is served.
-    pub app: Router,
+    pub front: Front,
     /// Bounds.
     pub limits: Arc<Limits>,
     /// What happened.
@@ -75,8 +75,12 @@ impl Listener {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let slots = Arc::new(Semaphore::new(self.limits.connections));
         let mut connections = JoinSet::new();
-        let shared =
-            Arc::new(Shared { tls: self.tls, app: self.app, limits: self.limits, counters: self.counters });
+        let shared = Arc::new(Shared {
+            tls: self.tls,
+            front: self.front,
+            limits: self.limits,
+            counters: self.counters,
+        });
         loop {
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
@@ -123,7 +127,7 @@ impl Listener {
 /// What every connection of a listener needs.
 struct Shared {
     tls: Option<Arc<ServerTls>>,
-    app: Router,
+    front: Front,
     limits: Arc<Limits>,
     counters: Arc<Counters>,
 }
@@ -191,17 +195,13 @@ impl Shared {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let app = self.app.clone();
+        let front = self.front.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let app = app.clone();
+            let front = front.clone();
             if let Some(uris) = &uris {
                 request.extensions_mut().insert(uris.clone());
             }
-            async move {
-                Ok::<_, Infallible>(
-                    app.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}),
-                )
-            }
+            async move { Ok::<_, Infallible>(front.answer(request.map(Body::new)).await) }
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
         tokio::select! {

@@ -3,23 +3,22 @@
 use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
-use axum::{Router, extract::Request, middleware};
-use ledger_api::{Logs, MaipOptions, Options, trace};
+use ledger_api::{Logs, MaipOptions, Options};
 use ledger_format::{NoteSigner, Policy, generation_origin};
 use ledger_log::{Clock as _, Generation, HostedLog, LogOptions, World};
 use tokio::{net::TcpSocket, sync::watch, task::JoinHandle};
-use tower::ServiceExt as _;
 
 use crate::{
     clock::SystemClock,
-    config::{self, Config, Limits},
+    config::{self, Config},
     counters::Counters,
+    front::Front,
     given::{Files, Given},
     grpc::{self, Services},
-    guard::{self, Guard},
+    guard::Guard,
     keys::{AdminKey, load_log_keys},
     listener::{self, Listener},
-    otlp::{self, Exporter},
+    otlp::Exporter,
     outbound::HttpWitnesses,
     outgoing::HttpOutgoing,
     peer::{self, GrpcPeers},
@@ -134,23 +133,22 @@ impl Node {
         let stopping = clients_stopping.clone();
         let inner =
             ledger_api::router(logs.clone(), Options { unpublished, node_metrics, stopping, maip: None });
-        let client_app =
-            guarded(by_protocol(grpc::router(services)?, public), &limits, &counters, exporter.as_ref());
-        let http_app = guarded(plain, &limits, &counters, exporter.as_ref());
-        // Nodes are not held back by the guard: a refused vote or append would cost the cluster its leader.
-        let peer_app =
-            by_protocol(peer::router(logs.clone()), inner).layer(middleware::from_fn(trace::middleware));
+        let guard = || Guard::new(&limits, Arc::clone(&counters));
+        let client_front = Front::clients(Some(grpc::calls(services)?), public, guard(), exporter.clone());
+        let http_front = Front::clients(None, plain, guard(), exporter);
+        let peer_front = Front::peers(peer::router(logs.clone()), inner);
 
-        let build = |name, tls, app, socket| -> anyhow::Result<Listener> {
+        let build = |name, tls, front, socket| -> anyhow::Result<Listener> {
             let (limits, counters) = (Arc::clone(&limits), Arc::clone(&counters));
-            Ok(Listener { name, tls, app, limits, counters, socket: listener::listen(name, socket)? })
+            Ok(Listener { name, tls, front, limits, counters, socket: listener::listen(name, socket)? })
         };
-        let client = build("clients", Some(Arc::clone(&client_tls)), client_app, sockets.client)?;
+        let client = build("clients", Some(Arc::clone(&client_tls)), client_front, sockets.client)?;
         let mut client_listeners = vec![tokio::spawn(client.run(clients_stopping.clone()))];
         if let Some(socket) = sockets.http {
-            client_listeners.push(tokio::spawn(build("http", None, http_app, socket)?.run(clients_stopping)));
+            client_listeners
+                .push(tokio::spawn(build("http", None, http_front, socket)?.run(clients_stopping)));
         }
-        let peer = build("peers", Some(Arc::clone(&peer_tls)), peer_app, sockets.peer)?;
+        let peer = build("peers", Some(Arc::clone(&peer_tls)), peer_front, sockets.peer)?;
         let peer_listener = tokio::spawn(peer.run(peers_stopping));
         Ok(Self {
             node_id: config.node_id,
@@ -380,28 +378,6 @@ fn maip_options(
         outbound: Arc::new(outbound),
         stopping: stopping.clone(),
     })
-}
-
-/// gRPC and HTTP on one port: the content type decides, as gRPC prescribes it.
-fn by_protocol(grpc: Router, http: Router) -> Router {
-    Router::new().fallback(move |request: Request| {
-        let app = if guard::is_grpc(request.headers()) { grpc.clone() } else { http.clone() };
-        async move { app.oneshot(request).await }
-    })
-}
-
-fn guarded(
-    app: Router,
-    limits: &Limits,
-    counters: &Arc<Counters>,
-    exporter: Option<&Arc<Exporter>>,
-) -> Router {
-    let guard = Guard::new(limits, Arc::clone(counters));
-    let mut app = app.layer(middleware::from_fn_with_state(guard, guard::middleware));
-    if let Some(exporter) = exporter {
-        app = app.layer(middleware::from_fn_with_state(Arc::clone(exporter), otlp::middleware));
-    }
-    app.layer(middleware::from_fn(trace::middleware))
 }
 
 type NodeMetrics = Arc<dyn Fn() -> String + Send + Sync>;

@@ -82,7 +82,12 @@ fn start() -> Node {
         };
         let options =
             Options { unpublished: true, node_metrics: Arc::new(String::new), stopping, maip: Some(maip) };
-        (grpc::router(services).expect("the services"), router(logs, options))
+        let calls = grpc::calls(services).expect("the services");
+        let grpc = move |request| {
+            let calls = calls.clone();
+            async move { calls.answer(request).await }
+        };
+        (Router::new().fallback(grpc), router(logs, options))
     });
     Node { runtime, grpc, http, admin_key, _stop: stop }
 }

@@ -17,14 +17,25 @@ mod tokens;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{Version, header},
+    response::Response,
+};
 use ledger_api::Logs;
 use ledger_proto::{
     DESCRIPTORS,
-    v1::{admin_server::AdminServer, ledger_server::LedgerServer, payloads_server::PayloadsServer},
+    v1::{
+        admin_server::AdminServer,
+        ledger_server::{self, LedgerServer},
+        payloads_server::PayloadsServer,
+    },
 };
 use tokio::sync::watch;
 use tonic::service::Routes;
+use tower::{Service as _, ServiceExt as _};
 
 use crate::{config::Limits, keys::AdminKey};
 
@@ -47,11 +58,40 @@ pub struct Services {
     pub stop: watch::Receiver<bool>,
 }
 
-/// All services, ready to be mounted beside the HTTP endpoints. Health follows the logs until the node stops.
+/// All services, ready to answer.
+#[derive(Clone)]
+pub struct Calls {
+    ledger: LedgerServer<ledger::LedgerService>,
+    all: Router,
+}
+
+impl Calls {
+    /// Answers one call.
+    pub async fn answer(&self, request: Request) -> Response {
+        // Records come this way, so it goes past the search for a route and the look whether it is gRPC-web.
+        if request.version() == Version::HTTP_2 && of_ledger(request.uri().path()) && !is_web(&request) {
+            let Ok(answer) = self.ledger.clone().call(request).await;
+            return answer.map(Body::new);
+        }
+        self.all.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+    }
+}
+
+fn of_ledger(path: &str) -> bool {
+    let service = path.strip_prefix('/').and_then(|rest| rest.strip_prefix(ledger_server::SERVICE_NAME));
+    service.is_some_and(|method| method.starts_with('/'))
+}
+
+fn is_web(request: &Request) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc-web"))
+}
+
+/// The services. Health follows the logs until the node stops.
 ///
 /// # Errors
 /// When the compiled descriptors cannot be read, which only a broken build does.
-pub fn router(services: Services) -> Result<Router, tonic_reflection::server::Error> {
+pub fn calls(services: Services) -> Result<Calls, tonic_reflection::server::Error> {
     let (reporter, health) = tonic_health::server::health_reporter();
     tokio::spawn(health::follow(reporter, services.logs.clone(), services.stop.clone()));
     let reflection = tonic_reflection::server::Builder::configure()
@@ -66,10 +106,10 @@ pub fn router(services: Services) -> Result<Router, tonic_reflection::server::Er
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let admin = AdminServer::new(admin::AdminService::new(services));
-    let routes = Routes::new(ledger)
+    let routes = Routes::new(ledger.clone())
         .add_service(payloads)
         .add_service(admin)
         .add_service(health)
         .add_service(reflection);
-    Ok(routes.into_axum_router().layer(tonic_web::GrpcWebLayer::new()))
+    Ok(Calls { ledger, all: routes.into_axum_router().layer(tonic_web::GrpcWebLayer::new()) })
 }

@@ -9,4 +9,4 @@ mod spans;
 mod wire;
 
 pub(crate) use exporter::Exporter;
-pub(crate) use spans::middleware;
+pub(crate) use spans::noted;

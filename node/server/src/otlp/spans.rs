@@ -1,16 +1,8 @@
 //! Each request as a span, under the trace id that the caller, the log lines and the error bodies have.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::{
-    extract::{Request, State},
-    http::HeaderMap,
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, http::HeaderMap, response::Response};
 use ledger_api::trace;
 
 use super::{
@@ -21,17 +13,17 @@ use super::{
 const SERVER: i32 = 2;
 const ERROR: i32 = 2;
 
-/// Notes one request. Runs inside [`trace::middleware`], which gives it its trace id.
-pub(crate) async fn middleware(
-    State(exporter): State<Arc<Exporter>>,
+/// Notes one request. Runs inside [`trace::traced`], which gives it its trace id.
+pub(crate) async fn noted<F: Future<Output = Response>>(
+    exporter: &Exporter,
     request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let start = SystemTime::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let parent = parent(request.headers());
-    let response = next.run(request).await;
+    let response = next(request).await;
     let status = response.status();
     let Some(trace_id) = trace::current() else { return response };
     exporter.span(Span {

@@ -6,10 +6,19 @@ use std::{
     sync::Arc,
 };
 
+use axum::{
+    body::{Body, to_bytes},
+    http,
+};
 use ledger_node::tls;
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
+use tonic::transport::Channel;
+use tower::{Service as _, ServiceExt as _};
 
-use crate::node::{Node, request};
+use crate::{
+    ledger::connect,
+    node::{Node, request},
+};
 
 /// One HTTPS GET without a client certificate.
 fn https(node: &Node, to: SocketAddr, name: &str, path: &str) -> std::io::Result<String> {
@@ -176,4 +185,42 @@ fn grpc_web_is_spoken_to_browsers() {
     let answer = tls_request(&node, node.client, "localhost", call).unwrap();
     assert!(answer.contains("maip.localhost/main"), "{answer}");
     assert!(answer.contains("grpc-status:0"), "the trailer is in the body: {answer}");
+}
+
+/// What a path is answered with over HTTP/2: the code of gRPC if it is in the header, and the body.
+async fn call(channel: &mut Channel, path: &str, kind: &str) -> (Option<String>, String) {
+    // An empty message: five bytes of frame.
+    let body = tonic::body::Body::new(Body::from(vec![0; 5]));
+    let request = http::Request::post(path).version(http::Version::HTTP_2);
+    let request = request.header("content-type", kind).header("te", "trailers").body(body).unwrap();
+    let (head, body) = channel.ready().await.unwrap().call(request).await.unwrap().into_parts();
+    assert_eq!(head.status, 200, "{path}");
+    let body = to_bytes(Body::new(body), 1 << 20).await.unwrap();
+    let code = head.headers.get("grpc-status").map(|code| code.to_str().unwrap().to_owned());
+    (code, String::from_utf8_lossy(&body).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_call_finds_its_service_and_no_other_one() {
+    let mut node = Node::init("");
+    node.start();
+    let mut channel = connect(&node).await;
+    const GRPC: &str = "application/grpc";
+    const WEB: &str = "application/grpc-web+proto";
+    let unimplemented = Some("12".to_owned());
+    for kind in [GRPC, WEB] {
+        for path in ["Ledger/Nothing", "Ledger/", "LedgerX/Submit", "Nothing/Submit", "Admin/Nothing"] {
+            let (code, _) = call(&mut channel, &format!("/maip.ledger.v1.{path}"), kind).await;
+            assert_eq!(code, unimplemented, "{path} as {kind}");
+        }
+        let (code, _) = call(&mut channel, "/maip.ledger.v1.Admin/Status", kind).await;
+        assert_eq!(code.as_deref(), Some("16"), "not without the key");
+        let (code, body) = call(&mut channel, "/maip.ledger.v1.Ledger/GetCheckpoint", kind).await;
+        assert!(code.is_none() && body.contains("maip.localhost/main"), "{code:?} {body}");
+        assert_eq!(
+            body.contains("grpc-status:0"),
+            kind == WEB,
+            "browsers get the trailer in the body: {body}"
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! `maip-simulation [--seed N | --seeds A..B] [--luck KIND] [--ablate RULE] [--twice | --paused]`: a cluster's bad luck from a seed.
+//! `maip-simulation [--seed N | --seeds A..B] [--luck KIND] [--ablate RULE] [--table N] [--twice | --paused]`: a cluster's bad luck from a seed.
 //!
 //! Built with `--cfg simulation --cfg tokio_unstable`; `simulations/run` does that.
 
@@ -19,13 +19,18 @@ mod pause;
 
 #[cfg(simulation)]
 mod told {
-    use std::process::ExitCode;
+    use std::{
+        num::NonZero,
+        process::{Command, ExitCode},
+        sync::atomic::{AtomicUsize, Ordering},
+        thread,
+    };
 
     use ledger_simulations::cluster::{Ended, Luck, Plan, SWITCHES, Switch, run};
 
     use super::pause;
 
-    const USAGE: &str = "usage: maip-simulation [--seed N | --seeds A..B] [--luck KIND] [--ablate RULE | --table N] [--twice | --paused]";
+    const USAGE: &str = "usage: maip-simulation [--seed N | --seeds A..B] [--luck KIND] [--ablate RULE] [--table N] [--twice | --paused]";
 
     struct Options {
         first: u64,
@@ -49,9 +54,10 @@ mod told {
         };
         // What breaks inside a node is part of the story; the node's end is seen by the oracle.
         std::panic::set_hook(Box::new(|panic| eprintln!("(a task ended: {panic})")));
-        let good = match options.table {
-            Some(seeds) => table(seeds),
-            None => seeds(&options),
+        let good = match (options.table, options.off) {
+            (Some(seeds), None) => table(seeds),
+            (Some(seeds), Some(switch)) => row(switch, seeds),
+            (None, _) => seeds(&options),
         };
         if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
@@ -149,19 +155,49 @@ mod told {
         ended.history.to_hex()[..16].to_owned()
     }
 
-    /// One row a rule: the first seed at which its absence is noticed.
+    /// One row a rule: the first seed at which its absence is noticed. Rules know nothing of each other, and chance belongs to a process: each rule
+    /// gets one of its own, as many at a time as there are processors.
     fn table(seeds: u64) -> bool {
         println!("| rule taken out | noticed at seed | of | by |\n|---|---|---|---|");
-        let mut all = true;
-        for switch in SWITCHES {
-            let found = (1..=seeds)
-                .find_map(|seed| Some((seed, run(Plan { seed, off: Some(switch), luck: None }).broken?)));
-            all &= found.is_some();
-            match found {
-                Some((seed, broken)) => println!("| {switch} | {seed} | {seeds} | {broken} |"),
-                None => println!("| {switch} | - | {seeds} | nothing |"),
+        let (next, missed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        thread::scope(|scope| {
+            for _ in 0..processors {
+                scope.spawn(|| {
+                    while let Some(&switch) = SWITCHES.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if !row_apart(switch, seeds) {
+                            missed.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        missed.into_inner() == 0
+    }
+
+    /// The row of one rule, told by a process of its own; whether its absence was noticed.
+    fn row_apart(switch: Switch, seeds: u64) -> bool {
+        let ended = std::env::current_exe().and_then(|program| {
+            let (seeds, switch) = (seeds.to_string(), switch.to_string());
+            Command::new(program).args(["--table", &seeds, "--ablate", &switch]).status()
+        });
+        match ended {
+            Ok(status) => status.success(),
+            Err(error) => {
+                println!("| {switch} | - | {seeds} | no process for it: {error} |");
+                false
             }
         }
-        all
+    }
+
+    /// The row of one rule.
+    fn row(switch: Switch, seeds: u64) -> bool {
+        let noticed = (1..=seeds)
+            .find_map(|seed| Some((seed, run(Plan { seed, off: Some(switch), luck: None }).broken?)));
+        match &noticed {
+            Some((seed, broken)) => println!("| {switch} | {seed} | {seeds} | {broken} |"),
+            None => println!("| {switch} | - | {seeds} | nothing |"),
+        }
+        noticed.is_some()
     }
 }

@@ -1,7 +1,7 @@
 //! What a listener serves: gRPC and HTTP on one port, behind the listener's bounds.
 //!
-//! This is one function and not a stack of layers. A layer boxes its future, and clones what is below it, for each request;
-//! on the way of a single record that cost more than to read it.
+//! One function around another, and not a stack of layers: a layer boxes its future, and clones what is below it, for each
+//! request. `docs/performance.md` has what that cost single records.
 
 use std::sync::Arc;
 
@@ -16,43 +16,36 @@ use crate::{
 };
 
 /// The services of one listener.
-#[derive(Clone)]
 pub struct Front {
-    grpc: Grpc,
+    grpc: Option<Grpc>,
     http: Router,
     bounds: Option<Bounds>,
 }
 
-/// gRPC of one listener.
-#[derive(Clone)]
 enum Grpc {
-    /// The services for clients.
     Clients(Calls),
-    /// Something else, or nothing: then the HTTP endpoints say that there is no such thing.
-    Other(Router),
+    Peers(Router),
 }
 
-#[derive(Clone)]
 struct Bounds {
     guard: Arc<Guard>,
     exporter: Option<Arc<Exporter>>,
 }
 
 impl Front {
-    /// For clients: HTTP, and gRPC if it is given.
+    /// For clients: HTTP, and gRPC if it is given; without it the HTTP endpoints say that there is no such thing.
     pub(crate) fn clients(
         grpc: Option<Calls>,
         http: Router,
         guard: Arc<Guard>,
         exporter: Option<Arc<Exporter>>,
     ) -> Self {
-        let grpc = grpc.map_or_else(|| Grpc::Other(http.clone()), Grpc::Clients);
-        Self { grpc, http, bounds: Some(Bounds { guard, exporter }) }
+        Self { grpc: grpc.map(Grpc::Clients), http, bounds: Some(Bounds { guard, exporter }) }
     }
 
     /// For nodes. They are not held back: a refused vote or append would cost the cluster its leader.
     pub(crate) fn peers(grpc: Router, http: Router) -> Self {
-        Self { grpc: Grpc::Other(grpc), http, bounds: None }
+        Self { grpc: Some(Grpc::Peers(grpc)), http, bounds: None }
     }
 
     /// Answers one request.
@@ -71,10 +64,10 @@ impl Front {
 
     /// The content type decides, as gRPC prescribes it.
     async fn served(&self, request: Request) -> Response {
-        let router = match &self.grpc {
-            _ if !guard::is_grpc(request.headers()) => &self.http,
-            Grpc::Clients(calls) => return calls.answer(request).await,
-            Grpc::Other(router) => router,
+        let router = match self.grpc.as_ref().filter(|_| guard::is_grpc(request.headers())) {
+            Some(Grpc::Clients(calls)) => return calls.answer(request).await,
+            Some(Grpc::Peers(router)) => router,
+            None => &self.http,
         };
         router.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
     }

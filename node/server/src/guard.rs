@@ -78,7 +78,16 @@ pub async fn guarded<F: Future<Output = Response>>(
 
 /// Whether this is gRPC or gRPC-web.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    is_of_kind(headers, b"application/grpc")
+}
+
+/// Whether this is gRPC-web, which browsers speak.
+pub fn is_grpc_web(headers: &HeaderMap) -> bool {
+    is_of_kind(headers, b"application/grpc-web")
+}
+
+fn is_of_kind(headers: &HeaderMap, begin: &[u8]) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(begin))
 }
 
 fn busy(grpc: bool, message: &str) -> Response {

@@ -77,7 +77,7 @@ impl Listener {
         let mut connections = JoinSet::new();
         let shared = Arc::new(Shared {
             tls: self.tls,
-            front: self.front,
+            front: Arc::new(self.front),
             limits: self.limits,
             counters: self.counters,
         });
@@ -127,7 +127,7 @@ impl Listener {
 /// What every connection of a listener needs.
 struct Shared {
     tls: Option<Arc<ServerTls>>,
-    front: Front,
+    front: Arc<Front>,
     limits: Arc<Limits>,
     counters: Arc<Counters>,
 }
@@ -195,9 +195,9 @@ impl Shared {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let front = self.front.clone();
+        let front = Arc::clone(&self.front);
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let front = front.clone();
+            let front = Arc::clone(&front);
             if let Some(uris) = &uris {
                 request.extensions_mut().insert(uris.clone());
             }

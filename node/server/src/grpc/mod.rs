@@ -17,13 +17,7 @@ mod tokens;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    body::Body,
-    extract::Request,
-    http::{Version, header},
-    response::Response,
-};
+use axum::{Router, body::Body, extract::Request, http::Version, response::Response};
 use ledger_api::Logs;
 use ledger_proto::{
     DESCRIPTORS,
@@ -37,7 +31,7 @@ use tokio::sync::watch;
 use tonic::service::Routes;
 use tower::{Service as _, ServiceExt as _};
 
-use crate::{config::Limits, keys::AdminKey};
+use crate::{config::Limits, guard, keys::AdminKey};
 
 /// Records in one `SubmitBatch`.
 pub const BATCH_RECORDS_MAX: usize = 256;
@@ -68,8 +62,9 @@ pub struct Calls {
 impl Calls {
     /// Answers one call.
     pub async fn answer(&self, request: Request) -> Response {
-        // Records come this way, so it goes past the search for a route and the look whether it is gRPC-web.
-        if request.version() == Version::HTTP_2 && of_ledger(request.uri().path()) && !is_web(&request) {
+        // Records come this way, so they go past the search for a route and the translation for browsers.
+        let web = guard::is_grpc_web(request.headers());
+        if request.version() == Version::HTTP_2 && !web && of_ledger(request.uri().path()) {
             let Ok(answer) = self.ledger.clone().call(request).await;
             return answer.map(Body::new);
         }
@@ -80,11 +75,6 @@ impl Calls {
 fn of_ledger(path: &str) -> bool {
     let service = path.strip_prefix('/').and_then(|rest| rest.strip_prefix(ledger_server::SERVICE_NAME));
     service.is_some_and(|method| method.starts_with('/'))
-}
-
-fn is_web(request: &Request) -> bool {
-    let kind = request.headers().get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc-web"))
 }
 
 /// The services. Health follows the logs until the node stops.

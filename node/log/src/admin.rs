@@ -14,6 +14,7 @@ use crate::{
     options::{Member, PeerError},
     peer::Kind,
     publish::cosign::WitnessState,
+    purge,
 };
 
 /// How long a node may take to answer before leadership is not handed to it.
@@ -340,17 +341,10 @@ impl HostedLog {
     /// # Errors
     /// See [`AdminError`].
     pub async fn snapshot(&self) -> Result<(u64, u64), AdminError> {
-        let failed = |e: String| AdminError::Failed(e);
         let applied = *self.core.ledger.watch_applied().borrow();
-        self.core.raft.trigger().snapshot().await.map_err(|e| failed(e.to_string()))?;
-        let limit = std::time::Duration::from_secs(60);
-        let wait = self.core.raft.wait(Some(limit));
-        let taken = wait.metrics(
-            |metrics| metrics.snapshot.map_or(0, |id| id.index) >= applied.raft_index,
-            "a Raft snapshot",
-        );
-        let metrics = taken.await.map_err(|e| failed(e.to_string()))?;
-        Ok((metrics.snapshot.map_or(0, |id| id.index), applied.size))
+        let reached =
+            purge::take_snapshot(&self.core, applied.raft_index).await.map_err(AdminError::Failed)?;
+        Ok((reached, applied.size))
     }
 
     /// Gauges, counters and histograms as Prometheus text, labelled with the log's name.

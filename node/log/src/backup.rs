@@ -1,7 +1,7 @@
 //! Backups: a Raft snapshot and the tile files below it, as one tar stream (rules R1, R2).
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, Read, Seek as _, Write},
     path::{Component, Path, PathBuf},
 };
 
@@ -19,7 +19,7 @@ use crate::{
         codec,
         types::{Membership, StoredMembership},
     },
-    snapshot::{Manifest, SnapshotFile, snapshot_path},
+    snapshot::{Draft, Manifest, SnapshotFile, Written, snapshot_path},
 };
 
 /// Name of the snapshot inside a backup.
@@ -57,13 +57,15 @@ impl HostedLog {
     pub async fn backup(&self, sink: mpsc::Sender<Result<Bytes, io::Error>>) -> Result<(), BackupError> {
         let ledger = self.core.ledger.clone();
         // Between two applies, so that state and size belong together.
-        let copy =
-            self.core.raft.with_state_machine(|_| Box::pin(async move { ledger.write_snapshot() })).await;
-        let (manifest, path) = copy.map_err(|e| BackupError::Stopped(e.to_string()))??;
+        let draft =
+            self.core.raft.with_state_machine(|_| Box::pin(async move { Draft::begin(&ledger) })).await;
+        let draft = draft.map_err(|e| BackupError::Stopped(e.to_string()))??;
+        let Written { manifest, mut file, .. } = draft.finish().await?;
         let core = self.core.clone();
         let streamed = tokio::task::spawn_blocking(move || {
             let mut out = tar::Builder::new(io::BufWriter::with_capacity(CHUNK_BYTES, Sink(sink)));
-            out.append_path_with_name(&path, SNAPSHOT)?;
+            file.rewind()?;
+            out.append_file(SNAPSHOT, &mut file)?;
             for name in file_names(&manifest) {
                 let bytes = core.ledger.files().read(&name).map_err(LedgerError::from)?;
                 let bytes = bytes.ok_or_else(|| LedgerError::corrupt(name.clone(), "the file is missing"))?;

@@ -26,7 +26,7 @@ use crate::{
         machine::Machine,
         types::{LeaderId, LogId, Proposal, RaftEntry},
     },
-    snapshot::{Manifest, SnapshotFile},
+    snapshot::{self, Manifest, SnapshotFile, Written},
 };
 use damage::Dice;
 
@@ -87,7 +87,7 @@ fn names_the_file(error: &LedgerError, file: &str) {
 async fn a_damaged_snapshot_is_never_installed() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let source = filled(from.path(), 0).await;
-    let (manifest, path) = source.write_snapshot().unwrap();
+    let Written { manifest, path, .. } = snapshot::Draft::begin(&source).unwrap().finish().await.unwrap();
     let good = fs::read(path).unwrap();
     source.stop();
     let engine = memory(to.path());
@@ -120,7 +120,8 @@ async fn a_damaged_snapshot_is_never_installed() {
 async fn a_snapshot_with_a_right_checksum_and_wrong_content_is_taken_as_a_whole_or_refused_before() {
     let from = tempfile::tempdir().unwrap();
     let source = filled(from.path(), 0).await;
-    let (good_manifest, path) = source.write_snapshot().unwrap();
+    let Written { manifest: good_manifest, path, .. } =
+        snapshot::Draft::begin(&source).unwrap().finish().await.unwrap();
     let good = fs::read(&path).unwrap();
     source.stop();
     let (mut dice, mut sound, mut refused) = (Dice::seeded(), 0, 0);
@@ -176,7 +177,7 @@ async fn a_snapshot_with_a_right_checksum_and_wrong_content_is_taken_as_a_whole_
 async fn a_damaged_bundle_or_proof_is_never_filed() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let source = filled(from.path(), 220).await;
-    let (manifest, _) = source.write_snapshot().unwrap();
+    let Written { manifest, .. } = snapshot::Draft::begin(&source).unwrap().finish().await.unwrap();
     let bundle = source.bundle_bytes(BundleId { index: 0, width: TILE_WIDTH as u16 }).unwrap().unwrap();
     let proof = prove_subtree(&source.hashes(), 0, TILE_WIDTH, manifest.size).unwrap();
     let mut w = Writer::default();

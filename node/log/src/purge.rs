@@ -14,6 +14,9 @@ const KEEP_ENTRIES: u64 = 256;
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long one snapshot may take.
+const SNAPSHOT_LIMIT: Duration = Duration::from_secs(120);
+
 /// Runs until consensus stops on this node.
 pub(crate) async fn run(core: Arc<Core>) {
     while core.stopped.get().is_none() {
@@ -28,15 +31,29 @@ pub(crate) async fn run(core: Arc<Core>) {
 
 async fn purge(core: &Core) -> Result<(), String> {
     let applied = core.ledger.watch_applied().borrow().raft_index;
-    let newest = || core.raft.metrics().borrow_watched().snapshot.map_or(0, |id| id.index);
-    if newest() + KEEP_ENTRIES < applied {
-        core.raft.trigger().snapshot().await.map_err(|e| e.to_string())?;
-        let wait = core.raft.wait(Some(Duration::from_secs(60)));
-        let taken = wait
-            .metrics(|m| m.snapshot.map_or(0, |id| id.index) >= applied, "a snapshot to purge behind")
-            .await;
-        taken.map_err(|e| e.to_string())?;
+    let mut newest = newest_snapshot(core);
+    if newest + KEEP_ENTRIES < applied {
+        newest = take_snapshot(core, applied).await?;
     }
-    let until = newest().saturating_sub(KEEP_ENTRIES);
-    core.raft.trigger().purge_log(until).await.map_err(|e| e.to_string())
+    core.raft.trigger().purge_log(newest.saturating_sub(KEEP_ENTRIES)).await.map_err(|e| e.to_string())
+}
+
+/// raft_index of the newest Raft snapshot; 0 while there is none.
+fn newest_snapshot(core: &Core) -> u64 {
+    core.raft.metrics().borrow_watched().snapshot.map_or(0, |id| id.index)
+}
+
+/// Takes a Raft snapshot that reaches `raft_index`, which is applied. Returns how far it reaches. Raft writes one at a time, and the one
+/// that it is writing may be of an earlier moment: then another follows.
+pub(crate) async fn take_snapshot(core: &Core, raft_index: u64) -> Result<u64, String> {
+    loop {
+        let before = newest_snapshot(core);
+        if before >= raft_index {
+            return Ok(before);
+        }
+        core.raft.trigger().snapshot().await.map_err(|e| e.to_string())?;
+        let wait = core.raft.wait(Some(SNAPSHOT_LIMIT));
+        let newer = wait.metrics(|m| m.snapshot.is_some_and(|id| id.index > before), "a Raft snapshot").await;
+        newer.map_err(|e| e.to_string())?;
+    }
 }

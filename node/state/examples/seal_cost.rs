@@ -1,5 +1,5 @@
 //! Prints what sealing costs: 10,000 subjects that changed, in a status map of 100,000, in steps as the leader proposes them. State
-//! in memory, without the engine: for what a record waits on a node see `ledger-log` example `seal_latency`.
+//! in memory, without the engine: for what a record waits on a node see `ledger-log` example `pauses`.
 //!
 //! `cargo run --release -p ledger-state --example seal_cost [subjects] [changed] [subjects a step]`
 

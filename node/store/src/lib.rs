@@ -34,7 +34,7 @@ pub mod raft_log;
 #[cfg(feature = "testing")]
 pub mod conformance;
 
-pub use engine::{Batch, Engine, EngineKind, EngineOptions, Space, open};
+pub use engine::{Batch, Engine, EngineKind, EngineOptions, Pair, Pairs, Space, open};
 pub use erasable::ErasableFiles;
 pub use error::StoreError;
 pub use files::Files;

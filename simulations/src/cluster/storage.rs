@@ -8,10 +8,9 @@ use std::{
 };
 
 use ledger_store::{
-    Batch, Engine, EngineKind, EngineOptions, Space, StoreError,
+    Batch, Engine, EngineKind, EngineOptions, Pair, Pairs, Space, StoreError,
     conformance::FaultDisk,
     disk::{Disk, DiskFile},
-    engine::Pair,
 };
 
 /// All pairs of an engine.
@@ -108,6 +107,10 @@ impl Engine for DurableEngine {
         let pairs = self.now.scan(space, from, to, limit)?;
         pairs.iter().try_for_each(|(key, value)| self.check(space, key, Some(value)))?;
         Ok(pairs)
+    }
+
+    fn freeze(&self, space: Space) -> Result<Option<Pairs>, StoreError> {
+        Ok(Some(Box::new(self.scan(space, &[], None, usize::MAX)?.into_iter().map(Ok))))
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {

@@ -40,6 +40,7 @@ pub(crate) use restore::Imported;
 use crate::{
     alarm::Alarms,
     raft::types::{LogId, StoredMembership},
+    snapshot::Drafts,
 };
 
 /// Keys of the engine's `Meta` space: bookkeeping of this node, not replicated.
@@ -98,6 +99,7 @@ pub(crate) struct Ledger {
     seal_now: watch::Sender<Option<Range<u64>>>,
     erased_now: tokio::sync::Notify,
     raft: Mutex<RaftMark>,
+    drafts: Drafts,
     writer: TileWriter,
     alarms: Arc<Alarms>,
     dir: PathBuf,
@@ -170,6 +172,11 @@ impl Ledger {
     /// The directory of this log.
     pub(crate) fn dir(&self) -> &std::path::Path {
         &self.dir
+    }
+
+    /// The snapshots that are being written.
+    pub(crate) fn drafts(&self) -> &Drafts {
+        &self.drafts
     }
 
     /// Signers' keys as points.

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     alarm::{AlarmKind, Alarms},
     raft::codec,
+    snapshot::{self, Drafts},
 };
 
 impl Ledger {
@@ -33,6 +34,7 @@ impl Ledger {
         alarms: Arc<Alarms>,
     ) -> Result<Arc<Self>, LedgerError> {
         let ledger = Self::open_unloaded(dir, engine, alarms)?;
+        snapshot::remove_unfinished(dir)?;
         ledger.finish_import()?;
         ledger.load()?;
         ledger.writer.start(&ledger).map_err(|e| LedgerError::io("start the tile writer of", dir, e))?;
@@ -60,6 +62,7 @@ impl Ledger {
             seal_now: watch::Sender::new(None),
             erased_now: tokio::sync::Notify::new(),
             raft: Mutex::default(),
+            drafts: Drafts::default(),
             writer: TileWriter::default(),
             alarms,
             dir: dir.to_owned(),

@@ -1,6 +1,10 @@
 //! The replicated state machine, as openraft wants to see it.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures::{Stream, TryStreamExt as _};
 use ledger_state::Command;
@@ -14,7 +18,7 @@ use super::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::{
     alarm::AlarmKind,
     ledger::{Ledger, LedgerError, Work},
-    snapshot::{self, Manifest, SnapshotFile},
+    snapshot::{self, Draft, SnapshotFile},
 };
 
 /// A Raft snapshot on its way: the file that holds it.
@@ -91,11 +95,8 @@ impl RaftStateMachine<TypeConfig> for Machine {
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
-        // Written here, between two applies, so that the copy is of one raft_entry; it is small, the log is not in it.
-        Builder {
-            written: Some(self.ledger.write_snapshot().map_err(io::Error::other)),
-            ledger: self.ledger.clone(),
-        }
+        // Begun here, between two applies, so that the copy is of one raft_entry; written beside the next ones.
+        Builder { draft: Mutex::new(Some(Draft::begin(&self.ledger))), ledger: self.ledger.clone() }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, data: SnapshotData) -> Result<(), io::Error> {
@@ -132,9 +133,10 @@ fn is_seal((entry, _): &EntryResponder<TypeConfig>) -> bool {
     matches!(&entry.payload, EntryPayload::Normal(proposal) if Command::is_seal(&proposal.0))
 }
 
-/// Hands a snapshot that has already been written to Raft.
+/// Writes one snapshot. A newer one may have been installed by then: Raft keeps to that, and so does [`snapshot::prune`].
 pub(crate) struct Builder {
-    written: Option<Result<(Manifest, PathBuf), io::Error>>,
+    /// Locked by nobody: a draft can be sent to another thread, and Raft asks that its builder can be looked at from several.
+    draft: Mutex<Option<Result<Draft, LedgerError>>>,
     ledger: Arc<Ledger>,
 }
 
@@ -142,12 +144,11 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = SnapshotData;
 
     async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
-        let (manifest, path) = self
-            .written
-            .take()
-            .ok_or_else(|| io::Error::other("this snapshot was already handed over"))??;
+        let draft = self.draft.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let draft = draft.ok_or_else(|| io::Error::other("this snapshot was already handed over"))?;
+        let written = draft.map_err(io::Error::other)?.finish().await.map_err(io::Error::other)?;
         snapshot::prune(self.ledger.dir()).map_err(io::Error::other)?;
-        Ok(Snapshot { meta: manifest.meta, snapshot: path })
+        Ok(Snapshot { meta: written.manifest.meta, snapshot: written.path })
     }
 }
 
@@ -206,5 +207,39 @@ mod tests {
         assert_eq!(seen, [0, 0, 0, 2], "applied when each entry was asked for");
         assert_eq!(ledger.watch_applied().borrow().raft_index, 4);
         ledger.stop();
+    }
+
+    /// Raft goes on applying while its builder writes; what is installed meanwhile stays the newest snapshot.
+    #[tokio::test]
+    async fn entries_are_applied_while_a_snapshot_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = ledger_store::open(EngineKind::Memory, dir.path(), &EngineOptions::default()).unwrap();
+        let ledger = Ledger::open(dir.path(), engine, Arc::new(Alarms::default())).unwrap();
+        let mut machine = Machine::new(ledger.clone());
+        let node = |id| entry(id, &Command::Private(Private::NodeId { id, incarnation: 7 }));
+        machine.apply(futures::stream::iter([Ok(node(1))])).await.unwrap();
+        let mut early = machine.get_snapshot_builder().await;
+        machine.apply(futures::stream::iter([Ok(node(2)), Ok(node(3))])).await.unwrap();
+        let mut late = machine.get_snapshot_builder().await;
+        machine.apply(futures::stream::iter([Ok(node(4))])).await.unwrap();
+        let late = late.build_snapshot().await.unwrap();
+        let early = early.build_snapshot().await.unwrap();
+        let reached = |snapshot: &RaftSnapshot| snapshot.meta.last_log_id.map(|id| id.index);
+        assert_eq!((reached(&early), reached(&late)), (Some(1), Some(3)));
+        assert_eq!(ledger.watch_applied().borrow().raft_index, 4);
+        let kept = machine.get_current_snapshot().await.unwrap().unwrap();
+        assert_eq!((reached(&kept), kept.snapshot), (Some(3), late.snapshot.clone()));
+        assert!(!early.snapshot.exists(), "an older one takes room");
+        // It is whole: another node comes to the same state by it and the entry behind it.
+        let other = tempfile::tempdir().unwrap();
+        let engine = ledger_store::open(EngineKind::Memory, other.path(), &EngineOptions::default()).unwrap();
+        let second = Ledger::open(other.path(), engine, Arc::new(Alarms::default())).unwrap();
+        let mut follower = Machine::new(second.clone());
+        follower.install_snapshot(&late.meta, late.snapshot).await.unwrap();
+        follower.apply(futures::stream::iter([Ok(node(4))])).await.unwrap();
+        let state = |ledger: &Ledger| ledger.engine().scan(ledger_store::Space::State, &[], None, usize::MAX);
+        assert_eq!(state(&second).unwrap(), state(&ledger).unwrap());
+        ledger.stop();
+        second.stop();
     }
 }

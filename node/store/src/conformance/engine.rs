@@ -16,6 +16,7 @@ pub fn check_engine(persists: bool, open: &mut dyn FnMut() -> Arc<dyn Engine>) {
     the_last_change_wins(&*engine);
     odd_sizes_are_kept_or_refused(&*engine);
     clears_one_space(&*engine);
+    what_is_frozen_stays_as_it_was(&*engine);
     assert!(!engine.name().is_empty());
     if persists {
         survives_reopening(engine, open);
@@ -112,6 +113,33 @@ fn clears_one_space(engine: &dyn Engine) {
     assert_eq!(get(engine, Space::State, b"state").as_deref(), Some(&b""[..]));
     put(engine, Space::Index, b"again", b"1");
     assert_eq!(scan(engine, Space::Index, b"", None, 9), [(b"again".to_vec(), b"1".to_vec())]);
+}
+
+fn what_is_frozen_stays_as_it_was(engine: &dyn Engine) {
+    engine.clear(Space::State).expect("clear");
+    let key = |n: u32| n.to_be_bytes();
+    let before: Vec<Pair> = (0..3_000).map(|n| (key(n).to_vec(), vec![n as u8; 50])).collect();
+    for (key, value) in &before {
+        put(engine, Space::State, key, value);
+    }
+    let Some(mut frozen) = engine.freeze(Space::State).expect("freeze") else { return };
+    let mut read = vec![frozen.next().expect("the first").expect("read")];
+    // What is read already and what is not: changed, removed, added.
+    for n in (0..3_000).step_by(3) {
+        put(engine, Space::State, &key(n), b"changed");
+        delete(engine, Space::State, &key(n + 1));
+        put(engine, Space::State, &[&key(n)[..], b"+"].concat(), b"added");
+    }
+    engine.sync().expect("sync");
+    read.extend(frozen.by_ref().take(1_000).map(|pair| pair.expect("read")));
+    let again = engine.freeze(Space::State).expect("freeze").expect("as before");
+    engine.clear(Space::State).expect("clear");
+    put(engine, Space::State, b"after the clear", b"1");
+    read.extend(frozen.map(|pair| pair.expect("read")));
+    assert!(read == before, "{} of {} pairs, or other ones", read.len(), before.len());
+    assert_eq!(again.count(), 3_000, "a third is gone, and as many are new");
+    assert_eq!(scan(engine, Space::State, b"", None, 9).len(), 1);
+    engine.clear(Space::State).expect("clear");
 }
 
 fn survives_reopening(engine: Arc<dyn Engine>, open: &mut dyn FnMut() -> Arc<dyn Engine>) {

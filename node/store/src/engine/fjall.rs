@@ -15,9 +15,11 @@ use ::fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
     PartitioningPolicy, PinningPolicy,
 };
-use ::fjall::{AbstractTree, Database, Guard, Iter, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode};
+use ::fjall::{
+    AbstractTree, Database, Guard, Iter, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode, Readable,
+};
 
-use super::{Batch, Engine, EngineOptions, Pair, Poison, Space, Verify};
+use super::{Batch, Engine, EngineOptions, Pair, Pairs, Poison, Space, Verify};
 use crate::StoreError;
 use crate::dir::OwnedDir;
 
@@ -74,7 +76,7 @@ impl FjallEngine {
         Ok(Some(self.space(space).range::<&[u8], _>(range)))
     }
 
-    fn failed(&self, action: &'static str) -> impl Fn(::fjall::Error) -> StoreError {
+    fn failed(&self, action: &'static str) -> impl Fn(::fjall::Error) -> StoreError + use<> {
         let dir: PathBuf = self.dir.path().to_owned();
         move |e| error(&dir, action, e)
     }
@@ -170,6 +172,15 @@ impl Engine for FjallEngine {
     ) -> Result<Vec<Vec<u8>>, StoreError> {
         let keys = self.range(space, from, to)?.into_iter().flatten().take(limit).map(Guard::key);
         keys.map(|key| key.map(|key| key.to_vec()).map_err(self.failed("read"))).collect()
+    }
+
+    fn freeze(&self, space: Space) -> Result<Option<Pairs>, StoreError> {
+        self.poison.check()?;
+        let failed = self.failed("read");
+        let pairs = self.db.snapshot().iter(self.space(space)).map(Guard::into_inner);
+        Ok(Some(Box::new(
+            pairs.map(move |pair| pair.map(|(k, v)| (k.to_vec(), v.to_vec())).map_err(&failed)),
+        )))
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock};
 
-use super::{Batch, Engine, Pair, Space};
+use super::{Batch, Engine, Pair, Pairs, Space};
 use crate::StoreError;
 
 /// Keys of all spaces, the space first.
@@ -40,6 +40,10 @@ impl Engine for MemoryEngine {
         let pairs = map.range((Bound::Included((space, from.to_vec())), end));
         let pairs = pairs.take_while(|((s, _), _)| *s == space).take(limit);
         Ok(pairs.map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn freeze(&self, space: Space) -> Result<Option<Pairs>, StoreError> {
+        Ok(Some(Box::new(self.scan(space, &[], None, usize::MAX)?.into_iter().map(Ok))))
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {

@@ -56,6 +56,8 @@ impl Space {
 
 /// A key and its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
+/// All pairs of a space in ascending order of keys, as [`Engine::freeze`] gives them.
+pub type Pairs = Box<dyn Iterator<Item = Result<Pair, StoreError>> + Send>;
 
 /// Ordered bytes. Handles are shared between threads; commits are serialized by the engine.
 ///
@@ -83,6 +85,14 @@ pub trait Engine: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Vec<u8>>, StoreError> {
         Ok(self.scan(space, from, to, limit)?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// All pairs of a space as they are now, whatever is committed or cleared while they are read. Takes no longer for a large space, but
+    /// the engine keeps what is overwritten meanwhile: do not hold it for long.
+    ///
+    /// `None`: this engine keeps no old versions. Who needs pairs of one moment then reads while nothing is committed.
+    fn freeze(&self, _space: Space) -> Result<Option<Pairs>, StoreError> {
+        Ok(None)
     }
 
     /// Applies a batch: all of it or nothing, across spaces, after all earlier batches. On return it survives the death

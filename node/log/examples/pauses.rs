@@ -1,10 +1,11 @@
-//! How long single records take while changed statuses are sealed, beside how long they take without.
+//! How long single records take while the log does something on the side, beside how long they take without: while changed statuses
+//! are sealed, and while a snapshot is written.
 //!
-//! `cargo run --release -p ledger-log --example seal_latency -- DIR [SUBJECTS] [CHANGED] [ENGINE]`: one node, real Raft log, real
+//! `cargo run --release -p ledger-log --example pauses -- DIR [SUBJECTS] [CHANGED] [ENGINE]`: one node, real Raft log, real
 //! storage, real signatures, no witnesses. A status map of SUBJECTS agents (100,000) is sealed first. Then, in rounds, CHANGED of
 //! them (10,000) change and one client sends record after record: those before the leader begins to seal are compared with
-//! those until all of the changes are in the map. At the end the seal of a kill behind as many changes. Read the ratios within
-//! one run.
+//! those until all of the changes are in the map, and with those while a snapshot of the state is written. At the end the seal of a
+//! kill behind as many changes. Read the ratios within one run.
 
 mod alone;
 
@@ -161,6 +162,7 @@ struct Run {
 struct Times {
     quiet: Vec<Duration>,
     sealing: Vec<Duration>,
+    snapshot: Vec<Duration>,
 }
 
 impl Run {
@@ -205,6 +207,21 @@ impl Run {
         Ok(())
     }
 
+    /// One client: record after record, while a snapshot is written.
+    async fn snapshot(&self, sender: &mut Sender, times: &mut Times) -> Result<(), Box<dyn Error>> {
+        let (log, begun) = (self.log.clone(), Instant::now());
+        let taken = tokio::spawn(async move { log.snapshot().await });
+        while !taken.is_finished() {
+            let record = sender.receipt(0);
+            let started = Instant::now();
+            send(&self.log, vec![record]).await?;
+            times.snapshot.push(started.elapsed());
+        }
+        let (raft_index, _) = taken.await??;
+        println!("snapshot at raft_index {raft_index} after {:.2} s", begun.elapsed().as_secs_f64());
+        Ok(())
+    }
+
     /// A kill while others wait: how long until a staple on the node shows it.
     async fn kill(&self, sender: &mut Sender) -> Result<Duration, Box<dyn Error>> {
         let started = Instant::now();
@@ -227,7 +244,7 @@ fn shows_kill(log: &HostedLog, agent: AgentId) -> Result<bool, Box<dyn Error>> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = env::args().skip(1).collect();
     let number = |place: usize, otherwise| args.get(place).map_or(Ok(otherwise), |text| text.parse());
-    let dir = args.first().ok_or("usage: seal_latency DIR [SUBJECTS] [CHANGED] [ENGINE]")?;
+    let dir = args.first().ok_or("usage: pauses DIR [SUBJECTS] [CHANGED] [ENGINE]")?;
     if Path::new(dir).exists() {
         return Err(format!("{dir} exists: name a new directory").into());
     }
@@ -241,9 +258,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for round in 1..=ROUNDS {
         run.change(&mut sender, round).await?;
         run.round(&mut sender, &mut times).await?;
+        run.snapshot(&mut sender, &mut times).await?;
     }
     report("without sealing", times.quiet);
     report("while sealing", times.sealing);
+    report("while a snapshot", times.snapshot);
     run.change(&mut sender, ROUNDS + 1).await?;
     let took = run.kill(&mut sender).await?;
     println!(

@@ -4,20 +4,24 @@
 //! "maip-snapshot/1\n"  u32 length, manifest  (u32 length, key, u32 length, value)*  u32 0xffffffff  BLAKE3 of all before
 //! ```
 
+mod write;
+
 use std::{
     fs::{self, File},
-    io::{BufReader, BufWriter, Read, Write},
+    io::{BufReader, Read},
     path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
-use ledger_format::{Hash, TILE_WIDTH, push_bundle_entry};
+use ledger_format::{Hash, TILE_WIDTH};
 use ledger_state::{MemoryState, keys};
-use ledger_store::Space;
+use ledger_store::Pair;
+
+pub(crate) use write::{Draft, Drafts, Written};
 
 use crate::{
     bytes_codec::{Malformed, Reader, Writer},
-    ledger::{Ledger, LedgerError},
+    ledger::LedgerError,
     raft::{codec, types::SnapshotMeta},
 };
 
@@ -29,8 +33,8 @@ const END: u32 = u32::MAX;
 const VALUE_BYTES_MAX: u32 = 64 << 20;
 /// BLAKE3, at the end.
 const CHECKSUM_BYTES: usize = 32;
-/// Keys read from the engine at once while a snapshot is written.
-const KEYS_AT_ONCE: usize = 4_096;
+/// What a snapshot that is being written is called at the end.
+const UNFINISHED: &str = "tmp";
 
 /// What a snapshot says of the log it belongs to.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,18 +80,19 @@ pub(crate) fn newest(dir: &Path) -> Result<Option<PathBuf>, LedgerError> {
     Ok(list(dir)?.pop())
 }
 
+/// Complete snapshots under `dir`, the oldest first.
 fn list(dir: &Path) -> Result<Vec<PathBuf>, LedgerError> {
+    Ok(files(dir)?.into_iter().filter(|path| path.extension().is_some_and(|x| x == "snapshot")).collect())
+}
+
+fn files(dir: &Path) -> Result<Vec<PathBuf>, LedgerError> {
     let folder = dir.join("snapshots");
     let listing = match fs::read_dir(&folder) {
         Ok(listing) => listing,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(LedgerError::io("list", &folder, e)),
     };
-    let mut paths: Vec<PathBuf> = listing
-        .filter_map(Result::ok)
-        .map(|e| e.path())
-        .filter(|p| p.extension().is_some_and(|x| x == "snapshot"))
-        .collect();
+    let mut paths: Vec<PathBuf> = listing.filter_map(Result::ok).map(|e| e.path()).collect();
     paths.sort();
     Ok(paths)
 }
@@ -97,87 +102,24 @@ pub(crate) fn prune(dir: &Path) -> Result<(), LedgerError> {
     let mut paths = list(dir)?;
     paths.pop();
     for path in paths {
-        fs::remove_file(&path).map_err(|e| LedgerError::io("remove", &path, e))?;
+        match fs::remove_file(&path) {
+            // Two snapshots that are finished at once remove the same ones.
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(LedgerError::io("remove", &path, e));
+            }
+            _ => {}
+        }
     }
     Ok(())
 }
 
-impl Ledger {
-    /// Writes a snapshot of the present state and returns its manifest and path. Call it between two applies.
-    pub(crate) fn write_snapshot(&self) -> Result<(Manifest, PathBuf), LedgerError> {
-        self.sync()?;
-        let mark = self.raft_mark();
-        let size = self.size();
-        let mut edge = Vec::new();
-        for index in size / TILE_WIDTH * TILE_WIDTH..size {
-            let entry = self
-                .entry(index)?
-                .ok_or_else(|| LedgerError::corrupt("edge", format!("entry {index} is missing")))?;
-            push_bundle_entry(&mut edge, &entry).map_err(|e| LedgerError::corrupt("edge", e.to_string()))?;
-        }
-        let meta = SnapshotMeta { last_log_id: mark.applied, last_membership: mark.membership };
-        let manifest = Manifest { meta, size, root: self.root_at(size)?, edge: edge.into() };
-        let path = snapshot_path(self.dir(), mark.applied.map_or(0, |id| id.index));
-        self.write_snapshot_file(&manifest, &path).map_err(|e| LedgerError::io("write", &path, e))??;
-        Ok((manifest, path))
+/// Removes what was being written when the process ended. Nobody may be writing.
+pub(crate) fn remove_unfinished(dir: &Path) -> Result<(), LedgerError> {
+    for path in files(dir)?.into_iter().filter(|path| path.extension().is_some_and(|x| x == UNFINISHED)) {
+        fs::remove_file(&path).map_err(|e| LedgerError::io("remove", &path, e))?;
     }
-
-    fn write_snapshot_file(
-        &self,
-        manifest: &Manifest,
-        path: &Path,
-    ) -> std::io::Result<Result<(), LedgerError>> {
-        let folder = path.parent().expect("a snapshot path has a folder");
-        fs::create_dir_all(folder)?;
-        let temporary = path.with_extension("tmp");
-        let mut out = Hashed { file: BufWriter::new(File::create(&temporary)?), hash: blake3::Hasher::new() };
-        out.put(MAGIC)?;
-        out.put_value(&manifest.encode())?;
-        let mut from = Vec::new();
-        loop {
-            let pairs = match self.engine().scan(Space::State, &from, None, KEYS_AT_ONCE) {
-                Ok(pairs) => pairs,
-                Err(error) => return Ok(Err(error.into())),
-            };
-            let Some((last, _)) = pairs.last() else { break };
-            from = [last.as_slice(), &[0]].concat();
-            for (key, value) in &pairs {
-                out.put_value(key)?;
-                out.put_value(value)?;
-            }
-        }
-        out.put(&END.to_be_bytes())?;
-        let digest = out.hash.finalize();
-        let mut file = out.file;
-        file.write_all(digest.as_bytes())?;
-        let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        File::open(folder)?.sync_all()?;
-        Ok(Ok(()))
-    }
+    Ok(())
 }
-
-struct Hashed {
-    file: BufWriter<File>,
-    hash: blake3::Hasher,
-}
-
-impl Hashed {
-    fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.hash.update(bytes);
-        self.file.write_all(bytes)
-    }
-
-    fn put_value(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        let len = u32::try_from(bytes.len()).map_err(|_| std::io::Error::other("a value above 4 GiB"))?;
-        self.put(&len.to_be_bytes())?;
-        self.put(bytes)
-    }
-}
-
-/// A key of the state and its value.
-type Pair = (Vec<u8>, Vec<u8>);
 
 /// A snapshot file being read. Its hash has been checked before the first pair is handed out.
 pub(crate) struct SnapshotFile {
@@ -294,86 +236,4 @@ fn check_hash(path: &Path) -> Result<(), LedgerError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    };
-
-    use ledger_store::{Batch, Engine, EngineKind, EngineOptions, StoreError};
-
-    use super::*;
-    use crate::alarm::Alarms;
-
-    /// An engine that knows whether everything in it is durable.
-    struct Watched {
-        engine: Arc<dyn Engine>,
-        durable: AtomicBool,
-    }
-
-    impl Engine for Watched {
-        fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-            self.engine.get(space, key)
-        }
-
-        fn scan(
-            &self,
-            space: Space,
-            from: &[u8],
-            to: Option<&[u8]>,
-            limit: usize,
-        ) -> Result<Vec<Pair>, StoreError> {
-            self.engine.scan(space, from, to, limit)
-        }
-
-        fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-            self.durable.store(false, Ordering::SeqCst);
-            self.engine.commit(batch)
-        }
-
-        fn sync(&self) -> Result<(), StoreError> {
-            self.durable.store(true, Ordering::SeqCst);
-            self.engine.sync()
-        }
-
-        fn clear(&self, space: Space) -> Result<(), StoreError> {
-            self.engine.clear(space)
-        }
-
-        fn disk_bytes(&self) -> u64 {
-            self.engine.disk_bytes()
-        }
-
-        fn name(&self) -> &'static str {
-            self.engine.name()
-        }
-    }
-
-    /// S4: Raft purges its log behind a snapshot, so what the snapshot says must be on disk before it is reported.
-    #[test]
-    fn s4_the_state_is_durable_before_a_snapshot_is_reported() {
-        let dir = tempfile::tempdir().unwrap();
-        let engine = ledger_store::open(EngineKind::Memory, dir.path(), &EngineOptions::default()).unwrap();
-        let watched = Arc::new(Watched { engine, durable: AtomicBool::new(true) });
-        let ledger = Ledger::open(dir.path(), watched.clone(), Arc::new(Alarms::default())).unwrap();
-        let mut batch = Batch::default();
-        batch.put(Space::State, *b"x", *b"applied and not yet synced");
-        ledger.engine().commit(batch).unwrap();
-        assert!(!watched.durable.load(Ordering::SeqCst));
-
-        let (manifest, path) = ledger.write_snapshot().unwrap();
-        assert!(watched.durable.load(Ordering::SeqCst), "a snapshot of state that a power cut takes");
-        let mut file = SnapshotFile::read(&path).unwrap();
-        assert_eq!(file.manifest(), &manifest);
-        assert_eq!(file.next_pair().unwrap().unwrap().0, b"x");
-
-        // A newer program's snapshot is not a damaged one: nobody may put it aside.
-        let mut bytes = fs::read(&path).unwrap();
-        bytes[..MAGIC.len()].copy_from_slice(b"maip-snapshot/2\n");
-        fs::write(&path, bytes).unwrap();
-        let refused = SnapshotFile::read(&path).map(drop).unwrap_err();
-        assert!(matches!(refused, LedgerError::Newer { .. }), "{refused}");
-        assert!(refused.to_string().contains("newer program"), "{refused}");
-        ledger.stop();
-    }
-}
+mod tests;

@@ -1,16 +1,20 @@
-//! Reading a log's published files: checkpoint and entry bundles. The only place that opens connections.
+//! Reading a log's published files: checkpoint and entry bundles.
 //!
 //! Spec: <https://c2sp.org/tlog-tiles>
 //!
 //! Nothing that arrives is believed here: the checkpoint's signature and the bundles' hashes are checked by
 //! [`crate::verify`].
 
+#[cfg_attr(simulation, path = "fetch/nowhere.rs")]
+mod http;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ledger_format::{BundleId, ENTRY_BYTES_MAX, NOTE_BYTES_MAX, Note, TILE_WIDTH, parse_bundle};
-use reqwest::{Certificate, Client, StatusCode};
+
+use http::Http;
 
 /// Largest bundle: 256 entries with their lengths.
 const BUNDLE_BYTES_MAX: usize = TILE_WIDTH as usize * (2 + ENTRY_BYTES_MAX);
@@ -39,26 +43,13 @@ pub(crate) struct Prefixes<'a> {
 /// Reads logs over HTTP.
 #[derive(Clone, Debug)]
 pub(crate) struct Fetcher {
-    client: Client,
+    http: Http,
 }
 
 impl Fetcher {
     /// A reader that trusts the authorities in the PEM file `ca` only, or the public ones without it.
     pub(crate) fn new(ca: Option<&Path>, timeout: Duration) -> Result<Self, FetchSetupError> {
-        let wrong = |reason: String| FetchSetupError(reason);
-        // Another part of the process may have chosen already; the choice is the same everywhere.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none());
-        if let Some(path) = ca {
-            let pem = std::fs::read(path).map_err(|error| wrong(format!("{}: {error}", path.display())))?;
-            let bundle = Certificate::from_pem_bundle(&pem)
-                .map_err(|error| wrong(format!("{}: {error}", path.display())))?;
-            builder = builder.tls_built_in_root_certs(false);
-            for certificate in bundle {
-                builder = builder.add_root_certificate(certificate);
-            }
-        }
-        Ok(Self { client: builder.build().map_err(|error| wrong(error.to_string()))? })
+        Ok(Self { http: Http::new(ca, timeout).map_err(FetchSetupError)? })
     }
 
     /// The checkpoint published by a log, unverified; `None` if there is none yet.
@@ -105,40 +96,18 @@ impl Fetcher {
         let (mut failure, mut is_missing) = (None, false);
         for nth in (0..prefixes.urls.len()).map(|nth| (first + nth) % prefixes.urls.len()) {
             let url = format!("{}/{path}", prefixes.urls[nth]);
-            match self.get(&url, bytes_max).await {
+            match self.http.get(&url, bytes_max).await {
                 Ok(Some(bytes)) => {
                     prefixes.preferred.store(nth, Ordering::Relaxed);
                     return Ok(Some((url, bytes)));
                 }
                 Ok(None) => is_missing = true,
-                Err(error) => failure = Some(error),
+                Err(reason) => failure = Some(FetchError { url, reason }),
             }
         }
         match failure {
             Some(error) if !is_missing => Err(error),
             _ => Ok(None),
         }
-    }
-
-    /// A file of at most `bytes_max` bytes; `None` if it is not there.
-    async fn get(&self, url: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, FetchError> {
-        let failed = |reason: String| FetchError { url: url.to_owned(), reason };
-        let mut response =
-            self.client.get(url).send().await.map_err(|error| failed(error.without_url().to_string()))?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Ok(None),
-            status => return Err(failed(format!("the server answers {status}"))),
-        }
-        let mut bytes = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| failed(error.without_url().to_string()))?
-        {
-            if bytes.len() + chunk.len() > bytes_max {
-                return Err(failed(format!("the file is larger than {bytes_max} bytes")));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(Some(bytes))
     }
 }

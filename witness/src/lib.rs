@@ -33,6 +33,7 @@ pub mod logs;
 pub mod metrics;
 mod outcome;
 pub mod persist;
+#[cfg(not(simulation))]
 pub mod serve;
 pub mod sign;
 pub mod subtree;

@@ -99,7 +99,7 @@ pub(crate) struct Ledger {
     seal_now: watch::Sender<Option<Range<u64>>>,
     erased_now: tokio::sync::Notify,
     raft: Mutex<RaftMark>,
-    drafts: Drafts,
+    drafts: Arc<Drafts>,
     writer: TileWriter,
     alarms: Arc<Alarms>,
     dir: PathBuf,
@@ -175,7 +175,7 @@ impl Ledger {
     }
 
     /// The snapshots that are being written.
-    pub(crate) fn drafts(&self) -> &Drafts {
+    pub(crate) fn drafts(&self) -> &Arc<Drafts> {
         &self.drafts
     }
 

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     alarm::{AlarmKind, Alarms},
     raft::codec,
-    snapshot::{self, Drafts},
+    snapshot,
 };
 
 impl Ledger {
@@ -62,7 +62,7 @@ impl Ledger {
             seal_now: watch::Sender::new(None),
             erased_now: tokio::sync::Notify::new(),
             raft: Mutex::default(),
-            drafts: Drafts::default(),
+            drafts: Arc::default(),
             writer: TileWriter::default(),
             alarms,
             dir: dir.to_owned(),

@@ -96,7 +96,8 @@ impl RaftStateMachine<TypeConfig> for Machine {
 
     async fn get_snapshot_builder(&mut self) -> Builder {
         // Begun here, between two applies, so that the copy is of one raft_entry; written beside the next ones.
-        Builder { draft: Mutex::new(Some(Draft::begin(&self.ledger))), ledger: self.ledger.clone() }
+        let draft = Mutex::new(Some(Draft::begin(&self.ledger)));
+        Builder { draft, dir: self.ledger.dir().to_owned() }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, data: SnapshotData) -> Result<(), io::Error> {
@@ -137,7 +138,7 @@ fn is_seal((entry, _): &EntryResponder<TypeConfig>) -> bool {
 pub(crate) struct Builder {
     /// Locked by nobody: a draft can be sent to another thread, and Raft asks that its builder can be looked at from several.
     draft: Mutex<Option<Result<Draft, LedgerError>>>,
-    ledger: Arc<Ledger>,
+    dir: PathBuf,
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for Builder {
@@ -147,7 +148,7 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
         let draft = self.draft.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         let draft = draft.ok_or_else(|| io::Error::other("this snapshot was already handed over"))?;
         let written = draft.map_err(io::Error::other)?.finish().await.map_err(io::Error::other)?;
-        snapshot::prune(self.ledger.dir()).map_err(io::Error::other)?;
+        snapshot::prune(&self.dir).map_err(io::Error::other)?;
         Ok(Snapshot { meta: written.manifest.meta, snapshot: written.path })
     }
 }

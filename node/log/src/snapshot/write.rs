@@ -31,6 +31,8 @@ pub(crate) struct Draft {
     /// What is not written yet.
     pairs: Pairs,
     out: Hashed,
+    ledger: Arc<Ledger>,
+    // Last: whoever waits for the end of a draft may count on the ledger to be let go of.
     place: Place,
 }
 
@@ -53,7 +55,7 @@ impl Draft {
         begun.map_err(|e| place.failed(e))?;
         let at_once = frozen.is_none();
         let pairs = frozen.unwrap_or_else(|| Box::new(scan(ledger.clone())));
-        let mut draft = Self { manifest, pairs, out, place };
+        let mut draft = Self { manifest, pairs, out, ledger: ledger.clone(), place };
         while at_once && draft.step()? {}
         Ok(draft)
     }
@@ -61,8 +63,8 @@ impl Draft {
     /// Writes all that is left, and makes the snapshot and the state that it is of durable (rule S4).
     pub(crate) async fn finish(mut self) -> Result<Written, LedgerError> {
         loop {
-            let dir = self.place.path.clone();
-            let died = |e| LedgerError::io("write", &dir, io::Error::other(e));
+            let path = self.place.path.clone();
+            let died = |e| LedgerError::io("write", &path, io::Error::other(e));
             let step = blocking(move || {
                 let more = self.step()?;
                 Ok::<_, LedgerError>((self, more))
@@ -77,7 +79,7 @@ impl Draft {
 
     /// Writes some pairs. Whether there may be more.
     fn step(&mut self) -> Result<bool, LedgerError> {
-        self.place.ledger.drafts().check(&self.place.path)?;
+        self.place.drafts.check(&self.place.path)?;
         for _ in 0..KEYS_AT_ONCE {
             let Some(pair) = self.pairs.next() else { return Ok(false) };
             let (key, value) = pair?;
@@ -88,19 +90,19 @@ impl Draft {
     }
 
     fn complete(mut self) -> Result<Written, LedgerError> {
-        self.place.ledger.drafts().check(&self.place.path)?;
+        self.place.drafts.check(&self.place.path)?;
         let written = self.out.put(&END.to_be_bytes()).and_then(|()| self.out.close());
         let file = written.map_err(|e| self.place.failed(e))?;
         // Raft purges its log behind what bears a snapshot's name, now or after the next start.
-        self.place.ledger.sync()?;
+        self.ledger.sync()?;
         self.place.give_name()?;
         Ok(Written { manifest: self.manifest, path: self.place.path.clone(), file })
     }
 }
 
-/// Where a draft is written, and where its ledger counts it.
+/// Where a draft is written, and where it is counted.
 struct Place {
-    ledger: Arc<Ledger>,
+    drafts: Arc<Drafts>,
     temporary: PathBuf,
     path: PathBuf,
 }
@@ -111,7 +113,7 @@ impl Place {
         // A backup may be of the same raft_index at the same time.
         let number = ledger.drafts().begin(&path)?;
         let temporary = path.with_extension(format!("{number}.{UNFINISHED}"));
-        Ok(Self { ledger: ledger.clone(), temporary, path })
+        Ok(Self { drafts: ledger.drafts().clone(), temporary, path })
     }
 
     fn create(&self) -> Result<File, LedgerError> {
@@ -137,7 +139,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         // A complete one has another name; should this fail, the next start removes it.
         let _ = fs::remove_file(&self.temporary);
-        self.ledger.drafts().end();
+        self.drafts.end();
     }
 }
 
@@ -155,14 +157,16 @@ struct Going {
 
 impl Drafts {
     fn begin(&self, path: &Path) -> Result<u64, LedgerError> {
-        self.check(path)?;
-        let mut number = 0;
-        self.0.send_modify(|going| {
-            number = going.begun;
-            going.begun += 1;
-            going.now += 1;
+        let mut number = None;
+        self.0.send_if_modified(|going| {
+            if !going.stopped {
+                number = Some(going.begun);
+                going.begun += 1;
+                going.now += 1;
+            }
+            number.is_some()
         });
-        Ok(number)
+        number.ok_or_else(|| closing(path))
     }
 
     fn end(&self) {
@@ -177,11 +181,12 @@ impl Drafts {
     }
 
     fn check(&self, path: &Path) -> Result<(), LedgerError> {
-        if self.0.borrow().stopped {
-            return Err(LedgerError::io("write", path, io::Error::other("this log is being closed")));
-        }
-        Ok(())
+        if self.0.borrow().stopped { Err(closing(path)) } else { Ok(()) }
     }
+}
+
+fn closing(path: &Path) -> LedgerError {
+    LedgerError::io("write", path, io::Error::other("this log is being closed"))
 }
 
 /// Where blocking is allowed. A simulation has one thread and its own time: something else happens between two steps.

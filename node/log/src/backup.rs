@@ -19,7 +19,7 @@ use crate::{
         codec,
         types::{Membership, StoredMembership},
     },
-    snapshot::{Draft, Manifest, SnapshotFile, Written, snapshot_path},
+    snapshot::{Manifest, SnapshotFile, SnapshotWriter, Written, snapshot_path},
 };
 
 /// Name of the snapshot inside a backup.
@@ -57,10 +57,13 @@ impl HostedLog {
     pub async fn backup(&self, sink: mpsc::Sender<Result<Bytes, io::Error>>) -> Result<(), BackupError> {
         let ledger = self.core.ledger.clone();
         // Between two applies, so that state and size belong together.
-        let draft =
-            self.core.raft.with_state_machine(|_| Box::pin(async move { Draft::begin(&ledger) })).await;
-        let draft = draft.map_err(|e| BackupError::Stopped(e.to_string()))??;
-        let Written { manifest, mut file, .. } = draft.finish().await?;
+        let writer = self
+            .core
+            .raft
+            .with_state_machine(|_| Box::pin(async move { SnapshotWriter::begin(&ledger) }))
+            .await;
+        let writer = writer.map_err(|e| BackupError::Stopped(e.to_string()))??;
+        let Written { manifest, mut file, .. } = writer.finish().await?;
         let core = self.core.clone();
         let streamed = tokio::task::spawn_blocking(move || {
             let mut out = tar::Builder::new(io::BufWriter::with_capacity(CHUNK_BYTES, Sink(sink)));

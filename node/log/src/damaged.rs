@@ -26,7 +26,7 @@ use crate::{
         machine::Machine,
         types::{LeaderId, LogId, Proposal, RaftEntry},
     },
-    snapshot::{self, Manifest, SnapshotFile, Written},
+    snapshot::{Manifest, SnapshotFile, SnapshotWriter, Written},
 };
 use damage::Dice;
 
@@ -76,6 +76,10 @@ fn contents(engine: &Arc<dyn Engine>) -> Vec<Vec<(Vec<u8>, Vec<u8>)>> {
     Space::ALL.iter().map(|space| engine.scan(*space, &[], None, usize::MAX).unwrap()).collect()
 }
 
+async fn written(ledger: &Arc<Ledger>) -> Written {
+    SnapshotWriter::begin(ledger).unwrap().finish().await.unwrap()
+}
+
 /// An error that says which file it is about, and that somebody can act on.
 #[track_caller]
 fn names_the_file(error: &LedgerError, file: &str) {
@@ -87,7 +91,7 @@ fn names_the_file(error: &LedgerError, file: &str) {
 async fn a_damaged_snapshot_is_never_installed() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let source = filled(from.path(), 0).await;
-    let Written { manifest, path, .. } = snapshot::Draft::begin(&source).unwrap().finish().await.unwrap();
+    let Written { manifest, path, .. } = written(&source).await;
     let good = fs::read(path).unwrap();
     source.stop();
     let engine = memory(to.path());
@@ -120,8 +124,7 @@ async fn a_damaged_snapshot_is_never_installed() {
 async fn a_snapshot_with_a_right_checksum_and_wrong_content_is_taken_as_a_whole_or_refused_before() {
     let from = tempfile::tempdir().unwrap();
     let source = filled(from.path(), 0).await;
-    let Written { manifest: good_manifest, path, .. } =
-        snapshot::Draft::begin(&source).unwrap().finish().await.unwrap();
+    let Written { manifest: good_manifest, path, .. } = written(&source).await;
     let good = fs::read(&path).unwrap();
     source.stop();
     let (mut dice, mut sound, mut refused) = (Dice::seeded(), 0, 0);
@@ -177,7 +180,7 @@ async fn a_snapshot_with_a_right_checksum_and_wrong_content_is_taken_as_a_whole_
 async fn a_damaged_bundle_or_proof_is_never_filed() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let source = filled(from.path(), 220).await;
-    let Written { manifest, .. } = snapshot::Draft::begin(&source).unwrap().finish().await.unwrap();
+    let Written { manifest, .. } = written(&source).await;
     let bundle = source.bundle_bytes(BundleId { index: 0, width: TILE_WIDTH as u16 }).unwrap().unwrap();
     let proof = prove_subtree(&source.hashes(), 0, TILE_WIDTH, manifest.size).unwrap();
     let mut w = Writer::default();

@@ -311,7 +311,7 @@ impl HostedLog {
         self.core.closed.send_replace(true);
         let mut tasks = std::mem::take(&mut *self.core.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         tasks.shutdown().await;
-        self.core.ledger.drafts().stop().await;
+        self.core.ledger.snapshot_writers().stop().await;
         if let Err(error) = self.core.ledger.sync() {
             tracing::error!(log = %self.core.name, "the state could not be made durable (the Raft log has it): {error}");
         }

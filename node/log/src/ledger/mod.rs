@@ -40,7 +40,7 @@ pub(crate) use restore::Imported;
 use crate::{
     alarm::Alarms,
     raft::types::{LogId, StoredMembership},
-    snapshot::Drafts,
+    snapshot::SnapshotWriters,
 };
 
 /// Keys of the engine's `Meta` space: bookkeeping of this node, not replicated.
@@ -99,7 +99,7 @@ pub(crate) struct Ledger {
     seal_now: watch::Sender<Option<Range<u64>>>,
     erased_now: tokio::sync::Notify,
     raft: Mutex<RaftMark>,
-    drafts: Arc<Drafts>,
+    snapshot_writers: Arc<SnapshotWriters>,
     writer: TileWriter,
     alarms: Arc<Alarms>,
     dir: PathBuf,
@@ -175,8 +175,8 @@ impl Ledger {
     }
 
     /// The snapshots that are being written.
-    pub(crate) fn drafts(&self) -> &Arc<Drafts> {
-        &self.drafts
+    pub(crate) fn snapshot_writers(&self) -> &Arc<SnapshotWriters> {
+        &self.snapshot_writers
     }
 
     /// Signers' keys as points.

@@ -62,7 +62,7 @@ impl Ledger {
             seal_now: watch::Sender::new(None),
             erased_now: tokio::sync::Notify::new(),
             raft: Mutex::default(),
-            drafts: Arc::default(),
+            snapshot_writers: Arc::default(),
             writer: TileWriter::default(),
             alarms,
             dir: dir.to_owned(),

@@ -18,7 +18,7 @@ use super::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::{
     alarm::AlarmKind,
     ledger::{Ledger, LedgerError, Work},
-    snapshot::{self, Draft, SnapshotFile},
+    snapshot::{self, SnapshotFile, SnapshotWriter},
 };
 
 /// A Raft snapshot on its way: the file that holds it.
@@ -96,8 +96,8 @@ impl RaftStateMachine<TypeConfig> for Machine {
 
     async fn get_snapshot_builder(&mut self) -> Builder {
         // Begun here, between two applies, so that the copy is of one raft_entry; written beside the next ones.
-        let draft = Mutex::new(Some(Draft::begin(&self.ledger)));
-        Builder { draft, dir: self.ledger.dir().to_owned() }
+        let writer = Mutex::new(Some(SnapshotWriter::begin(&self.ledger)));
+        Builder { writer, dir: self.ledger.dir().to_owned() }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, data: SnapshotData) -> Result<(), io::Error> {
@@ -136,8 +136,8 @@ fn is_seal((entry, _): &EntryResponder<TypeConfig>) -> bool {
 
 /// Writes one snapshot. A newer one may have been installed by then: Raft keeps to that, and so does [`snapshot::prune`].
 pub(crate) struct Builder {
-    /// Locked by nobody: a draft can be sent to another thread, and Raft asks that its builder can be looked at from several.
-    draft: Mutex<Option<Result<Draft, LedgerError>>>,
+    /// Locked by nobody: a writer can be sent to another thread, and Raft asks that its builder can be looked at from several.
+    writer: Mutex<Option<Result<SnapshotWriter, LedgerError>>>,
     dir: PathBuf,
 }
 
@@ -145,9 +145,9 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = SnapshotData;
 
     async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
-        let draft = self.draft.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let draft = draft.ok_or_else(|| io::Error::other("this snapshot was already handed over"))?;
-        let written = draft.map_err(io::Error::other)?.finish().await.map_err(io::Error::other)?;
+        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = writer.ok_or_else(|| io::Error::other("this snapshot was already handed over"))?;
+        let written = writer.map_err(io::Error::other)?.finish().await.map_err(io::Error::other)?;
         snapshot::prune(&self.dir).map_err(io::Error::other)?;
         Ok(Snapshot { meta: written.manifest.meta, snapshot: written.path })
     }

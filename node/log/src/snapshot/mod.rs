@@ -17,7 +17,7 @@ use ledger_format::{Hash, TILE_WIDTH};
 use ledger_state::{MemoryState, keys};
 use ledger_store::Pair;
 
-pub(crate) use write::{Draft, Drafts, Written};
+pub(crate) use write::{SnapshotWriter, SnapshotWriters, Written};
 
 use crate::{
     bytes_codec::{Malformed, Reader, Writer},

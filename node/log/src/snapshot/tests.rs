@@ -90,7 +90,8 @@ async fn s4_the_state_is_durable_before_a_snapshot_is_reported() {
     put(ledger.engine(), "x", "applied and not yet synced");
     assert!(!watched.durable.load(Ordering::SeqCst));
 
-    let Written { manifest, path, mut file } = Draft::begin(&ledger).unwrap().finish().await.unwrap();
+    let Written { manifest, path, mut file } =
+        SnapshotWriter::begin(&ledger).unwrap().finish().await.unwrap();
     assert!(watched.durable.load(Ordering::SeqCst), "a snapshot of state that a power cut takes");
     assert_eq!(SnapshotFile::read(&path).unwrap().manifest(), &manifest);
     assert_eq!(pairs(&path), [("x".to_owned(), "applied and not yet synced".to_owned())]);
@@ -119,38 +120,38 @@ async fn a_snapshot_is_of_the_moment_at_which_it_was_begun() {
         for (key, value) in &before {
             put(&engine, key, value);
         }
-        let draft = Draft::begin(&ledger).unwrap();
+        let writer = SnapshotWriter::begin(&ledger).unwrap();
         put(&engine, "00000", "after");
         put(&engine, "09999", "after");
         put(&engine, "99999", "after");
         // As when a newer snapshot of another node is installed meanwhile.
         engine.clear(Space::State).unwrap();
-        let written = draft.finish().await.unwrap();
+        let written = writer.finish().await.unwrap();
         assert!(pairs(&written.path) == before, "{}", kind.name());
         ledger.stop();
     }
 }
 
 #[tokio::test]
-async fn two_drafts_of_one_raft_index_do_not_meet_and_abandoned_ones_leave_nothing() {
+async fn two_snapshots_of_one_raft_index_do_not_meet_and_abandoned_ones_leave_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = ledger_on(dir.path(), memory());
     put(ledger.engine(), "x", "1");
-    let (one, two) = (Draft::begin(&ledger).unwrap(), Draft::begin(&ledger).unwrap());
+    let (one, two) = (SnapshotWriter::begin(&ledger).unwrap(), SnapshotWriter::begin(&ledger).unwrap());
     assert_eq!(files(dir.path()).unwrap().len(), 2);
     let first = one.finish().await.unwrap();
     assert_eq!(two.finish().await.unwrap().path, first.path);
     assert_eq!(pairs(&first.path).len(), 1);
     assert_eq!(files(dir.path()).unwrap(), std::slice::from_ref(&first.path));
 
-    drop(Draft::begin(&ledger).unwrap());
+    drop(SnapshotWriter::begin(&ledger).unwrap());
     assert_eq!(files(dir.path()).unwrap(), std::slice::from_ref(&first.path));
 
-    let going = Draft::begin(&ledger).unwrap();
-    let (stopped, ended) = tokio::join!(ledger.drafts().stop(), going.finish());
+    let going = SnapshotWriter::begin(&ledger).unwrap();
+    let (stopped, ended) = tokio::join!(ledger.snapshot_writers().stop(), going.finish());
     assert_eq!(stopped, ());
     assert!(ended.err().unwrap().to_string().contains("being closed"));
-    assert!(Draft::begin(&ledger).err().unwrap().to_string().contains("being closed"));
+    assert!(SnapshotWriter::begin(&ledger).err().unwrap().to_string().contains("being closed"));
     assert_eq!(files(dir.path()).unwrap(), std::slice::from_ref(&first.path));
     ledger.stop();
 

@@ -1,7 +1,7 @@
 //! Writing a snapshot while the ledger goes on.
 //!
-//! Between two applies a [`Draft`] is begun: the manifest is made and the engine freezes the state, which takes no longer for a large one.
-//! What is frozen is then written step by step, on threads that may block, while the next raft_entries are applied.
+//! A [`SnapshotWriter`] begins between two applies: it makes the manifest and has the engine freeze the state, which takes no longer for a
+//! large one. What is frozen is then written step by step, on threads that may block, while the next raft_entries are applied.
 
 use std::{
     fs::{self, File},
@@ -26,13 +26,13 @@ const KEYS_AT_ONCE: usize = if cfg!(simulation) { 16 } else { 4_096 };
 const SYNC_BYTES: usize = 4 << 20;
 
 /// A snapshot that is being written. Dropped unfinished, it leaves nothing.
-pub(crate) struct Draft {
+pub(crate) struct SnapshotWriter {
     manifest: Manifest,
     /// What is not written yet.
     pairs: Pairs,
     out: Hashed,
     ledger: Arc<Ledger>,
-    // Last: whoever waits for the end of a draft may count on the ledger to be let go of.
+    // Last: whoever waits for the end of a writer may count on the ledger to be let go of.
     place: Place,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Written {
     pub(crate) file: File,
 }
 
-impl Draft {
+impl SnapshotWriter {
     /// Begins a snapshot of the present state: call it between two applies. An engine that keeps no old versions is read to the end here.
     pub(crate) fn begin(ledger: &Arc<Ledger>) -> Result<Self, LedgerError> {
         let manifest = manifest(ledger)?;
@@ -55,9 +55,9 @@ impl Draft {
         begun.map_err(|e| place.failed(e))?;
         let at_once = frozen.is_none();
         let pairs = frozen.unwrap_or_else(|| Box::new(scan(ledger.clone())));
-        let mut draft = Self { manifest, pairs, out, ledger: ledger.clone(), place };
-        while at_once && draft.step()? {}
-        Ok(draft)
+        let mut writer = Self { manifest, pairs, out, ledger: ledger.clone(), place };
+        while at_once && writer.step()? {}
+        Ok(writer)
     }
 
     /// Writes all that is left, and makes the snapshot and the state that it is of durable (rule S4).
@@ -79,7 +79,7 @@ impl Draft {
 
     /// Writes some pairs. Whether there may be more.
     fn step(&mut self) -> Result<bool, LedgerError> {
-        self.place.drafts.check(&self.place.path)?;
+        self.place.writers.check(&self.place.path)?;
         for _ in 0..KEYS_AT_ONCE {
             let Some(pair) = self.pairs.next() else { return Ok(false) };
             let (key, value) = pair?;
@@ -90,7 +90,7 @@ impl Draft {
     }
 
     fn complete(mut self) -> Result<Written, LedgerError> {
-        self.place.drafts.check(&self.place.path)?;
+        self.place.writers.check(&self.place.path)?;
         let written = self.out.put(&END.to_be_bytes()).and_then(|()| self.out.close());
         let file = written.map_err(|e| self.place.failed(e))?;
         // Raft purges its log behind what bears a snapshot's name, now or after the next start.
@@ -100,9 +100,9 @@ impl Draft {
     }
 }
 
-/// Where a draft is written, and where it is counted.
+/// Where a snapshot is written, and where its writer is counted.
 struct Place {
-    drafts: Arc<Drafts>,
+    writers: Arc<SnapshotWriters>,
     temporary: PathBuf,
     path: PathBuf,
 }
@@ -111,9 +111,9 @@ impl Place {
     fn take(ledger: &Arc<Ledger>, raft_index: u64) -> Result<Self, LedgerError> {
         let path = snapshot_path(ledger.dir(), raft_index);
         // A backup may be of the same raft_index at the same time.
-        let number = ledger.drafts().begin(&path)?;
+        let number = ledger.snapshot_writers().begin(&path)?;
         let temporary = path.with_extension(format!("{number}.{UNFINISHED}"));
-        Ok(Self { drafts: ledger.drafts().clone(), temporary, path })
+        Ok(Self { writers: ledger.snapshot_writers().clone(), temporary, path })
     }
 
     fn create(&self) -> Result<File, LedgerError> {
@@ -139,13 +139,13 @@ impl Drop for Place {
     fn drop(&mut self) {
         // A complete one has another name; should this fail, the next start removes it.
         let _ = fs::remove_file(&self.temporary);
-        self.drafts.end();
+        self.writers.end();
     }
 }
 
-/// The drafts of a ledger. They must end before it is closed.
+/// The writers of a ledger's snapshots. They must end before it is closed.
 #[derive(Default)]
-pub(crate) struct Drafts(watch::Sender<Going>);
+pub(crate) struct SnapshotWriters(watch::Sender<Going>);
 
 #[derive(Default)]
 struct Going {
@@ -155,7 +155,7 @@ struct Going {
     stopped: bool,
 }
 
-impl Drafts {
+impl SnapshotWriters {
     fn begin(&self, path: &Path) -> Result<u64, LedgerError> {
         let mut number = None;
         self.0.send_if_modified(|going| {

@@ -20,7 +20,7 @@ use crate::{
     options::{Member, PeerError},
     peer::{Kind, refuse},
     raft::{codec, types::TypeConfig},
-    snapshot::{Manifest, SnapshotFile},
+    snapshot::{Manifest, SnapshotFile, blocking},
 };
 
 /// Snapshot files that may be on their way at once.
@@ -155,7 +155,9 @@ impl Core {
         vote: crate::raft::types::Vote,
     ) -> Result<SnapshotResponse<TypeConfig>, String> {
         let from = vote.leader_id.node_id;
-        let manifest = SnapshotFile::verify(&path).map_err(|e| e.to_string())?;
+        let file = path.clone();
+        let verified = blocking(move || SnapshotFile::verify(&file)).await.map_err(|e| e.to_string())?;
+        let manifest = verified.map_err(|e| e.to_string())?;
         self.fetch_from_members(from, &manifest).await?;
         // The file moves among the snapshots: after a crash the installation is finished from there.
         let kept = crate::snapshot::snapshot_path(

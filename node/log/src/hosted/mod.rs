@@ -148,7 +148,7 @@ impl HostedLog {
 
         let name: Arc<str> = options.name.as_str().into();
         let group: Arc<str> = generations::group_name(&name, options.generation).into();
-        let network = Network { log: group.clone(), peers: world.peers.clone() };
+        let network = Network { log: group.clone(), peers: world.peers.clone(), alarms: alarms.clone() };
         let config = raft_config(&options).map_err(OpenError::Raft)?;
         let machine = Machine::new(ledger.clone());
         let raft = Raft::new(options.node_id, Arc::new(config), network, log_store.clone(), machine).await;

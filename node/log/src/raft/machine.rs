@@ -18,7 +18,7 @@ use super::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::{
     alarm::AlarmKind,
     ledger::{Ledger, LedgerError, Work},
-    snapshot::{self, SnapshotFile, SnapshotWriter},
+    snapshot::{self, Look, SnapshotWriter},
 };
 
 /// A Raft snapshot on its way: the file that holds it.
@@ -31,11 +31,13 @@ const ENTRIES_AT_ONCE: usize = 256;
 /// Applies what Raft has committed.
 pub(crate) struct Machine {
     ledger: Arc<Ledger>,
+    /// Raft knows of a snapshot, and may have purged its log behind it: from now on there must be one.
+    snapshot_known: bool,
 }
 
 impl Machine {
     pub(crate) fn new(ledger: Arc<Ledger>) -> Self {
-        Self { ledger }
+        Self { ledger, snapshot_known: false }
     }
 
     fn apply_some(&self, some: &mut Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
@@ -95,12 +97,14 @@ impl RaftStateMachine<TypeConfig> for Machine {
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
+        self.snapshot_known = true;
         // Begun here, between two applies, so that the copy is of one raft_entry; written beside the next ones.
         let writer = Mutex::new(Some(SnapshotWriter::begin(&self.ledger)));
         Builder { writer, dir: self.ledger.dir().to_owned() }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, data: SnapshotData) -> Result<(), io::Error> {
+        self.snapshot_known = true;
         self.ledger.install(&data).map_err(io::Error::other)?;
         let applied = self.ledger.raft_mark().applied;
         if applied != meta.last_log_id {
@@ -112,21 +116,19 @@ impl RaftStateMachine<TypeConfig> for Machine {
         snapshot::prune(self.ledger.dir()).map_err(io::Error::other)
     }
 
+    /// Raft asks at its start, and when a node needs more than is in the log. It stops for good when there is nothing then.
     async fn get_current_snapshot(&mut self) -> Result<Option<RaftSnapshot>, io::Error> {
-        let Some(path) = snapshot::newest(self.ledger.dir()).map_err(io::Error::other)? else {
-            return Ok(None);
-        };
-        match SnapshotFile::read(&path) {
-            Ok(file) => Ok(Some(Snapshot { meta: file.manifest().meta.clone(), snapshot: path })),
-            // Nor may this program go on beside what it cannot read.
-            Err(newer @ LedgerError::Newer { .. }) => Err(io::Error::other(newer)),
-            // A damaged snapshot is as good as none: Raft writes a new one. The file is kept for a person to look at.
-            Err(error) => {
-                self.ledger.alarms().raise(AlarmKind::Corruption, error.to_string());
-                std::fs::rename(&path, path.with_extension("damaged"))?;
-                Ok(None)
-            }
+        let look = if self.snapshot_known { Look::Manifest } else { Look::Whole };
+        let found = snapshot::own(self.ledger.dir(), self.ledger.alarms(), look).map_err(io::Error::other)?;
+        if let Some((path, manifest)) = found {
+            self.snapshot_known = true;
+            return Ok(Some(Snapshot { meta: manifest.meta, snapshot: path }));
         }
+        if !self.snapshot_known {
+            return Ok(None);
+        }
+        // Records wait for it. That is rare: a disk has damaged the file.
+        self.get_snapshot_builder().await.build_snapshot().await.map(Some)
     }
 }
 

@@ -21,10 +21,12 @@ use super::{
     types::{TypeConfig, Vote},
 };
 use crate::{
+    alarm::Alarms,
     bytes_codec::{Malformed, Writer},
     incoming::{InstallAnswer, install_answer},
     options::{Member, PeerError, PeerTransport},
     peer::Kind,
+    snapshot,
 };
 
 /// One part of a snapshot file on the wire.
@@ -42,12 +44,14 @@ type AppendStream<'s> = stream::BoxStream<'s, Result<StreamAppendResult<TypeConf
 pub(crate) struct Network {
     pub(crate) log: Arc<str>,
     pub(crate) peers: Arc<dyn PeerTransport>,
+    pub(crate) alarms: Arc<Alarms>,
 }
 
 /// Raft's client for one peer.
 pub(crate) struct Client {
     log: Arc<str>,
     peers: Arc<dyn PeerTransport>,
+    alarms: Arc<Alarms>,
     to: Member,
     /// Heartbeats go as single calls: opening a stream for each would cost more than the heartbeat.
     unary: bool,
@@ -57,7 +61,8 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Client;
 
     async fn new_client(&mut self, _target: u64, node: &Member) -> Client {
-        Client { log: self.log.clone(), peers: self.peers.clone(), to: node.clone(), unary: false }
+        let Self { log, peers, alarms } = self.clone();
+        Client { log, peers, alarms, to: node.clone(), unary: false }
     }
 
     async fn new_heartbeat_client(&mut self, target: u64, node: &Member) -> Client {
@@ -161,6 +166,8 @@ impl Client {
         path: SnapshotData,
     ) -> Result<SnapshotResponse<TypeConfig>, RpcError> {
         let unreadable = |e: std::io::Error| RPCError::Network(NetworkError::new(&e));
+        let checked = snapshot::check_to_send(&path, &self.alarms).await;
+        checked.map_err(|e| RPCError::Network(NetworkError::new(&e)))?;
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let mut file = std::fs::File::open(&path).map_err(unreadable)?;
         let mut offset = 0_u64;

@@ -65,14 +65,14 @@ impl SnapshotWriter {
         loop {
             let path = self.place.path.clone();
             let died = |e| LedgerError::io("write", &path, io::Error::other(e));
-            let step = blocking(move || {
+            let step = beside(move || {
                 let more = self.step()?;
                 Ok::<_, LedgerError>((self, more))
             });
             let more;
             (self, more) = step.await.map_err(died)??;
             if !more {
-                return blocking(move || self.complete()).await.map_err(died)?;
+                return beside(move || self.complete()).await.map_err(died)?;
             }
         }
     }
@@ -189,15 +189,22 @@ fn closing(path: &Path) -> LedgerError {
     LedgerError::io("write", path, io::Error::other("this log is being closed"))
 }
 
-/// Where blocking is allowed. A simulation has one thread and its own time: something else happens between two steps.
-async fn blocking<T: Send + 'static>(
+/// Beside other work. A simulation has one thread and its own time: there, too, something else happens between two steps.
+async fn beside<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, tokio::task::JoinError> {
     #[cfg(simulation)]
-    {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        Ok(work())
-    }
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    blocking(work).await
+}
+
+/// Where blocking is allowed: in a simulation on its one thread.
+#[cfg_attr(simulation, allow(clippy::unused_async, reason = "it waits elsewhere"))]
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
+    #[cfg(simulation)]
+    return Ok(work());
     #[cfg(not(simulation))]
     tokio::task::spawn_blocking(work).await
 }

@@ -14,6 +14,7 @@ mod private;
 mod rotation;
 mod rules;
 mod seal;
+mod snapshots;
 mod timeline;
 mod tokens;
 mod witness;

@@ -97,27 +97,32 @@ fn built(program: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{program} is not built; run `cargo build --workspace --bins` first"))
 }
 
-/// The script looks at its options before it builds the program that has them.
-#[test]
-fn quickstart_knows_the_options_of_the_demo() {
-    let help = Command::new(built("maip-devnet")).args(["demo", "--help"]).output().expect("it runs");
+/// Whether a script that looks at its options before it builds the program that has them knows those of the program.
+fn knows_the_options(script: &str, program: &[&str], table: &[(&[&str], i32)]) {
+    let help = Command::new(built(program[0])).args(&program[1..]).arg("--help").output().expect("it runs");
     let help = String::from_utf8(help.stdout).expect("UTF-8");
     let options: BTreeSet<&str> = help
         .split_whitespace()
-        .filter(|word| word.starts_with("--") && *word != "--help")
+        .filter(|word| word.starts_with("--") && !["--help", "--version"].contains(word))
         .map(|word| word.trim_end_matches(','))
         .collect();
-    let script = fs::read_to_string(root().join("scripts/quickstart")).expect("there is a quickstart");
+    let path = root().join("scripts").join(script);
+    let text = fs::read_to_string(&path).expect("there is such a script");
     let listed = |name: &str| {
-        let line = script.lines().find_map(|line| line.strip_prefix(name)).expect("a list");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a list");
         line.trim_matches('"').split(' ').collect::<Vec<_>>()
     };
     let known: BTreeSet<&str> = listed("FLAGS=").into_iter().chain(listed("VALUES=")).collect();
-    assert_eq!(known, options);
-    let code = |arguments: &[&str]| {
-        let mut script = Command::new(root().join("scripts/quickstart"));
-        script.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it runs").code()
-    };
+    assert_eq!(known, options, "{script}");
+    for (arguments, expected) in table {
+        let mut script = Command::new(&path);
+        script.args(*arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        assert_eq!(script.status().expect("it runs").code(), Some(*expected), "{path:?} {arguments:?}");
+    }
+}
+
+#[test]
+fn quickstart_knows_the_options_of_the_demo() {
     let table: [(&[&str], i32); 5] = [
         (&["--help"], 0),
         (&["--bogus"], 2),
@@ -125,9 +130,14 @@ fn quickstart_knows_the_options_of_the_demo() {
         (&["--nodes"], 2),
         (&["--data", "--keep", "--nods=3"], 2),
     ];
-    for (arguments, expected) in table {
-        assert_eq!(code(arguments), Some(expected), "{arguments:?}");
-    }
+    knows_the_options("quickstart", &["maip-devnet", "demo"], &table);
+}
+
+#[test]
+fn bench_knows_the_options_of_its_program() {
+    let table: [(&[&str], i32); 4] =
+        [(&["--help"], 0), (&["--nonsense"], 2), (&["kill", "hard"], 2), (&["api", "--quick", "--only"], 2)];
+    knows_the_options("bench", &["maip-bench"], &table);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use ledger_log::{Ack, Credential, RefusedKind};
 
-use crate::harness::{Cluster, LIMIT, Tenant, check_proof, member, submit, try_submit, wait_for};
+use crate::harness::{
+    Cluster, LIMIT, Tenant, check_proof, member, register_agents, submit, try_submit, wait_for,
+};
 use crate::limits::counter;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,14 +84,6 @@ async fn everything_acknowledged_survives_stopping_all_nodes() {
     }
     let roots: Vec<_> = cluster.nodes().iter().map(|(_, log)| log.status().root).collect();
     assert!(roots.windows(2).all(|pair| pair[0] == pair[1]), "{roots:?}");
-}
-
-/// Agents of a tenant, twenty in each batch.
-async fn register_agents(log: &ledger_log::HostedLog, tenant: &mut Tenant, batches: usize) {
-    for _ in 0..batches {
-        let records: Vec<Bytes> = (0..20).map(|_| tenant.agent()).collect();
-        log.submit(records, Ack::Sequenced, LIMIT, Credential::Admin).await;
-    }
 }
 
 /// L3 and R1: a node without a disk joins under a new id, fetches bundles from a peer and checks them.

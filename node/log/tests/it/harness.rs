@@ -567,3 +567,17 @@ pub(crate) fn check_proof(policy: &Policy, proof: &[u8], record: &[u8]) {
     let entry = ledger_format::record::Entry::parse(&entry).unwrap();
     assert_eq!(entry.record, record, "the proof is of another record");
 }
+
+/// Agents of a tenant, twenty in each batch.
+pub(crate) async fn register_agents(log: &HostedLog, tenant: &mut Tenant, batches: usize) {
+    for _ in 0..batches {
+        let records: Vec<Bytes> = (0..20).map(|_| tenant.agent()).collect();
+        let answers = log.submit(records, Ack::Sequenced, LIMIT, Credential::Admin).await;
+        assert!(answers.iter().all(Result::is_ok));
+    }
+}
+
+/// Whether an alarm of this kind stands on a node.
+pub(crate) fn has_alarm(cluster: &Cluster, id: u64, kind: &str) -> bool {
+    cluster.node(id).status().alarms.iter().any(|alarm| alarm.starts_with(kind))
+}

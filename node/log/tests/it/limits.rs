@@ -3,18 +3,16 @@
 
 use std::fs;
 
-use bytes::Bytes;
 use ledger_format::{Note, SignatureType, leaf_hash};
 use ledger_log::{Ack, Credential, Kind, PublishOptions, RefusedKind};
 
 use crate::{
-    harness::{Cluster, FIRST_LOG_KEY, LIMIT, Tenant, log_signer, member, submit, try_submit, wait_for},
+    harness::{
+        Cluster, FIRST_LOG_KEY, Tenant, has_alarm, log_signer, member, register_agents, submit, try_submit,
+        wait_for,
+    },
     witness::Mood,
 };
-
-fn has_alarm(cluster: &Cluster, id: u64, kind: &str) -> bool {
-    cluster.node(id).status().alarms.iter().any(|alarm| alarm.starts_with(kind))
-}
 
 pub(crate) fn counter(cluster: &Cluster, id: u64, name: &str) -> u64 {
     let text = cluster.node(id).metrics_text();
@@ -271,11 +269,7 @@ async fn r1_a_damaged_bundle_of_a_peer_is_not_installed() {
     let mut cluster = Cluster::start(1).await;
     let mut tenant = Tenant::new(7);
     submit(&cluster.node(1), tenant.register(), Ack::Sequenced).await;
-    for _ in 0..15 {
-        let records: Vec<Bytes> = (0..20).map(|_| tenant.agent()).collect();
-        let answers = cluster.node(1).submit(records, Ack::Sequenced, LIMIT, Credential::Admin).await;
-        assert!(answers.iter().all(Result::is_ok));
-    }
+    register_agents(&cluster.node(1), &mut tenant, 15).await;
     cluster.all_published(302).await;
     cluster.node(1).snapshot().await.unwrap();
     cluster.net.lie(1, Kind::FetchBundle);

@@ -5,28 +5,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bytes::Bytes;
 use ledger_format::Note;
-use ledger_log::{Ack, Credential, RefusedKind};
+use ledger_log::{Ack, RefusedKind};
 use ledger_store::{Batch, EngineKind, Space, StoreError};
 
 use crate::{
-    harness::{Cluster, LIMIT, Tenant, check_proof, submit, try_submit, wait_for},
+    harness::{Cluster, Tenant, check_proof, has_alarm, register_agents, submit, try_submit, wait_for},
     witness::Mood,
 };
 
 async fn log_some(cluster: &Cluster, tenant: &mut Tenant, count: usize) {
     for _ in 0..count / 20 {
-        let records: Vec<Bytes> = (0..20).map(|_| tenant.agent()).collect();
         let leader = cluster.leader().await;
-        for answer in cluster.node(leader).submit(records, Ack::Sequenced, LIMIT, Credential::Admin).await {
-            answer.unwrap();
-        }
+        register_agents(&cluster.node(leader), tenant, 1).await;
     }
-}
-
-fn has_alarm(cluster: &Cluster, id: u64, kind: &str) -> bool {
-    cluster.node(id).status().alarms.iter().any(|alarm| alarm.starts_with(kind))
 }
 
 /// C2: one bad line from a known witness would void the note for every verifier.

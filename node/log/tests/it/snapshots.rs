@@ -2,10 +2,9 @@
 
 use std::{fs, path::PathBuf};
 
-use bytes::Bytes;
-use ledger_log::{Ack, Credential};
+use ledger_log::Ack;
 
-use crate::harness::{Cluster, LIMIT, Tenant, member, submit, wait_for};
+use crate::harness::{Cluster, Tenant, has_alarm, member, register_agents, submit, wait_for};
 
 /// The snapshots of a node under each name that ends so.
 fn named(cluster: &Cluster, id: u64, ending: &str) -> Vec<PathBuf> {
@@ -20,11 +19,7 @@ async fn bring_in_a_node_by_a_spoiled_snapshot(spoil: impl Fn(&mut Vec<u8>)) {
     let mut cluster = Cluster::start(1).await;
     let mut tenant = Tenant::new(7);
     submit(&cluster.node(1), tenant.register(), Ack::Sequenced).await;
-    for _ in 0..15 {
-        let records: Vec<Bytes> = (0..20).map(|_| tenant.agent()).collect();
-        let answers = cluster.node(1).submit(records, Ack::Sequenced, LIMIT, Credential::Admin).await;
-        assert!(answers.iter().all(Result::is_ok));
-    }
+    register_agents(&cluster.node(1), &mut tenant, 15).await;
     cluster.all_published(302).await;
     cluster.node(1).snapshot().await.unwrap();
     let [path] = &named(&cluster, 1, ".snapshot")[..] else { panic!("one snapshot is kept") };
@@ -36,9 +31,8 @@ async fn bring_in_a_node_by_a_spoiled_snapshot(spoil: impl Fn(&mut Vec<u8>)) {
     cluster.node(1).add_learner(member(2)).await.unwrap();
     wait_for("the learner to catch up", || (cluster.node(2).status().published_size >= 302).then_some(()))
         .await;
-    let alarms = cluster.node(1).status().alarms;
-    assert!(alarms.iter().any(|alarm| alarm.starts_with("corruption")), "{alarms:?}");
-    assert!(!alarms.iter().any(|alarm| alarm.starts_with("consensus_stopped")), "{alarms:?}");
+    assert!(has_alarm(&cluster, 1, "corruption"));
+    assert!(!has_alarm(&cluster, 1, "consensus_stopped"));
     assert_eq!(fs::read(&named(&cluster, 1, ".damaged")[0]).unwrap(), bytes, "kept for a person to look at");
     assert_eq!(cluster.node(2).status().root, cluster.node(1).status().root);
     // It still leads, and the new node follows.

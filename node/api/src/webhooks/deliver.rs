@@ -120,11 +120,10 @@ impl<'a> Line<'a> {
 
     /// One attempt at the next event; whether it is dealt with.
     async fn event(&mut self, event: &Event) -> Result<bool, Ended> {
-        self.check()?;
         self.cursor.next = event.log_index;
         let id = delivery_id(&self.webhook.id, &event.event_id);
         let attempt = self.cursor.attempts + 1;
-        let outcome = self.attempt(&id, &object(event), attempt).await;
+        let outcome = self.attempt(&id, &object(event), attempt).await?;
         if !outcome.delivered && !outcome.is_final && attempt < self.webhook.max_attempts {
             self.cursor.attempts = attempt;
             self.cursor.due_ms = (self.deliverer.now_ms)() + pause_ms(attempt);
@@ -152,7 +151,6 @@ impl<'a> Line<'a> {
         let queued: Vec<(String, Queued)> = self.deliverer.store.list(&prefix, None, QUEUED_AT_ONCE)?;
         for (_, item) in queued {
             if item.due_ms <= (self.deliverer.now_ms)() {
-                self.check()?;
                 self.again(item).await?;
             }
         }
@@ -174,7 +172,7 @@ impl<'a> Line<'a> {
             return Ok(());
         };
         let attempt = item.attempts + 1;
-        let outcome = self.attempt(&item.delivery_id, &event, attempt).await;
+        let outcome = self.attempt(&item.delivery_id, &event, attempt).await?;
         if !outcome.delivered && !outcome.is_final && attempt < self.webhook.max_attempts {
             (item.attempts, item.due_ms) = (attempt, (self.deliverer.now_ms)() + pause_ms(attempt));
             self.deliverer.store.change(Changes::default().put(&place, &item, None)?).await?;
@@ -189,10 +187,23 @@ impl<'a> Line<'a> {
         Ok(())
     }
 
-    async fn attempt(&self, id: &str, event: &Map<String, Value>, attempt: u64) -> Outcome {
+    /// Sends an event, unless the webhook is not what it was when the line was opened.
+    async fn attempt(
+        &mut self,
+        id: &str,
+        event: &Map<String, Value>,
+        attempt: u64,
+    ) -> Result<Outcome, Ended> {
         let Deliverer { outbound, secrets, targets, now_ms, .. } = self.deliverer;
-        let sender = Sender { outbound, secrets, targets };
-        send(&sender, &self.webhook, id, event, attempt, || now_ms()).await
+        let turn = targets.turn(&self.webhook.url).await;
+        if let Err(ended) = self.check() {
+            drop(turn);
+            // What was delivered before is not delivered again.
+            self.write().await?;
+            return Err(ended);
+        }
+        let sender = Sender { outbound, secrets };
+        Ok(send(&sender, turn, &self.webhook, id, event, attempt, || now_ms()).await)
     }
 
     /// Counts a delivery that has ended.
@@ -250,9 +261,18 @@ impl<'a> Line<'a> {
         Ok(())
     }
 
-    /// Ends the line when another node leads.
+    /// Ends the line when another node leads, or when the webhook was paused, changed or deleted: no attempt begins
+    /// after the answer to that. The worker looks too seldom to see to it.
     fn check(&self) -> Result<(), Ended> {
-        if self.deliverer.logs.main().leads() { Ok(()) } else { Err(Ended("another node leads".into())) }
+        if !self.deliverer.logs.main().leads() {
+            return Err(Ended("another node leads".into()));
+        }
+        let at = place(&self.webhook.tenant, &self.webhook.id);
+        match self.deliverer.store.get::<Webhook>(&at)? {
+            Some((webhook, _)) if webhook.version == self.webhook.version => Ok(()),
+            Some(_) => Err(Ended("it was changed".into())),
+            None => Err(Ended("it is deleted".into())),
+        }
     }
 
     async fn disable(&mut self) -> Result<Ended, Ended> {

@@ -9,7 +9,7 @@
 //! Webhooks, cursors, deliveries and dead letters are private state of the main log, so the next leader goes on where the last one
 //! stopped. **Invariant:** a cursor moves only over events that were delivered, are dead letters or are not wanted, and only from
 //! where it was read. So each event is delivered at least once, in the order of the log, under an id that is made of the webhook and
-//! the event; a receiver that remembers ids sees it once.
+//! the event; a receiver that remembers ids sees it once. **Invariant:** an attempt is made as the webhook is when the attempt begins.
 
 mod deliver;
 mod model;

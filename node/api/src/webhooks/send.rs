@@ -37,6 +37,12 @@ pub(crate) struct Outcome {
     pub(crate) took_ms: u64,
 }
 
+/// A place among the attempts at once, until it is dropped.
+pub(crate) struct Turn {
+    _of_host: Option<OwnedSemaphorePermit>,
+    _of_all: Option<OwnedSemaphorePermit>,
+}
+
 /// Bounds on attempts at once.
 pub(crate) struct Targets {
     all: Arc<Semaphore>,
@@ -51,7 +57,7 @@ impl Default for Targets {
 
 impl Targets {
     /// Waits for a turn: first for the host's, so that a slow host does not hold the others' places.
-    async fn turn(&self, url: &str) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+    pub(crate) async fn turn(&self, url: &str) -> Turn {
         let host = host(url).to_owned();
         let of_host = {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,8 +66,9 @@ impl Targets {
             }
             Arc::clone(hosts.entry(host).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE_OF_HOST))))
         };
-        let of_host = of_host.acquire_owned().await.ok()?;
-        Some((of_host, Arc::clone(&self.all).acquire_owned().await.ok()?))
+        // The semaphores are never closed.
+        let of_host = of_host.acquire_owned().await.ok();
+        Turn { _of_host: of_host, _of_all: Arc::clone(&self.all).acquire_owned().await.ok() }
     }
 }
 
@@ -75,12 +82,12 @@ fn host(url: &str) -> &str {
 pub(crate) struct Sender<'a> {
     pub(crate) outbound: &'a SharedOutbound,
     pub(crate) secrets: &'a Secrets,
-    pub(crate) targets: &'a Targets,
 }
 
-/// Posts an event to a webhook.
+/// Posts an event to a webhook. The caller has waited for the turn: what it knows of the webhook may have changed meanwhile.
 pub(crate) async fn send(
     sender: &Sender<'_>,
+    turn: Turn,
     webhook: &Webhook,
     delivery_id: &str,
     event: &Map<String, Value>,
@@ -92,7 +99,6 @@ pub(crate) async fn send(
     body.insert("webhook_id".into(), format!("maip-hook:{}", webhook.id).into());
     let body = serde_json::to_vec(&body).unwrap_or_default();
     let word = event.get("event_type").and_then(Value::as_str).unwrap_or_default();
-    let turn = sender.targets.turn(&webhook.url).await;
     let begun = Instant::now();
     // Signed when it is sent: a receiver refuses what is old.
     let signature = signature(sender.secrets, webhook, now_ms(), &body);
@@ -170,8 +176,8 @@ mod tests {
         }
         let waiting = targets.turn("http://a/2");
         assert!(tokio::time::timeout(Duration::from_millis(20), waiting).await.is_err());
-        assert!(targets.turn("http://b/").await.is_some());
+        targets.turn("http://b/").await;
         taken.pop();
-        assert!(targets.turn("http://a/2").await.is_some());
+        targets.turn("http://a/2").await;
     }
 }

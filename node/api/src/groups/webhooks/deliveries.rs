@@ -174,9 +174,10 @@ pub(super) async fn test(
     let delivery_id = delivery_id(&webhook.id, &event_id);
     debug_assert_eq!(webhook.tenant, TenantId(context.tenant()?).to_string(), "it is the caller's own");
     let shared = &context.shared;
-    let sender = Sender { outbound: &shared.outbound, secrets: &shared.secrets, targets: &shared.targets };
+    let sender = Sender { outbound: &shared.outbound, secrets: &shared.secrets };
     let event = ping(&webhook, &event_id, context.now_ms);
-    let outcome = send(&sender, &webhook, &delivery_id, &event, 1, || (shared.now_ms)()).await;
+    let turn = shared.targets.turn(&webhook.url).await;
+    let outcome = send(&sender, turn, &webhook, &delivery_id, &event, 1, || (shared.now_ms)()).await;
     let Outcome { delivered, answer, error, took_ms, .. } = outcome;
     Ok(Reply::new(WebhookPing {
         delivered,

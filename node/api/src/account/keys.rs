@@ -23,6 +23,12 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const CONTEXT: &str = "maip-ledger 2026-11 hash of an API key";
 /// Most keys of a tenant that have not ended.
 pub(crate) const KEYS_MAX: usize = 200;
+/// Most keys of a tenant that are listed, with those that have ended.
+pub(crate) const KEYS_LISTED_MAX: usize = 4_000;
+/// How long a key is still listed when it has ended, ms.
+const ENDED_KEPT_MS: u64 = 30 * 24 * 3_600_000;
+/// Keys that one look at the state reads.
+const READ_AT_ONCE: usize = 500;
 
 /// An API key as the nodes keep it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,12 +55,19 @@ pub(crate) enum KeyState {
 }
 
 impl ApiKey {
+    /// Whether it may be used. A revocation counts from when it is in the state, whatever this node's clock says.
     pub(crate) fn state(&self, now_ms: u64) -> KeyState {
         match (self.revoked_ms, self.expires_ms) {
-            (Some(at), _) if at <= now_ms => KeyState::Revoked,
+            (Some(_), _) => KeyState::Revoked,
             (_, Some(at)) if at <= now_ms => KeyState::Expired,
             _ => KeyState::Active,
         }
+    }
+
+    /// When nobody needs to see it any more.
+    fn forgotten_ms(&self) -> Option<u64> {
+        let ended = self.revoked_ms.into_iter().chain(self.expires_ms).min()?;
+        Some(ended.saturating_add(ENDED_KEPT_MS))
     }
 
     /// What people may see of it.
@@ -84,7 +97,7 @@ pub(crate) fn place(id: &str) -> String {
 }
 
 /// Where the keys of a tenant are listed.
-pub(crate) fn list_prefix(tenant: &str) -> String {
+fn list_prefix(tenant: &str) -> String {
     format!("api-keys-of/{tenant}/")
 }
 
@@ -108,14 +121,34 @@ pub(crate) fn make(secrets: &Secrets, random: [u8; 32], draft: ApiKey) -> Issued
     Issued { key, text }
 }
 
-/// Keeps a new key.
-pub(crate) async fn issue_key(store: &Store, issued: &Issued) -> Result<(), ApiError> {
-    let key = &issued.key;
-    let place = place(&key.id);
-    let changes = Changes::default().absent(&place).put(&place, key, None)?;
-    // A repetition under an idempotency key finds the key that it made before.
-    store.change(changes.put(&listed(&key.tenant, &key.id), &key.id, None)?).await?;
-    Ok(())
+/// Keeps a new key: a change that is made only if the key is new.
+pub(crate) fn keep_new(changes: Changes, key: &ApiKey) -> Result<Changes, ApiError> {
+    keep(changes.absent(&place(&key.id)), key)
+}
+
+/// Keeps a key that was read before as `bytes`.
+pub(crate) fn keep_changed(changes: Changes, key: &ApiKey, bytes: &[u8]) -> Result<Changes, ApiError> {
+    keep(changes.still(&place(&key.id), bytes), key)
+}
+
+fn keep(changes: Changes, key: &ApiKey) -> Result<Changes, ApiError> {
+    let until = key.forgotten_ms();
+    changes.put(&place(&key.id), key, until)?.put(&listed(&key.tenant, &key.id), &key.id, until)
+}
+
+/// Every key of a tenant, the newest first.
+pub(crate) fn keys_of(store: &Store, tenant: &str) -> Result<Vec<ApiKey>, ApiError> {
+    let (mut keys, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let some: Vec<(String, String)> = store.list(&list_prefix(tenant), after.as_deref(), READ_AT_ONCE)?;
+        let Some((last, _)) = some.last() else { break };
+        after = Some(last.clone());
+        for (_, id) in &some {
+            keys.extend(store.get::<ApiKey>(&place(id))?.map(|(key, _)| key));
+        }
+    }
+    keys.sort_by(|a, b| b.created_ms.cmp(&a.created_ms).then_with(|| a.id.cmp(&b.id)));
+    Ok(keys)
 }
 
 /// The key that a text names, if the text is that key: expired and revoked ones, too.
@@ -127,4 +160,47 @@ pub(crate) fn find_key(store: &Store, secrets: &Secrets, text: &str) -> Result<O
     let key = store.get::<ApiKey>(&place(&rest[..ID_CHARS]))?.map(|(key, _)| key);
     Ok(key
         .filter(|key| key.environment == environment && secrets.matches(CONTEXT, rest.as_bytes(), &key.hash)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(expires_ms: Option<u64>, revoked_ms: Option<u64>) -> ApiKey {
+        ApiKey {
+            id: "0".repeat(ID_CHARS),
+            tenant: "t".into(),
+            environment: Environment::Production,
+            name: "CI".into(),
+            scopes: Vec::new(),
+            hash: [0; 32],
+            created_ms: 0,
+            expires_ms,
+            revoked_ms,
+            replaced_by: None,
+        }
+    }
+
+    #[test]
+    fn a_key_ends_by_its_expiry_or_as_soon_as_its_revocation_is_known() {
+        for (expires, revoked, now, state) in [
+            (None, None, u64::MAX, KeyState::Active),
+            (Some(1_000), None, 999, KeyState::Active),
+            (Some(1_000), None, 1_000, KeyState::Expired),
+            (None, Some(1_000), 1_000, KeyState::Revoked),
+            // Revoked by a node whose clock is ahead of this one's.
+            (None, Some(1_000), 999, KeyState::Revoked),
+            (Some(1_000), Some(2_000), 1_500, KeyState::Revoked),
+        ] {
+            assert_eq!(key(expires, revoked).state(now), state, "{expires:?} {revoked:?} {now}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_forgotten_some_time_after_its_end() {
+        assert_eq!(key(None, None).forgotten_ms(), None);
+        assert_eq!(key(Some(5), None).forgotten_ms(), Some(5 + ENDED_KEPT_MS));
+        assert_eq!(key(Some(5), Some(3)).forgotten_ms(), Some(3 + ENDED_KEPT_MS));
+        assert_eq!(key(Some(u64::MAX), None).forgotten_ms(), Some(u64::MAX));
+    }
 }

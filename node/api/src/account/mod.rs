@@ -15,8 +15,8 @@ pub(crate) use caller::{Caller, Environment, Principal, authenticate, still_hold
 pub use certificate::ClientUris;
 pub(crate) use idempotency::{KEY_CHARS_MAX, claim, finish};
 pub(crate) use keys::{
-    ApiKey, KEYS_MAX, KeyState, find_key, issue_key, key_state_name, list_prefix, make as make_key,
-    place as key_place,
+    ApiKey, Issued, KEYS_LISTED_MAX, KEYS_MAX, KeyState, find_key, keep_changed, keep_new, key_state_name,
+    keys_of, make as make_key, place as key_place,
 };
 pub(crate) use rate::{Rate, Rates};
 pub(crate) use secrets::Secrets;

@@ -113,6 +113,18 @@ impl<T> Paged<T> {
         let items = all.into_iter().skip(start).take(page.limit).collect();
         Self { items, total: total as u64, page, next: (end < total).then_some(end as u64) }
     }
+
+    /// The same page of what `show` makes of its items.
+    pub(crate) fn map<U>(self, show: impl FnMut(T) -> U) -> Paged<U> {
+        let Self { items, total, page, next } = self;
+        Paged { items: items.into_iter().map(show).collect(), total, page, next }
+    }
+
+    /// [`Self::map`] where it may fail.
+    pub(crate) fn try_map<U>(self, show: impl FnMut(T) -> Result<U, ApiError>) -> Result<Paged<U>, ApiError> {
+        let Self { items, total, page, next } = self;
+        Ok(Paged { items: items.into_iter().map(show).collect::<Result<_, _>>()?, total, page, next })
+    }
 }
 
 impl<T: Listed + Serialize> Serialize for Paged<T> {

@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 use crate::{
     ApiError,
     account::{
-        ApiKey, Changes, Environment, KEYS_MAX, KeyState, issue_key, key_place, key_state_name, list_prefix,
-        make_key,
+        ApiKey, Caller, Changes, Environment, Issued, KEYS_LISTED_MAX, KEYS_MAX, KeyState, keep_changed,
+        keep_new, key_place, key_state_name, keys_of, make_key,
     },
-    endpoint::{BodyInput, Context, Listed, NoBody, NoQuery, Page, Paged, Reply, Routes},
+    endpoint::{BodyInput, Context, Listed, NoBody, NoQuery, Paged, Reply, Routes},
     wire::{NameText, ScopeText, TimeText, time_text},
 };
 
@@ -30,7 +30,7 @@ pub(super) fn declare(routes: &mut Routes) {
     routes
         .post("/v1/api-keys/{key_id}/rotate", "rotate_api_key", rotate)
         .summary("Replace an API key")
-        .about("A new key with the same name, scopes and expiry. The old one stops at once.")
+        .about("A new key with the same name, environment, scopes and expiry. The old one stops at once. The credential needs the key's scopes itself, and for a key of production one of production.")
         .needs("api-keys:write")
         .lasting();
     routes
@@ -131,35 +131,42 @@ fn view(key: &ApiKey, now_ms: u64) -> ApiKeyView {
     }
 }
 
+/// What a new key is to be.
+pub(super) struct Draft {
+    pub(super) tenant: Ulid,
+    pub(super) environment: Environment,
+    pub(super) name: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) expires_ms: Option<u64>,
+}
+
 /// A key for a tenant, kept and shown.
-pub(super) async fn issue(
-    context: &mut Context,
-    tenant: Ulid,
-    environment: Environment,
-    name: &str,
-    scopes: Vec<String>,
-    expires_ms: Option<u64>,
-) -> Result<NewApiKey, ApiError> {
+pub(super) async fn issue(context: &mut Context, draft: Draft) -> Result<NewApiKey, ApiError> {
+    let issued = make(context, draft)?;
+    // A repetition under an idempotency key finds the key that it made before.
+    context.shared.store.change(keep_new(Changes::default(), &issued.key)?).await?;
+    Ok(shown(context, issued))
+}
+
+fn make(context: &mut Context, draft: Draft) -> Result<Issued, ApiError> {
     let draft = ApiKey {
         id: String::new(),
-        tenant: TenantId(tenant).to_string(),
-        environment,
-        name: name.to_owned(),
-        scopes,
+        tenant: TenantId(draft.tenant).to_string(),
+        environment: draft.environment,
+        name: draft.name,
+        scopes: draft.scopes,
         hash: [0; 32],
         created_ms: context.now_ms,
-        expires_ms,
+        expires_ms: draft.expires_ms,
         revoked_ms: None,
         replaced_by: None,
     };
     let random = context.draw("API key")?;
-    let issued = make_key(&context.shared.secrets, random, draft);
-    issue_key(&context.shared.store, &issued).await?;
-    Ok(NewApiKey {
-        key: view(&issued.key, context.now_ms),
-        secret: issued.text.clone(),
-        api_key: issued.text,
-    })
+    Ok(make_key(&context.shared.secrets, random, draft))
+}
+
+fn shown(context: &Context, issued: Issued) -> NewApiKey {
+    NewApiKey { key: view(&issued.key, context.now_ms), secret: issued.text.clone(), api_key: issued.text }
 }
 
 async fn create(mut context: Context, _: NoQuery, body: CreateApiKey) -> Result<Reply<NewApiKey>, ApiError> {
@@ -175,13 +182,25 @@ async fn create(mut context: Context, _: NoQuery, body: CreateApiKey) -> Result<
     if expires.is_some_and(|at| at <= context.now_ms) {
         return Err(ApiError::unprocessable("it would have expired already").field("expires_at"));
     }
-    let keys: Vec<(String, String)> =
-        context.shared.store.list(&list_prefix(&TenantId(caller.tenant).to_string()), None, KEYS_MAX)?;
-    if keys.len() >= KEYS_MAX {
-        return Err(ApiError::conflict("TOO_MANY_KEYS", format!("a tenant has at most {KEYS_MAX} API keys")));
+    let tenant = caller.tenant;
+    let keys = keys_of(&context.shared.store, &TenantId(tenant).to_string())?;
+    room(&keys, context.now_ms)?;
+    let draft = Draft { tenant, environment, name: body.name.into_string(), scopes, expires_ms: expires };
+    Ok(Reply::new(issue(&mut context, draft).await?))
+}
+
+/// Whether a tenant may have one more.
+fn room(keys: &[ApiKey], now_ms: u64) -> Result<(), ApiError> {
+    let active = keys.iter().filter(|key| key.state(now_ms) == KeyState::Active).count();
+    if active >= KEYS_MAX {
+        return Err(ApiError::conflict("TOO_MANY_KEYS", format!("a tenant has at most {KEYS_MAX} API keys"))
+            .fix("revoke one that nobody uses"));
     }
-    let key = issue(&mut context, caller.tenant, environment, body.name.as_str(), scopes, expires).await?;
-    Ok(Reply::new(key))
+    if keys.len() >= KEYS_LISTED_MAX {
+        let message = format!("{KEYS_LISTED_MAX} keys were made that are active or ended within 30 days");
+        return Err(ApiError::conflict("TOO_MANY_KEYS", message).fix("make keys that last longer"));
+    }
+    Ok(())
 }
 
 /// A key gives no more than the credential that makes it has.
@@ -214,39 +233,65 @@ fn scopes(wanted: Option<Vec<ScopeText>>, own: &[Scope]) -> Result<Vec<String>, 
 
 async fn list(context: Context, _: NoQuery) -> Result<Reply<Paged<ApiKeyView>>, ApiError> {
     let tenant = TenantId(context.tenant()?).to_string();
-    let ids: Vec<(String, String)> = context.shared.store.list(&list_prefix(&tenant), None, KEYS_MAX)?;
-    let mut keys = Vec::with_capacity(ids.len());
-    for (_, id) in &ids {
-        keys.extend(context.shared.store.get::<ApiKey>(&key_place(id))?.map(|(key, _)| key));
-    }
-    keys.sort_by_key(|key| std::cmp::Reverse(key.created_ms));
-    let Page { limit, offset, .. } = context.page;
-    let items = keys.iter().skip(offset).take(limit).map(|key| view(key, context.now_ms)).collect();
-    Ok(Reply::new(Paged { items, total: keys.len() as u64, page: context.page, next: None }))
+    let keys = keys_of(&context.shared.store, &tenant)?;
+    let page = Paged::of_all(keys, context.page);
+    Ok(Reply::new(page.map(|key| view(&key, context.now_ms))))
 }
 
-/// The caller's own key of that id, with its bytes.
+/// The caller's own key of that id, with its bytes. What is of the sandbox changes nothing of production.
 fn own_key(context: &Context) -> Result<(ApiKey, Vec<u8>), ApiError> {
-    let tenant = TenantId(context.tenant()?).to_string();
+    let caller = context.caller()?;
+    let tenant = TenantId(caller.tenant).to_string();
     let found = context.shared.store.get::<ApiKey>(&key_place(context.word("key_id")))?;
-    found.filter(|(key, _)| key.tenant == tenant).ok_or_else(|| ApiError::missing("API key", "key_id"))
+    let found = found.filter(|(key, _)| key.tenant == tenant);
+    let (key, bytes) = found.ok_or_else(|| ApiError::missing("API key", "key_id"))?;
+    if caller.environment == Environment::Sandbox && key.environment == Environment::Production {
+        return Err(ApiError::forbidden("it is a key of production, and the credential is of the sandbox")
+            .field("key_id")
+            .fix("use a credential of production"));
+    }
+    Ok((key, bytes))
 }
 
 async fn rotate(mut context: Context, _: NoQuery, _: NoBody) -> Result<Reply<NewApiKey>, ApiError> {
     let (old, bytes) = own_key(&context)?;
+    may_have(context.caller()?, &old)?;
+    let draft = Draft {
+        tenant: context.tenant()?,
+        environment: old.environment,
+        name: old.name.clone(),
+        scopes: old.scopes.clone(),
+        expires_ms: old.expires_ms,
+    };
+    let made = make(&mut context, draft)?;
+    if old.replaced_by.as_ref() == Some(&made.key.id) {
+        // A repetition under an idempotency key, whose answer was lost.
+        return Ok(Reply::new(shown(&context, made)));
+    }
     let state = old.state(context.now_ms);
-    if state != KeyState::Active && context.seed.is_none() {
+    if state != KeyState::Active {
         return Err(
             ApiError::conflict("KEY_ENDED", format!("the key is {}", key_state_name(state))).field("key_id")
         );
     }
-    let scopes = old.scopes.clone();
-    let tenant = context.tenant()?;
-    let made = issue(&mut context, tenant, old.environment, &old.name, scopes, old.expires_ms).await?;
-    let ended =
-        ApiKey { revoked_ms: Some(context.now_ms), replaced_by: Some(made.key.id.clone()), ..old.clone() };
-    end(&context, &old, &bytes, &ended).await?;
-    Ok(Reply::new(made))
+    let ended = ApiKey { revoked_ms: Some(context.now_ms), replaced_by: Some(made.key.id.clone()), ..old };
+    let changes = keep_new(keep_changed(Changes::default(), &ended, &bytes)?, &made.key)?;
+    change(&context, changes).await?;
+    Ok(Reply::new(shown(&context, made)))
+}
+
+/// Whoever rotates a key gets its secret: nobody gets more than the credential that asks has.
+fn may_have(caller: &Caller, key: &ApiKey) -> Result<(), ApiError> {
+    for text in &key.scopes {
+        let covered =
+            Scope::parse(text).is_some_and(|scope| caller.scopes.iter().any(|own| own.covers(&scope)));
+        if !covered {
+            return Err(ApiError::forbidden(format!("the key may {text}, and the credential may not"))
+                .field("key_id")
+                .fix("rotate it with a credential that has its scopes, or with the key itself"));
+        }
+    }
+    Ok(())
 }
 
 async fn revoke(context: Context, _: NoQuery, _: NoBody) -> Result<Reply<ApiKeyView>, ApiError> {
@@ -254,14 +299,12 @@ async fn revoke(context: Context, _: NoQuery, _: NoBody) -> Result<Reply<ApiKeyV
     if old.revoked_ms.is_some() {
         return Ok(Reply::new(view(&old, context.now_ms)));
     }
-    let ended = ApiKey { revoked_ms: Some(context.now_ms), ..old.clone() };
-    end(&context, &old, &bytes, &ended).await?;
+    let ended = ApiKey { revoked_ms: Some(context.now_ms), ..old };
+    change(&context, keep_changed(Changes::default(), &ended, &bytes)?).await?;
     Ok(Reply::new(view(&ended, context.now_ms)))
 }
 
-async fn end(context: &Context, old: &ApiKey, bytes: &[u8], ended: &ApiKey) -> Result<(), ApiError> {
-    let place = key_place(&old.id);
-    let changes = Changes::default().still(&place, bytes).put(&place, ended, None)?;
+async fn change(context: &Context, changes: Changes) -> Result<(), ApiError> {
     if context.shared.store.change(changes).await? {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use ledger_format::record::{Plan, TenantId, Ulid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::api_keys::{NewApiKey, issue};
+use super::api_keys::{Draft, NewApiKey, issue};
 use crate::{
     ApiError,
     account::{Account, Environment},
@@ -73,6 +73,12 @@ struct NewTenant {
     api_keys: Vec<NewApiKey>,
 }
 
+/// The key that a new tenant begins with: it may do everything in its environment.
+fn first_key(tenant: Ulid, environment: Environment) -> Draft {
+    let scopes = vec!["*:*".into()];
+    Draft { tenant, environment, name: "first key".into(), scopes, expires_ms: None }
+}
+
 async fn create(mut context: Context, _: NoQuery, body: CreateTenant) -> Result<Reply<NewTenant>, ApiError> {
     let tenant = context.new_id()?;
     let plan = body.plan.map_or(Plan::Developer, Plan::from);
@@ -83,7 +89,7 @@ async fn create(mut context: Context, _: NoQuery, body: CreateTenant) -> Result<
         (context.reader, context.log) = (log.reader(), log);
         let record = register(&mut context, tenant, body.name.as_str(), plan).await?;
         logged.get_or_insert(record);
-        api_keys.push(issue(&mut context, tenant, environment, "first key", vec!["*:*".into()], None).await?);
+        api_keys.push(issue(&mut context, first_key(tenant, environment)).await?);
     }
     let logged = logged.ok_or_else(|| ApiError::internal("no log took the tenant"))?;
     let answer = NewTenant {
@@ -178,8 +184,7 @@ async fn developer(
     (context.reader, context.log) = (log.reader(), log);
     let tenant = context.new_id()?;
     let logged = register(&mut context, tenant, "developer", Plan::Developer).await?;
-    let key =
-        issue(&mut context, tenant, Environment::Sandbox, "first key", vec!["*:*".into()], None).await?;
+    let key = issue(&mut context, first_key(tenant, Environment::Sandbox)).await?;
     let limits = Plan::Developer.limits();
     let answer = NewDeveloper {
         receipt: logged.receipt,

@@ -12,6 +12,7 @@ mod delegations;
 mod docs;
 mod federation;
 mod isolation;
+mod keys;
 #[path = "../it/node.rs"]
 #[allow(dead_code, reason = "shared with the other tests of this crate, which use the rest")]
 mod node;

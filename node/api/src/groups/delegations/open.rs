@@ -21,7 +21,7 @@ use super::{
 use crate::{
     ApiError,
     account::Changes,
-    endpoint::{Context, NoQuery, Page, Paged, Reply},
+    endpoint::{Context, NoQuery, Paged, Reply},
     wire::record_name,
 };
 
@@ -310,9 +310,6 @@ pub(super) async fn list(context: Context, _: NoQuery) -> Result<Reply<Paged<Del
         }
     }
     offers.sort_by_key(|open| std::cmp::Reverse(open.at.index));
-    let Page { limit, offset, .. } = context.page;
-    let total = offers.len() as u64;
-    let shown = offers.iter().skip(offset).take(limit);
-    let items = shown.map(|open| open.view(&context, Words::Record)).collect::<Result<Vec<_>, ApiError>>()?;
-    Ok(Reply::new(Paged { items, total, page: context.page, next: None }))
+    let page = Paged::of_all(offers, context.page);
+    Ok(Reply::new(page.try_map(|open| open.view(&context, Words::Record))?))
 }

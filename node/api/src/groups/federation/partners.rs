@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ApiError,
-    endpoint::{Context, NoQuery, Page, Paged, Reply},
+    endpoint::{Context, NoQuery, Paged, Reply},
     wire::time_text,
 };
 
@@ -58,10 +58,8 @@ pub(super) async fn partners(context: Context, _: NoQuery) -> Result<Reply<Paged
         *ends_ms = (*ends_ms).max(agreement.expires_at);
         partner.expires_at = time_text(*ends_ms);
     }
-    let Page { limit, offset, .. } = context.page;
-    let total = partners.len() as u64;
-    let items = partners.into_values().map(|(partner, _)| partner).skip(offset).take(limit).collect();
-    Ok(Reply::new(Paged { items, total, page: context.page, next: None }))
+    let partners = partners.into_values().map(|(partner, _)| partner).collect();
+    Ok(Reply::new(Paged::of_all(partners, context.page)))
 }
 
 fn partner(tenant: Ulid, name: Option<String>, origin: Option<String>) -> PartnerView {

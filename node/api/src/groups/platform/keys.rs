@@ -144,10 +144,9 @@ pub(super) async fn list(context: Context, _: NoQuery) -> Result<Reply<Paged<Iss
     let id: AgentId = context.id("issuer_id")?;
     let agent = own_issuer(&context, id, "issuer_id")?;
     let (kept, _) = notes(&context, id)?;
-    let page = context.page;
-    let keys = kept.keys.iter().rev().skip(page.offset).take(page.limit);
-    let items = keys.map(|key| view(&context, id, &agent, key)).collect::<Result<_, _>>()?;
-    Ok(Reply::new(Paged { items, total: kept.keys.len() as u64, page, next: None }))
+    let newest_first = kept.keys.iter().rev().collect();
+    let page = Paged::of_all(newest_first, context.page);
+    Ok(Reply::new(page.try_map(|key| view(&context, id, &agent, key))?))
 }
 
 /// Signatures are Ed25519; `EdDSA` is another name for it.

@@ -251,9 +251,7 @@ pub(super) async fn list(context: Context, _: NoQuery) -> Result<Reply<Paged<Rec
         context.shared.store.list(&prefix(&context, "receipt-types")?, None, TYPES_MAX)?;
     let own = own.into_iter().map(|(_, own)| own);
     let all: Vec<ReceiptType> = PUBLISHED.iter().map(ReceiptType::published).chain(own).collect();
-    let (page, total) = (context.page, all.len() as u64);
-    let items = all.into_iter().skip(page.offset).take(page.limit).map(ReceiptTypeView::from).collect();
-    Ok(Reply::new(Paged { items, total, page, next: None }))
+    Ok(Reply::new(Paged::of_all(all, context.page).map(ReceiptTypeView::from)))
 }
 
 pub(super) async fn get(context: Context, _: NoQuery) -> Result<Reply<ReceiptTypeView>, ApiError> {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ApiError, Quota,
     account::{Changes, quota},
-    endpoint::{Context, NoBody, NoQuery, Page, Paged, Reply},
+    endpoint::{Context, NoBody, NoQuery, Paged, Reply},
     events::{EventPattern, Feed},
     groups::{observability::environment, receipts::hex},
     webhooks::{
@@ -129,12 +129,9 @@ pub(super) async fn list(context: Context, _: NoQuery) -> Result<Reply<Paged<Web
         known.into_iter().map(|(_, webhook)| webhook).filter(|webhook| webhook.environment == here).collect();
     // Ids are in the order in which they were made.
     own.reverse();
-    let Page { limit, offset, .. } = context.page;
-    let mut items = Vec::new();
-    for webhook in own.iter().skip(offset).take(limit) {
-        items.push(webhook_view(webhook, &cursor(&context, webhook)?.0));
-    }
-    Ok(Reply::new(Paged { items, total: own.len() as u64, page: context.page, next: None }))
+    let page = Paged::of_all(own, context.page);
+    let view = |webhook: Webhook| Ok(webhook_view(&webhook, &cursor(&context, &webhook)?.0));
+    Ok(Reply::new(page.try_map(view)?))
 }
 
 pub(super) async fn get(context: Context, _: NoQuery) -> Result<Reply<WebhookView>, ApiError> {

@@ -134,6 +134,17 @@ impl Caller {
         if covered { Ok(()) } else { Err(ApiError::scope(scope)) }
     }
 
+    /// Whose an idempotency key is that it sends for this environment. The names of the admin key and of a certificate are the same for
+    /// every tenant and log that they speak for.
+    pub(crate) fn owner(&self, environment: Environment) -> String {
+        match self.principal {
+            Principal::Admin | Principal::Certificate { .. } => {
+                format!("{}/{}/{}", self.name, TenantId(self.tenant), environment.word())
+            }
+            _ => self.name.clone(),
+        }
+    }
+
     pub(crate) fn is_admin(&self) -> bool {
         self.principal == Principal::Admin
     }
@@ -335,6 +346,24 @@ mod tests {
         ] {
             let got = credential(&headers(pairs)).map_err(|error| error.status.as_u16());
             assert_eq!(got, expected.map(|text| text.map(str::to_owned)), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_speaks_for_many_owns_an_idempotency_key_for_each() {
+        let certificate = Principal::Certificate { agent: None, denies: Vec::new() };
+        for (principal, many) in [
+            (Principal::Admin, true),
+            (certificate, true),
+            (Principal::Key { id: "k".into() }, false),
+            (Principal::Node, false),
+        ] {
+            let mut caller = Caller::node(Ulid::NIL, Environment::Production, "name");
+            caller.principal = principal;
+            let live = caller.owner(Environment::Production);
+            assert_eq!(caller.owner(Environment::Sandbox) != live, many, "{caller:?}");
+            caller.tenant = Ulid::from_parts(1, 1).unwrap();
+            assert_eq!(caller.owner(Environment::Production) != live, many, "{caller:?}");
         }
     }
 

@@ -224,7 +224,7 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
             .schema(Some(ObjectBuilder::new().schema_type(Type::String).max_length(Some(most))))
             .build()
     };
-    if operation.method == axum::http::Method::POST {
+    if operation.takes_key() {
         let about = "The same key and request give the same answer for a day, on any node.";
         let mut key = header("Idempotency-Key", about, 0);
         let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[\x21-\x7e]+$"));
@@ -310,7 +310,7 @@ fn answer_headers(operation: &Operation) -> Vec<(&'static str, &'static str, Typ
         (calls, "X-RateLimit-Policy", "The same as a policy: `\"60000;w=60\"`.", Type::String),
         (operation.versioned, "ETag", "The version, for `If-Match`.", Type::String),
         (
-            operation.method == axum::http::Method::POST,
+            operation.takes_key(),
             "Idempotency-Replayed",
             "`true`: the answer of an earlier call with the same `Idempotency-Key`.",
             Type::String,

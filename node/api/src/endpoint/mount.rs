@@ -33,6 +33,10 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// How long a write waits for what `ack` asks, and a read for `min_index`.
 const WAIT: Duration = Duration::from_secs(10);
+/// Whoever calls without a credential, where that is enough.
+const NOBODY: &str = "nobody";
+/// Idempotency keys that a node takes from nobody in particular a minute.
+const KEYS_OF_NOBODY_A_MINUTE: u64 = 600;
 /// The endpoint that agents wait for before they act; how long it takes is a figure of the tenant's.
 const GUARDRAIL_CHECK: &str = "/v1/guardrails/check";
 const LOG_INDEX: HeaderName = HeaderName::from_static("x-log-index");
@@ -151,7 +155,7 @@ impl Call<'_> {
         }
         let page = if operation.paged { Page::take(&mut self.query)? } else { Page::default() };
         let declared = StatusCode::from_u16(operation.status).unwrap_or(StatusCode::OK);
-        let key = headers.get(IDEMPOTENCY_KEY).cloned().filter(|_| operation.method == Method::POST);
+        let key = headers.get(IDEMPOTENCY_KEY).cloned().filter(|_| operation.takes_key());
         let mut context = Context {
             shared: self.shared.clone(),
             log,
@@ -174,12 +178,11 @@ impl Call<'_> {
             .to_str()
             .map_err(|_| ApiError::malformed("not visible ASCII").field("Idempotency-Key"))?
             .to_owned();
-        let owner = context.caller.as_ref().map_or("nobody".to_owned(), |caller| caller.name.clone());
-        let mut request = blake3::Hasher::new();
-        for part in [operation.method.as_str().as_bytes(), self.uri.as_bytes(), &raw.body] {
-            request.update(&(part.len() as u64).to_be_bytes()).update(part);
-        }
-        let request = request.finalize().to_hex().to_string();
+        let request = digest(&[operation.method.as_str().as_bytes(), self.uri.as_bytes(), &raw.body]);
+        let owner = match &context.caller {
+            Some(caller) => caller.owner(environment),
+            None => anonymous(&self.shared, &request, self.now_ms)?,
+        };
         let store = self.shared.store.clone();
         let claimed = claim(&store, &self.shared.secrets, &owner, &key, &request, self.now_ms).await?;
         if let Some((status, log_index, body)) = claimed.answer {
@@ -247,6 +250,22 @@ impl Call<'_> {
         };
         Ok((ack, timeout))
     }
+}
+
+/// Names a request, so that another one under the same key is told apart.
+fn digest(parts: &[&[u8]]) -> String {
+    let mut hash = blake3::Hasher::new();
+    for part in parts {
+        hash.update(&(part.len() as u64).to_be_bytes()).update(part);
+    }
+    hash.finalize().to_hex().to_string()
+}
+
+/// The owner of an idempotency key of nobody in particular: only the same request again is his. What is remembered of such keys is
+/// in every node's state for a day, so there are only so many a minute.
+fn anonymous(shared: &Shared, request: &str, now_ms: u64) -> Result<String, ApiError> {
+    let rate = shared.rates.take(NOBODY, KEYS_OF_NOBODY_A_MINUTE, now_ms);
+    if rate.granted { Ok(format!("{NOBODY}/{request}")) } else { Err(ApiError::rate_limited(rate.wait_s)) }
 }
 
 async fn read_body(

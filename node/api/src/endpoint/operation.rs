@@ -64,6 +64,8 @@ pub(crate) struct Operation {
     pub(crate) selective: bool,
     /// What it makes outlives a session, so an agent's token does not open it.
     pub(crate) lasting: bool,
+    /// A POST that only asks: it changes nothing.
+    pub(crate) asks: bool,
     /// Only mounted for older clients; left out of the document's main part and said to be deprecated.
     pub(crate) older: bool,
     /// Below the MAIP API: no credential, no parameters but its own.
@@ -102,6 +104,7 @@ impl Operation {
             selective: false,
             paged: false,
             lasting: false,
+            asks: false,
             older: false,
             plain: false,
         }
@@ -176,6 +179,11 @@ impl Operation {
         self
     }
 
+    pub(crate) fn asks(&mut self) -> &mut Self {
+        self.asks = true;
+        self
+    }
+
     pub(crate) fn older(&mut self) -> &mut Self {
         self.older = true;
         self
@@ -189,6 +197,12 @@ impl Operation {
     /// Whether it may change the log.
     pub(crate) fn writes(&self) -> bool {
         self.method != Method::GET
+    }
+
+    /// Whether an idempotency key makes it the same call. What only asks answers by what is true now, and remembering it would cost the
+    /// nodes a change of state for whoever calls.
+    pub(crate) fn takes_key(&self) -> bool {
+        self.method == Method::POST && !self.asks
     }
 
     /// Schemas that the body and the answer refer to; one may come more than once.

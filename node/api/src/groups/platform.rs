@@ -186,6 +186,7 @@ fn declare_attestations(routes: &mut Routes) {
              everything holds, and nothing was compared.",
         )
         .public()
+        .asks()
         .answers(200)
         .example(json!({"attestation_id": "maip-rcpt:01KC2G2V3T3XJ6W1B0D9QH8Y7N", "payload_b64url": "eyJhIjoxfQ"}));
 }

@@ -39,6 +39,7 @@ pub(super) fn declare(routes: &mut Routes) {
              token may ask; a token says itself which log it is of.",
         )
         .public()
+        .asks()
         .answers(200)
         .example(json!({"token": "eyJhbGciOiJFZERTQSIsImtpZCI6…", "scope": "invoices:read"}));
 }

@@ -87,6 +87,59 @@ fn an_idempotency_key_gives_the_same_answer() {
 }
 
 #[test]
+fn an_idempotency_key_of_the_operator_is_one_of_each_tenant_and_log() {
+    let api = Api::start();
+    let (acme, other) = (api.tenant("Acme", "business"), api.tenant("Other", "business"));
+    let once = api.admin().with("idempotency-key", "setup-1");
+    let body = json!({"display_name": "Bot"});
+    let mut made = Vec::new();
+    for (tenant, environment) in
+        [(&acme, "production"), (&other, "production"), (&acme, "sandbox"), (&other, "sandbox")]
+    {
+        let caller = once.with("x-tenant-id", &tenant.id).with("x-environment", environment);
+        let first = caller.post("/v1/agents", &body);
+        assert_eq!(first.header("idempotency-replayed"), None, "the answer of another tenant or log");
+        let first = first.ok(201);
+        assert_eq!(caller.post("/v1/agents", &body).ok(201), first);
+        assert_eq!(caller.get("/v1/agents").ok(200)["total"], 1);
+        made.push(first["agent_id"].clone());
+    }
+    made.sort_unstable_by_key(ToString::to_string);
+    made.dedup();
+    assert_eq!(made.len(), 4);
+}
+
+#[test]
+fn what_only_asks_is_answered_anew_under_an_idempotency_key() {
+    let api = Api::start();
+    let acme = api.tenant("Acme", "business");
+    let agent = acme.live.post("/v1/agents", &json!({"display_name": "Bot", "scopes": ["a:b"]})).ok(201);
+    let session = acme.live.post("/v1/sessions", &json!({"agent_id": agent["agent_id"]})).ok(201);
+    let nobody = api.nobody().with("idempotency-key", "is-it-good");
+    let asked = json!({"token": session["token"]});
+    assert_eq!(nobody.post("/v1/sessions/introspect", &asked).ok(200)["active"], true);
+    for _ in 0..2 {
+        let estimate = nobody.post("/v1/billing/estimate", &json!({"usage": {"maip.agents": 12}}));
+        assert_eq!(estimate.header("idempotency-replayed"), None, "a question was remembered");
+        estimate.ok(200);
+    }
+    acme.live
+        .post(&format!("/v1/agents/{}/kill", agent["agent_id"].as_str().unwrap()), &json!({"reason": "x"}))
+        .ok(200);
+    assert_eq!(nobody.post("/v1/sessions/introspect", &asked).ok(200)["active"], false);
+}
+
+#[test]
+fn nobodys_idempotency_keys_do_not_get_in_each_others_way() {
+    let api = Api::start();
+    let nobody = api.nobody().with("idempotency-key", "1");
+    let register = |email: &str| nobody.post("/v1/developers/register", &json!({"email": email})).ok(201);
+    let first = register("one@example.com");
+    assert_eq!(register("one@example.com"), first);
+    assert_ne!(register("two@example.com")["tenant_id"], first["tenant_id"]);
+}
+
+#[test]
 fn anybody_may_try_the_sandbox_where_the_operator_allows_it() {
     let api = Api::start();
     let refused = api.nobody().post("/v1/developers/register", &json!({"email": "nobody"}));

@@ -21,6 +21,7 @@ pub(super) fn declare(routes: &mut Routes) {
         .summary("Which plan includes an expected use")
         .about("For each plan: what of the expected use it includes, and what would be refused with 402. Logs nothing, and counts nothing.")
         .public()
+        .asks()
         .answers(200)
         .example(json!({"usage": {"maip.agents": 12, "maip.sessions": 4000, "maip.trust_computes": 100}}));
 }

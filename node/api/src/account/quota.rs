@@ -1,7 +1,9 @@
 //! What a plan includes, compared before a write that counts. The counters are state of the log.
 
+use ledger_format::record::Plan;
 use ledger_state::{Month, Usage};
 
+use super::Account;
 use crate::{ApiError, Quota, endpoint::Context, wire::time_text};
 
 /// What the caller's tenant has used this month.
@@ -9,7 +11,17 @@ pub(crate) fn usage(context: &Context) -> Result<Usage, ApiError> {
     let tenant = context.tenant()?;
     let month = Month::of(context.now_ms);
     let usage = context.view(|view| ledger_state::usage(view, tenant, month))?;
+    let usage = match usage {
+        Some(usage) => Some(usage),
+        // A sandbox that was reset learns of the tenant with its next record.
+        None => Account::of(&context.shared.store, tenant)?.map(|account| unused(account.plan(), month)),
+    };
     usage.ok_or_else(|| ApiError::missing("tenant", "X-Tenant-ID"))
+}
+
+/// What a tenant has used of which the log has nothing.
+fn unused(plan: Plan, month: Month) -> Usage {
+    Usage { month, plan, limits: plan.limits(), agents: 0, counters: Default::default() }
 }
 
 /// Refuses one more agent than the plan includes.

@@ -26,6 +26,11 @@ impl Account {
         })
     }
 
+    /// Its plan when it was registered.
+    pub(crate) fn plan(&self) -> Plan {
+        Plan::parse(&self.plan).unwrap_or(Plan::Developer)
+    }
+
     /// Keeps it.
     pub(crate) async fn keep(&self, store: &Store, tenant: Ulid) -> Result<(), ApiError> {
         store.change(Changes::default().put(&place(tenant), self, None)?).await?;

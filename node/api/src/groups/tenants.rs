@@ -132,12 +132,20 @@ struct TenantView {
 async fn own(context: Context, _: NoQuery) -> Result<Reply<TenantView>, ApiError> {
     let id = context.tenant()?;
     let tenant = context.view(|view| ledger_state::tenant(view, id))?;
-    let tenant = tenant.ok_or_else(|| ApiError::missing("tenant", "tenant_id"))?;
+    let (name, plan, active) = match tenant {
+        Some(tenant) => (tenant.name.clone(), tenant.plan, tenant.is_active()),
+        // A sandbox that was reset learns of the tenant with its next record.
+        None => {
+            let account = Account::of(&context.shared.store, id)?;
+            let account = account.ok_or_else(|| ApiError::missing("tenant", "tenant_id"))?;
+            (account.name.clone(), account.plan(), true)
+        }
+    };
     Ok(Reply::new(TenantView {
         tenant_id: TenantId(id).to_string(),
-        name: tenant.name.clone(),
-        plan: tenant.plan.as_str().into(),
-        status: if tenant.is_active() { "active" } else { "suspended" }.into(),
+        name,
+        plan: plan.as_str().into(),
+        status: if active { "active" } else { "suspended" }.into(),
         environment: context.caller()?.environment.word().into(),
         created_at: time_text(id.timestamp_ms()),
     }))

@@ -6,8 +6,8 @@ use ledger_format::record::TenantId;
 use serde_json::{Map, Value};
 
 use super::{
-    Cursor, Delivery, DeliveryStatus, Outcome, Queued, Webhook, WebhookStatus, cursor_place, delivery_id,
-    model::{delivery_place, queue_place, queue_prefix},
+    Cursor, Delivery, DeliveryStatus, Outcome, Webhook, WebhookStatus, cursor_place, delivery_id,
+    model::delivery_place,
     place,
     send::{Sender, send},
     worker::Deliverer,
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     ApiError,
     account::Changes,
-    events::{Event, Feed, Filter, parse_id},
+    events::{Event, Feed, Filter},
 };
 
 /// Bound of the first pause after a failed attempt; each bound is twice the one before.
@@ -30,10 +30,8 @@ const WRITTEN_AT_ONCE: usize = 32;
 const PASSED_MAX: u64 = 4_096;
 /// Events that come close together are read together.
 const GATHER: Duration = Duration::from_millis(50);
-/// How often the queue is looked at when no event comes.
+/// How long a line waits for an event before it looks at the queue.
 const LOOK: Duration = Duration::from_secs(1);
-/// Queued deliveries that one look takes on.
-const QUEUED_AT_ONCE: usize = 32;
 /// So many dead letters in a row disable a webhook.
 const DEAD_IN_A_ROW_MAX: u64 = 20;
 
@@ -48,26 +46,34 @@ impl From<ApiError> for Ended {
 
 /// One webhook on its way.
 pub(super) struct Line<'a> {
-    deliverer: &'a Deliverer,
-    webhook: Webhook,
-    feed: Feed,
+    pub(super) deliverer: &'a Deliverer,
+    pub(super) webhook: Webhook,
+    pub(super) feed: Feed,
     filter: Filter,
     cursor: Cursor,
     /// What is in the state, for comparing.
     stored: Vec<u8>,
     stored_next: u64,
     /// Deliveries that are not written down yet.
-    done: Vec<Delivery>,
+    pub(super) done: Vec<Delivery>,
 }
 
 /// Delivers until something stops it.
 pub(super) async fn run(deliverer: &Deliverer, webhook: Webhook) -> Ended {
     match Line::open(deliverer, webhook) {
-        Ok(mut line) => loop {
-            if let Err(ended) = line.pass().await {
-                return ended;
+        Ok(mut line) => {
+            let log = line.feed.reader().clone();
+            loop {
+                // A sandbox that is reset goes on as another log, in which a new line finds its place.
+                tokio::select! {
+                    passed = line.pass() => match passed {
+                        Ok(()) => {}
+                        Err(ended) => return ended,
+                    },
+                    () = log.closed() => return Ended("its log is closed".into()),
+                }
             }
-        },
+        }
         Err(ended) => ended,
     }
 }
@@ -145,50 +151,8 @@ impl<'a> Line<'a> {
         Ok(true)
     }
 
-    /// What was asked for again, and what no log holds: beside the line.
-    async fn queued(&mut self) -> Result<(), Ended> {
-        let prefix = queue_prefix(&self.webhook.id);
-        let queued: Vec<(String, Queued)> = self.deliverer.store.list(&prefix, None, QUEUED_AT_ONCE)?;
-        for (_, item) in queued {
-            if item.due_ms <= (self.deliverer.now_ms)() {
-                self.again(item).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn again(&mut self, mut item: Queued) -> Result<(), Ended> {
-        let place = queue_place(&self.webhook.id, &item.delivery_id);
-        let event = match &item.event {
-            Some(event) => Some(event.clone()),
-            None => match parse_id(&item.event_id).filter(|(tag, _)| *tag == self.feed.tag()) {
-                Some((_, index)) => self.feed.at(index)?.as_ref().map(object),
-                None => None,
-            },
-        };
-        let Some(event) = event else {
-            // Of a log that is gone.
-            self.deliverer.store.change(Changes::default().delete(&place)).await?;
-            return Ok(());
-        };
-        let attempt = item.attempts + 1;
-        let outcome = self.attempt(&item.delivery_id, &event, attempt).await?;
-        if !outcome.delivered && !outcome.is_final && attempt < self.webhook.max_attempts {
-            (item.attempts, item.due_ms) = (attempt, (self.deliverer.now_ms)() + pause_ms(attempt));
-            self.deliverer.store.change(Changes::default().put(&place, &item, None)?).await?;
-            return Ok(());
-        }
-        let word = event.get("event_type").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let names = (item.delivery_id.clone(), item.event_id.clone(), word);
-        let delivery = self.ended(names, attempt, outcome, item.replay, item.event);
-        self.done.push(delivery);
-        self.write().await?;
-        self.deliverer.store.change(Changes::default().delete(&place)).await?;
-        Ok(())
-    }
-
     /// Sends an event, unless the webhook is not what it was when the line was opened.
-    async fn attempt(
+    pub(super) async fn attempt(
         &mut self,
         id: &str,
         event: &Map<String, Value>,
@@ -207,7 +171,7 @@ impl<'a> Line<'a> {
     }
 
     /// Counts a delivery that has ended.
-    fn ended(
+    pub(super) fn ended(
         &mut self,
         (id, event_id, event_type): (String, String, String),
         attempts: u64,
@@ -243,7 +207,7 @@ impl<'a> Line<'a> {
     }
 
     /// Writes down how far the line is, unless another node has moved it.
-    async fn write(&mut self) -> Result<(), Ended> {
+    pub(super) async fn write(&mut self) -> Result<(), Ended> {
         let place = cursor_place(&self.webhook.id);
         let bytes = serde_json::to_vec(&self.cursor).map_err(ApiError::internal)?;
         if bytes == self.stored {
@@ -296,7 +260,7 @@ impl<'a> Line<'a> {
 }
 
 /// An event as it is sent.
-fn object(event: &Event) -> Map<String, Value> {
+pub(super) fn object(event: &Event) -> Map<String, Value> {
     match serde_json::to_value(event) {
         Ok(Value::Object(object)) => object,
         _ => Map::new(),
@@ -305,7 +269,7 @@ fn object(event: &Event) -> Map<String, Value> {
 
 /// How long to wait after so many failed attempts: anything up to a bound that doubles, so that those who failed together do not come
 /// back together.
-fn pause_ms(attempts: u64) -> u64 {
+pub(super) fn pause_ms(attempts: u64) -> u64 {
     let bound = PAUSE_MS.saturating_mul(1 << (attempts - 1).min(16)).min(PAUSE_MS_MAX);
     let mut bytes = [0; 8];
     // Without randomness the pause is the whole bound.

@@ -13,6 +13,7 @@
 
 mod deliver;
 mod model;
+mod queue;
 mod send;
 mod sign;
 mod usage;

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -49,6 +49,8 @@ pub(crate) struct Target {
     address: SocketAddr,
     got: Arc<Mutex<Vec<Got>>>,
     answers: Arc<Mutex<VecDeque<u16>>>,
+    /// Whether answers are held back.
+    held: Arc<(Mutex<bool>, Condvar)>,
     ends: Arc<AtomicBool>,
 }
 
@@ -59,9 +61,11 @@ impl Target {
             address: listener.local_addr().unwrap(),
             got: Arc::default(),
             answers: Arc::default(),
+            held: Arc::default(),
             ends: Arc::default(),
         };
         let (got, answers, ends) = (target.got.clone(), target.answers.clone(), target.ends.clone());
+        let held = target.held.clone();
         std::thread::spawn(move || {
             for socket in listener.incoming() {
                 if ends.load(Ordering::Relaxed) {
@@ -71,6 +75,8 @@ impl Target {
                 if let Some(one) = read(&socket) {
                     // Noted before it is answered: a test may look as soon as the node knows.
                     got.lock().unwrap().push(one);
+                    let until = held.0.lock().unwrap();
+                    drop(held.1.wait_while(until, |held| *held).unwrap());
                     let status = answers.lock().unwrap().pop_front().unwrap_or(200);
                     let answer =
                         format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
@@ -90,6 +96,12 @@ impl Target {
         self.answers.lock().unwrap().extend(statuses);
     }
 
+    /// Holds answers back from now on, or gives them.
+    pub(crate) fn hold(&self, held: bool) {
+        *self.held.0.lock().unwrap() = held;
+        self.held.1.notify_all();
+    }
+
     /// What it was sent so far.
     pub(crate) fn got(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
@@ -106,6 +118,7 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
+        self.hold(false);
         self.ends.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(self.address);
     }

@@ -125,6 +125,34 @@ fn what_is_refused_is_tried_again_and_then_a_dead_letter() {
 }
 
 #[test]
+fn what_is_asked_for_again_meanwhile_is_not_lost() {
+    let (api, target) = (Api::start(), Target::start());
+    let acme = api.tenant("Acme", "business");
+    let hook = webhook(&acme.live, &target, json!({"max_attempts": 1}));
+    target.answers(&[500, 500]);
+    agent(&acme.live, "bot");
+    let dead = wait("a dead letter", || {
+        let dead = acme.live.get(&path(&hook, "/dead-letters")).ok(200);
+        (dead["total"] == 1).then_some(dead)
+    });
+    let id = items(&dead)[0]["delivery_id"].as_str().unwrap();
+    let replay = || acme.live.post(&path(&hook, &format!("/deliveries/{id}/replay")), &json!({})).ok(202);
+    target.hold(true);
+    replay();
+    target.wait(2);
+    // The attempt that is under way fails; the owner has mended the target and asks once more.
+    replay();
+    target.hold(false);
+    assert_eq!(target.wait(3)[2].header("x-maip-delivery"), id);
+    wait("the delivery", || {
+        let dead = acme.live.get(&path(&hook, "/dead-letters")).ok(200);
+        (dead["total"] == 0).then_some(())
+    });
+    let queued = || acme.live.get(&path(&hook, "/deliveries?status=pending")).ok(200)["total"] == 0;
+    wait("the queue to be empty", || queued().then_some(()));
+}
+
+#[test]
 fn a_webhook_is_changed_paused_and_its_secret_replaced() {
     let (api, target) = (Api::start(), Target::start());
     let acme = api.tenant("Acme", "business");
@@ -133,7 +161,9 @@ fn a_webhook_is_changed_paused_and_its_secret_replaced() {
         |caller: &Caller<'_>, body: Value| caller.call("PATCH", &path(&hook, ""), Some(body.to_string()));
     // Deliveries are under way before anything changes.
     agent(&acme.live, "before");
-    target.wait(1);
+    wait("the delivery to be written down", || {
+        (acme.live.get(&path(&hook, "")).ok(200)["delivered"] == 1).then_some(())
+    });
     let read = acme.live.get(&path(&hook, ""));
     let version = read.header("etag").unwrap().to_owned();
     let paused = change(&acme.live.with("if-match", &version), json!({"status": "paused"})).ok(200);

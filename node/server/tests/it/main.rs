@@ -11,4 +11,7 @@ mod node;
 mod otlp;
 mod sandbox;
 mod static_log;
+#[path = "../api/target.rs"]
+#[allow(dead_code, reason = "shared with the tests of the API, which use the rest")]
+mod target;
 mod tokens;

@@ -5,11 +5,13 @@ use std::fs;
 use ledger_proto::v1::{
     ResetLogRequest, TailRequest, admin_client::AdminClient, ledger_client::LedgerClient,
 };
+use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::{
     ledger::{admin, connect},
-    node::{Answer, Node, run},
+    node::{Answer, Node, request, run},
+    target::Target,
 };
 
 fn sandbox_is_published(node: &Node) {
@@ -89,4 +91,44 @@ fn a_sandbox_is_not_restored() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("maip admin reset-log sandbox"), "{said}");
+}
+
+/// The answer of the API, which is as it should be.
+fn call(node: &Node, key: &str, method: &str, path: &str, body: &Value) -> Value {
+    let body = body.to_string();
+    let length = body.len();
+    let key = if key.is_empty() { String::new() } else { format!("x-api-key: {key}\r\n") };
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n{key}");
+    let text = format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}");
+    let answer = request(node.http, &text).unwrap_or_else(|| panic!("no answer to {path}"));
+    assert!((200..300).contains(&answer.status), "{path}: {}", answer.text());
+    serde_json::from_str(&answer.text()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_goes_on_in_the_sandbox_after_a_reset() {
+    let mut node = Node::init("[api]\nplain = true\nopen_registration = true\nprivate_targets = true\n");
+    node.start();
+    sandbox_is_published(&node);
+    let target = Target::start();
+    let developer = json!({"email": "dev@example.com"});
+    let key = call(&node, "", "POST", "/v1/developers/register", &developer);
+    let key = key["api_key"].as_str().unwrap();
+    let hook = json!({"url": target.url(), "event_types": ["agent.registered"]});
+    call(&node, key, "POST", "/v1/webhooks", &hook);
+    call(&node, key, "POST", "/v1/agents", &json!({"display_name": "before"}));
+    target.wait(1);
+
+    let reset = admin(&node, ResetLogRequest { log: "sandbox".into(), generation: 1 });
+    AdminClient::new(connect(&node).await).reset_log(reset).await.unwrap();
+    node.wait("the new sandbox", |node| {
+        node.get("/sandbox/checkpoint").is_some_and(|a| a.text().starts_with("maip.localhost/sandbox/2\n"))
+    });
+    // The new log learns of the tenant with its first record there.
+    let own = call(&node, key, "GET", "/v1/tenants/me", &json!({}));
+    assert_eq!((&own["plan"], &own["environment"]), (&json!("developer"), &json!("sandbox")));
+    let after = call(&node, key, "POST", "/v1/agents", &json!({"display_name": "after"}));
+    assert_eq!(target.wait(2)[1].body["agent_id"], after["agent_id"]);
+    // Nothing of it holds the old one.
+    node.wait("the old log's files to go", |node| !node.file("data/logs/sandbox").exists());
 }

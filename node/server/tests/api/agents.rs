@@ -143,3 +143,31 @@ fn the_plan_bounds_the_agents() {
         (&json!("maip.agents"), &json!(2), &json!(2))
     );
 }
+
+#[test]
+fn changes_of_an_agent_at_the_same_time_are_both_made() {
+    let api = Api::start();
+    let acme = api.tenant("Acme", "business");
+    let live = &acme.live;
+    let made = live.post("/v1/agents", &json!({"display_name": "Bot", "scopes": []})).ok(201);
+    let path = format!("/v1/agents/{}", made["agent_id"].as_str().unwrap());
+    let patch = |body: serde_json::Value| live.call("PATCH", &path, Some(body.to_string())).ok(200);
+    for round in 0..20 {
+        let described = json!({"description": format!("description {round}")});
+        let labelled = json!({"metadata": {"round": round}});
+        // Half of the time a record goes along with one of them.
+        let name = if round % 2 == 0 { json!({}) } else { json!({"display_name": "n".repeat(100 + round)}) };
+        let mut named = described.clone();
+        named.as_object_mut().unwrap().extend(name.as_object().unwrap().clone());
+        std::thread::scope(|scope| {
+            scope.spawn(|| patch(named.clone()));
+            scope.spawn(|| patch(labelled.clone()));
+        });
+        let read = live.get(&path).ok(200);
+        assert_eq!(
+            (&read["description"], &read["metadata"]),
+            (&described["description"], &labelled["metadata"]),
+            "round {round}"
+        );
+    }
+}

@@ -90,8 +90,21 @@ async fn switch(
     context.record_because(record, whole).await
 }
 
-/// Changes what is said of an agent; only what the log holds makes a record.
+/// Changes what is said of an agent. It is read, changed and written back as a whole, so one call after the other does it, on whichever
+/// node: of two that did it together, one would undo what the other has changed.
 async fn describe(
+    context: &mut Context,
+    agent: AgentId,
+    body: UpdateAgent,
+) -> Result<Option<Logged>, ApiError> {
+    let lease = context.lease(&format!("agents/{}", agent.0)).await?;
+    let described = describe_alone(context, agent, body).await;
+    lease.end().await;
+    described
+}
+
+/// Only what the log holds makes a record.
+async fn describe_alone(
     context: &mut Context,
     agent: AgentId,
     body: UpdateAgent,

@@ -260,3 +260,21 @@ fn trust_is_the_tenants_own() {
 fn bot_of(caller: &Caller) -> String {
     id(&agent(caller, &[])).to_owned()
 }
+
+#[test]
+fn thresholds_that_are_set_at_the_same_time_are_both_set() {
+    let api = Api::start();
+    let acme = api.tenant("Acme", "business");
+    let put = |body: Value| {
+        acme.live.call("PUT", "/v1/trust/thresholds", Some(body.to_string())).ok(200);
+    };
+    for round in 0..20 {
+        let (monitor, suspend) = (60.0 + f64::from(round), 10.0 + f64::from(round));
+        std::thread::scope(|scope| {
+            scope.spawn(|| put(json!({"monitor": monitor})));
+            scope.spawn(|| put(json!({"suspend": suspend})));
+        });
+        let read = acme.live.get("/v1/trust/thresholds").ok(200);
+        assert_eq!((&read["monitor"], &read["suspend"]), (&json!(monitor), &json!(suspend)), "round {round}");
+    }
+}

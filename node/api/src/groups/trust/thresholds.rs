@@ -106,7 +106,18 @@ pub(super) async fn set(
     _: NoQuery,
     body: SetTrustThresholds,
 ) -> Result<Reply<TrustThresholdsView>, ApiError> {
-    let (before, _) = read(&context)?;
+    // The record holds all three: what is left out must be what it is when the record is logged.
+    let lease = context.lease(&format!("thresholds/{}", context.tenant()?)).await?;
+    let set = set_alone(&mut context, &body).await;
+    lease.end().await;
+    set
+}
+
+async fn set_alone(
+    context: &mut Context,
+    body: &SetTrustThresholds,
+) -> Result<Reply<TrustThresholdsView>, ApiError> {
+    let (before, _) = read(context)?;
     let or = |given: Option<ScoreBound>, known: u64| given.map_or(known, |bound| bound.0);
     let thresholds = TrustThresholds {
         approval: or(body.approval, before.approval),
@@ -125,5 +136,5 @@ pub(super) async fn set(
     let on_behalf_of = context.on_behalf_of()?;
     let update = TenantUpdate { name: None, on_behalf_of, plan: None, thresholds: Some(thresholds) };
     let logged = context.record(Body::TenantUpdate(Box::new(update))).await?;
-    Ok(shown(&context, logged.receipt.into())?.at(logged.index))
+    Ok(shown(context, logged.receipt.into())?.at(logged.index))
 }

@@ -10,7 +10,7 @@ use ledger_log::{Ack, HostedLog};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{
-    Cannot, Definition, Kept, Plan, Run, Runs, ask,
+    Cannot, Definition, Kept, Plan, Run, RunStatus, Runs, ask,
     flush::flush,
     keep::{broken, open_id},
     perform::perform,
@@ -112,6 +112,9 @@ impl Engine {
             let Some(kept) = Runs::new(self.log.clone()).find(id)? else { return Ok(()) };
             if !self.log.leads() {
                 return Ok(());
+            }
+            if kept.run.status != RunStatus::Running {
+                return Runs::new(self.log.clone()).close(id, (self.shared.now_ms)()).await;
             }
             let todo = kept.run.todo(&kept.definition, &kept.plan, (self.shared.now_ms)());
             let moves = todo.into_iter().map(|todo| self.act(&kept, todo));

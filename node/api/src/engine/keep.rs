@@ -13,7 +13,9 @@ use ledger_log::HostedLog;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cannot, Definition, Plan, Run, RunStatus, StepState,
+    Cannot, Definition, Plan, Run, RunStatus,
+    definition::STEPS_MAX,
+    offers::{self, Offers},
     shelf::{self, Shelved},
 };
 use crate::{
@@ -73,10 +75,6 @@ fn open_place(run: &Run) -> String {
     format!("{OPEN}{}/{}", run.tenant, run.id)
 }
 
-fn work_prefix(agent: &str) -> String {
-    format!("run-work/{agent}/")
-}
-
 impl Runs {
     pub(crate) fn new(log: HostedLog) -> Self {
         Self { store: Store::new(log) }
@@ -102,8 +100,56 @@ impl Runs {
                 .fix("wait until some have ended, or cancel them"));
         }
         let changes = Changes::default().absent(&place(&run.id));
-        let changes = kept(changes, None, run, definition, plan, run.started_ms)?;
+        let changes = self.kept(changes, None, run, definition, plan, run.started_ms)?;
         self.store.change(changes).await?;
+        Ok(())
+    }
+
+    /// Everything that is kept of a run. One that is over stays among the open ones until its records are logged and its offers taken back.
+    fn kept(
+        &self,
+        changes: Changes,
+        before: Option<&Run>,
+        run: &Run,
+        definition: &Definition,
+        plan: &Plan,
+        now_ms: u64,
+    ) -> Result<Changes, ApiError> {
+        let is_there = |offer: &str| Ok(self.store.get::<Offer>(offer)?.is_some());
+        let offers = Offers::between(before, run, definition, is_there)?;
+        let is_over = run.status != RunStatus::Running;
+        let is_open = !is_over || !run.outbox.is_empty() || offers.are_left;
+        let ends_ms = run.finished_ms.filter(|_| !is_open).map(|ms| ms + RUN_KEPT_MS);
+        let mut changes = changes.put(&place(&run.id), run, ends_ms)?;
+        changes = match is_open {
+            true => {
+                let due_ms = if is_over { now_ms } else { run.next_ms(definition, plan, now_ms) };
+                changes.put(&open_place(run), &Due { due_ms }, None)?
+            }
+            false => changes.delete(&open_place(run)),
+        };
+        for gone in &offers.gone {
+            changes = changes.delete(gone);
+        }
+        for fresh in &offers.fresh {
+            // Should a node of an older build end the run, no offer outlives its time.
+            changes = changes.put(fresh, &Offer {}, Some(run.until_ms))?;
+        }
+        Ok(changes)
+    }
+
+    /// Takes back what is left of the offers of a run that is over, and then looks at it no more.
+    pub(super) async fn close(&self, id: OrchestrationId, now_ms: u64) -> Result<(), ApiError> {
+        for _ in 0..=STEPS_MAX.div_ceil(offers::AT_ONCE) {
+            let Some(Kept { run, definition, plan, bytes }) = self.find(id)? else { return Ok(()) };
+            let is_over = run.status != RunStatus::Running && run.outbox.is_empty();
+            if !is_over || self.store.get::<Due>(&open_place(&run))?.is_none() {
+                return Ok(());
+            }
+            let changes = Changes::default().still(&place(&run.id), &bytes);
+            let changes = self.kept(changes, Some(&run), &run, &definition, &plan, now_ms)?;
+            self.store.change(changes).await?;
+        }
         Ok(())
     }
 
@@ -137,7 +183,7 @@ impl Runs {
                 return Ok(Ok((Kept { run, definition, plan, bytes }, value)));
             }
             let changes = Changes::default().still(&place(&before.id), &bytes);
-            let changes = kept(changes, Some(&before), &run, &definition, &plan, now_ms)?;
+            let changes = self.kept(changes, Some(&before), &run, &definition, &plan, now_ms)?;
             if self.store.change(changes).await? {
                 let bytes = serde_json::to_vec(&run).map_err(ApiError::internal)?;
                 return Ok(Ok((Kept { run, definition, plan, bytes }, value)));
@@ -154,7 +200,7 @@ impl Runs {
 
     /// The steps that an agent can claim: run and place of each, oldest runs first.
     pub(crate) fn work(&self, agent: &str, limit: usize) -> Result<Vec<(OrchestrationId, usize)>, ApiError> {
-        let prefix = work_prefix(agent);
+        let prefix = offers::prefix(agent);
         let offers: Vec<(String, Offer)> = self.store.list(&prefix, None, limit)?;
         let read = |(key, _): (String, Offer)| {
             let (run, place) = key.strip_prefix(&prefix)?.split_once('/')?;
@@ -172,43 +218,4 @@ pub(super) fn open_id(key: &str) -> Option<OrchestrationId> {
 /// A run of which something is missing that every run has.
 pub(super) fn broken(what: &str) -> ApiError {
     ApiError::internal(format!("a run without its {what}"))
-}
-
-/// Everything that is kept of a run.
-fn kept(
-    changes: Changes,
-    before: Option<&Run>,
-    run: &Run,
-    definition: &Definition,
-    plan: &Plan,
-    now_ms: u64,
-) -> Result<Changes, ApiError> {
-    let is_open = run.status == RunStatus::Running || !run.outbox.is_empty();
-    let ends_ms = run.finished_ms.filter(|_| !is_open).map(|ms| ms + RUN_KEPT_MS);
-    let mut changes = changes.put(&place(&run.id), run, ends_ms)?;
-    changes = match is_open {
-        true => {
-            let due = Due { due_ms: run.next_ms(definition, plan, now_ms) };
-            changes.put(&open_place(run), &due, None)?
-        }
-        false => changes.delete(&open_place(run)),
-    };
-    let offered = |run: &Run| -> Vec<String> {
-        let offered = run.steps.iter().enumerate().filter(|(place, step)| {
-            step.status == StepState::Ready && definition.steps[*place].kind.is_for_agents()
-        });
-        let at = |(place, step): (usize, &super::StepRun)| {
-            let prefix = work_prefix(step.agent.as_deref().unwrap_or_default());
-            format!("{prefix}{}/{place}", run.id)
-        };
-        offered.map(at).collect()
-    };
-    let (old, new) = (before.map(&offered).unwrap_or_default(), offered(run));
-    for gone in old.iter().filter(|offer| !new.contains(offer)) {
-        changes = changes.delete(gone);
-    }
-    for fresh in new.iter().filter(|offer| !old.contains(offer)) {
-        changes = changes.put(fresh, &Offer {}, None)?;
-    }
-    Ok(changes)
 }

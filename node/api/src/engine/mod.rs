@@ -20,6 +20,7 @@ mod flush;
 mod graph;
 mod keep;
 mod moves;
+mod offers;
 mod perform;
 mod run;
 pub(crate) mod shelf;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{
     Definition, Plan,
     ends::Ending,
+    offers,
     run::{Logged, Run, RunStatus, Said, StepState, Trouble},
 };
 
@@ -242,7 +243,8 @@ impl Run {
         Ok(())
     }
 
-    /// What the time has ended: claims without a heartbeat, attempts, the run. Whether that was anything.
+    /// What the time has ended: claims without a heartbeat, attempts, the run. Whether that was anything. Of many steps, as many as one
+    /// change has room for; the rest is to be done at once after it.
     pub(crate) fn expire(&mut self, definition: &Definition, now_ms: u64) -> bool {
         if self.status != RunStatus::Running {
             return false;
@@ -252,8 +254,11 @@ impl Run {
             self.end(RunStatus::Timeout, Some(Trouble::new("RUN_TIMEOUT", message)), now_ms);
             return true;
         }
-        let mut any = false;
+        let mut ended = 0;
         for place in 0..self.steps.len() {
+            if ended == offers::AT_ONCE {
+                break;
+            }
             let step = &mut self.steps[place];
             if !matches!(step.status, StepState::Ready | StepState::Running) {
                 continue;
@@ -262,16 +267,16 @@ impl Run {
                 let trouble = Trouble::new("STEP_TIMEOUT", "the attempt took longer than the step may");
                 let retry = definition.steps[place].retry;
                 self.failed(place, retry, Logged::TimedOut, Ending::default(), trouble, now_ms);
-                any = true;
+                ended += 1;
             } else if step.status == StepState::Running && now_ms >= step.lease_ms {
                 step.status = StepState::Ready;
-                any = true;
+                ended += 1;
             }
             if self.status != RunStatus::Running {
                 break;
             }
         }
-        any
+        ended > 0
     }
 
     /// Somebody stops it.

@@ -11,7 +11,7 @@ use super::{
     todo::Todo,
 };
 
-const A: &str = "maip-agent:01KC2G2V3T3XJ6W1B0D9QH8Y7N";
+pub(super) const A: &str = "maip-agent:01KC2G2V3T3XJ6W1B0D9QH8Y7N";
 const B: &str = "maip-agent:01KC2G2V3T3XJ6W1B0D9QH8Y7M";
 const START: u64 = 1_000_000;
 
@@ -24,16 +24,21 @@ fn task(name: &str, after: &[&str]) -> StepDefinition {
     step(name, StepType::ToolCall, json!({}), after)
 }
 
+/// Steps that wait for nothing.
+pub(super) fn many_tasks(count: usize) -> Vec<StepDefinition> {
+    (0..count).map(|n| task(&format!("s{n}"), &[])).collect()
+}
+
 /// A run with what it runs.
-struct World {
-    definition: Definition,
+pub(super) struct World {
+    pub(super) definition: Definition,
     plan: Plan,
-    run: Run,
-    now: u64,
+    pub(super) run: Run,
+    pub(super) now: u64,
 }
 
 impl World {
-    fn new(steps: Vec<StepDefinition>) -> Self {
+    pub(super) fn new(steps: Vec<StepDefinition>) -> Self {
         let definition =
             Definition { name: "w".into(), description: String::new(), label: "1.0.0".into(), steps };
         let plan = definition.plan().expect("a good definition");
@@ -58,7 +63,7 @@ impl World {
         self.run.todo(&self.definition, &self.plan, self.now)
     }
 
-    fn begin(&mut self, place: usize) {
+    pub(super) fn begin(&mut self, place: usize) {
         self.run
             .begin(&self.definition, place, Some("maip-rcpt:d".into()), None, self.now)
             .expect("it begins");

@@ -24,6 +24,7 @@ mod platform;
 mod policies;
 mod receipts;
 mod refusals;
+mod runs;
 mod secrets;
 mod sessions;
 mod target;

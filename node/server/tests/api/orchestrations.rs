@@ -12,17 +12,17 @@ use crate::{
 /// How long to wait for what must happen: a bound for a broken build.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_else(|| panic!("{key} in {value}"))
 }
 
-fn agent(caller: &Caller<'_>, name: &str, scopes: &[&str]) -> String {
+pub(crate) fn agent(caller: &Caller<'_>, name: &str, scopes: &[&str]) -> String {
     let made = caller.post("/v1/agents", &json!({"display_name": name, "scopes": scopes})).ok(201);
     text(&made, "agent_id").to_owned()
 }
 
 /// A workflow that may be run.
-fn published(caller: &Caller<'_>, steps: &Value) -> String {
+pub(crate) fn published(caller: &Caller<'_>, steps: &Value) -> String {
     let made = caller.post("/v1/workflows", &json!({"name": "W", "steps": steps})).ok(201);
     let id = text(&made, "workflow_id").to_owned();
     caller.call("POST", &format!("/v1/workflows/{id}/publish"), None).ok(200);
@@ -31,7 +31,7 @@ fn published(caller: &Caller<'_>, steps: &Value) -> String {
 
 /// Looks at something until it is as it must become.
 #[track_caller]
-fn until<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
     let begun = Instant::now();
     loop {
         match look() {

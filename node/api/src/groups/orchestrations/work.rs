@@ -21,6 +21,8 @@ use crate::{
 const LEASE_S: u64 = 90;
 /// Steps that one answer lists.
 const ITEMS_MAX: usize = 50;
+/// Offers that one answer looks at: those of a run that has just ended may still be there.
+const LOOKS_MAX: usize = 200;
 /// How often a call that waits looks again.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -95,10 +97,20 @@ pub(super) async fn list(context: Context, query: WaitForWork) -> Result<Reply<W
 fn offered(context: &Context, agent: AgentId) -> Result<Vec<WorkView>, ApiError> {
     let runs = Runs::new(context.log.clone());
     let mut items = Vec::new();
-    for (id, place) in runs.work(&agent.to_string(), ITEMS_MAX)? {
-        let Some(kept) = runs.find(id)? else { continue };
+    // The steps of a run follow each other.
+    let mut last: Option<(OrchestrationId, Option<Kept>)> = None;
+    for (id, place) in runs.work(&agent.to_string(), LOOKS_MAX)? {
+        let kept = match last.take().filter(|(known, _)| *known == id) {
+            Some((_, kept)) => kept,
+            None => runs.find(id)?,
+        };
+        let (_, kept) = last.insert((id, kept));
+        let Some(kept) = kept else { continue };
         if kept.run.steps.get(place).is_some_and(|step| step.status == StepState::Ready) {
-            items.push(work_view(id, &kept, place)?);
+            items.push(work_view(id, kept, place)?);
+        }
+        if items.len() == ITEMS_MAX {
+            break;
         }
     }
     Ok(items)

@@ -2,12 +2,16 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use ledger_format::record::{OrchestrationId, Ulid};
 use ledger_log::{Ack, HostedLog};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::{
+    sync::Mutex,
+    task::{JoinHandle, JoinSet},
+};
 
 use super::{
     Cannot, Definition, Kept, Plan, Run, RunStatus, Runs, ask,
@@ -45,6 +49,9 @@ pub(crate) struct Engine {
     /// How long records of a move wait.
     pub(crate) ack: Ack,
     pub(crate) timeout: Duration,
+    /// Changes of a run are made one after the other: whatever a turn does at once ends together, and of those who compare and swap
+    /// together one wins. The others would make their calls again.
+    one_by_one: Arc<Mutex<()>>,
 }
 
 /// Whether something has changed.
@@ -64,6 +71,7 @@ impl Engine {
             environment,
             ack: context.ack,
             timeout: context.timeout,
+            one_by_one: Arc::default(),
         })
     }
 
@@ -91,6 +99,7 @@ impl Engine {
         make: impl Fn(&mut Run, &Definition, &Plan, u64) -> Result<(), Cannot>,
     ) -> Result<Moved, ApiError> {
         let id = Ulid::parse(&kept.run.id).ok_or_else(|| broken("id"))?;
+        let _alone = self.one_by_one.lock().await;
         let now_ms = (self.shared.now_ms)();
         let runs = Runs::new(self.log.clone());
         let changed = runs
@@ -224,6 +233,7 @@ impl Driver {
             environment: self.environment,
             ack: Ack::Sequenced,
             timeout: WAIT,
+            one_by_one: Arc::default(),
         };
         let task = self.turns.spawn(async move {
             if let Err(error) = engine.advance(id).await {

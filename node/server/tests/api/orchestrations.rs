@@ -44,7 +44,7 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) 
 
 /// The run, once it stands so.
 #[track_caller]
-fn run_in(caller: &Caller<'_>, id: &str, status: &str) -> Value {
+pub(crate) fn run_in(caller: &Caller<'_>, id: &str, status: &str) -> Value {
     until(status, || {
         let run = caller.get(&format!("/v1/orchestrations/{id}")).ok(200);
         if run["status"] == status { Ok(run) } else { Err(run.to_string()) }

@@ -1,11 +1,79 @@
 //! Runs of workflows: many steps and many runs at once, and calls that are made again.
 
+use std::{
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
 use serde_json::{Value, json};
 
 use crate::{
     client::{Api, Caller},
-    orchestrations::{agent, published, text, until},
+    orchestrations::{agent, published, run_in, text, until},
+    target::{Got, read},
 };
+
+/// How long calls that wait for each other wait: a bound for a node that does not make them together.
+const TOGETHER: Duration = Duration::from_secs(10);
+
+/// A server that answers its calls when so many of them wait, or when some wait for too long.
+struct Gate {
+    url: String,
+    address: std::net::SocketAddr,
+    got: Arc<(Mutex<Vec<Got>>, Condvar)>,
+    ends: Arc<AtomicBool>,
+}
+
+impl Gate {
+    fn start(opens_at: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (got, ends) = (Arc::<(Mutex<Vec<Got>>, Condvar)>::default(), Arc::<AtomicBool>::default());
+        let gate = Self {
+            url: format!("http://{address}/hook"),
+            address,
+            got: Arc::clone(&got),
+            ends: Arc::clone(&ends),
+        };
+        thread::spawn(move || {
+            for socket in listener.incoming().flatten() {
+                if ends.load(Ordering::Relaxed) {
+                    return;
+                }
+                let got = Arc::clone(&got);
+                thread::spawn(move || answer(&socket, &got, opens_at));
+            }
+        });
+        gate
+    }
+
+    fn got(&self) -> Vec<Got> {
+        self.got.0.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn answer(mut socket: &TcpStream, got: &(Mutex<Vec<Got>>, Condvar), opens_at: usize) {
+    let Some(one) = read(socket) else { return };
+    let (calls, more) = got;
+    calls.lock().unwrap().push(one);
+    more.notify_all();
+    let waits = |calls: &mut Vec<Got>| calls.len() < opens_at;
+    drop(more.wait_timeout_while(calls.lock().unwrap(), TOGETHER, waits).unwrap());
+    let answer = "HTTP/1.1 200 X\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+    let _ = std::io::Write::write_all(&mut socket, answer.as_bytes());
+}
 
 fn start(caller: &Caller<'_>, workflow: &str, agent: &str) -> String {
     let body = json!({"workflow_id": workflow, "agent_id": agent});
@@ -40,4 +108,17 @@ fn a_run_with_many_open_steps_can_be_stopped() {
     let cancelled = live.post(&format!("{path}/cancel"), &json!({"reason": "too many"})).ok(200);
     assert_eq!((text(&cancelled, "status"), standing(&cancelled, "cancelled")), ("cancelled", 70));
     assert_eq!(live.get(&format!("/v1/agents/{bot}/work")).ok(200)["items"], json!([]));
+}
+
+#[test]
+fn steps_that_end_together_are_done_once() {
+    const STEPS: usize = 40;
+    let (api, gate) = (Api::start(), Gate::start(STEPS));
+    let acme = api.tenant("Acme", "business");
+    let bot = agent(&acme.live, "bot", &["orchestrations:execute"]);
+    let workflow = published(&acme.live, &many(STEPS, "webhook", &json!({"url": gate.url})));
+    let id = start(&acme.live, &workflow, &bot);
+    let run = run_in(&acme.live, &id, "completed");
+    assert_eq!(standing(&run, "succeeded"), STEPS);
+    assert_eq!(gate.got().len(), STEPS, "each step is one call");
 }

@@ -124,7 +124,7 @@ impl Drop for Target {
     }
 }
 
-fn read(socket: &TcpStream) -> Option<Got> {
+pub(crate) fn read(socket: &TcpStream) -> Option<Got> {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut reader = BufReader::new(socket);
     let mut lines = Vec::new();

@@ -16,9 +16,10 @@ use tokio::{
 use super::{
     Cannot, Definition, Kept, Plan, Run, RunStatus, Runs, ask,
     flush::flush,
-    keep::{broken, open_id},
+    keep::{Due, broken, open_id, open_tenant},
     perform::perform,
     todo::Todo,
+    turns::Round,
 };
 use crate::{
     ApiError, Logs, MaipOptions,
@@ -35,8 +36,6 @@ const WAIT: Duration = Duration::from_secs(10);
 const LATER: Duration = Duration::from_millis(500);
 /// Open runs that are read at once.
 const READ_AT_ONCE: usize = 500;
-/// Runs that are driven at once on one log; the others wait their turn.
-const AT_ONCE: usize = 64;
 /// Moves that one turn of a run makes before others have theirs.
 const ROUNDS: usize = 64;
 
@@ -177,14 +176,22 @@ pub fn run_workflows(logs: &Logs, options: &MaipOptions) -> JoinHandle<()> {
 struct Driver {
     environment: Environment,
     turns: JoinSet<()>,
-    running: HashMap<tokio::task::Id, OrchestrationId>,
+    /// Which run, and whose.
+    running: HashMap<tokio::task::Id, (OrchestrationId, String)>,
     /// For when a run was due at its last turn, ms, and when it has another although that has not changed.
     seen: HashMap<OrchestrationId, (u64, Instant)>,
+    round: Round,
 }
 
 impl Driver {
     fn new(environment: Environment) -> Self {
-        Self { environment, turns: JoinSet::new(), running: HashMap::new(), seen: HashMap::new() }
+        Self {
+            environment,
+            turns: JoinSet::new(),
+            running: HashMap::new(),
+            seen: HashMap::new(),
+            round: Round::default(),
+        }
     }
 
     fn look(&mut self, shared: &Shared) {
@@ -205,28 +212,25 @@ impl Driver {
         }
     }
 
-    /// Gives every run its turn that is due.
+    /// Gives runs their turn that are due.
     fn start(&mut self, shared: &Shared, log: &HostedLog) -> Result<(), ApiError> {
         let (runs, now_ms) = (Runs::new(log.clone()), (shared.now_ms)());
-        let mut after = None::<String>;
-        loop {
-            let some = runs.due(after.as_deref(), READ_AT_ONCE)?;
-            let Some((last, _)) = some.last() else { return Ok(()) };
-            after = Some(last.clone());
-            for (key, due) in some {
-                let Some(id) = open_id(&key).filter(|_| due.due_ms <= now_ms) else { continue };
-                if self.turns.len() >= AT_ONCE {
-                    return Ok(());
-                }
-                let was_seen = self.seen.get(&id).is_some_and(|(seen, _)| *seen == due.due_ms);
-                if !was_seen && !self.running.values().any(|running| *running == id) {
-                    self.turn(shared, log, id, due.due_ms);
-                }
+        let Self { round, running, seen, .. } = self;
+        let wants = |key: &str, due: Due| {
+            let Some(id) = open_id(key).filter(|_| due.due_ms <= now_ms) else { return false };
+            let was_seen = seen.get(&id).is_some_and(|(seen, _)| *seen == due.due_ms);
+            !was_seen && !running.values().any(|(running, _)| *running == id)
+        };
+        let tenants = running.values().map(|(_, tenant)| tenant.as_str());
+        for (key, due) in round.next(tenants, |after| runs.due(after, READ_AT_ONCE), wants)? {
+            if let Some(id) = open_id(&key) {
+                self.turn(shared, log, (id, open_tenant(&key)), due.due_ms);
             }
         }
+        Ok(())
     }
 
-    fn turn(&mut self, shared: &Shared, log: &HostedLog, id: OrchestrationId, due_ms: u64) {
+    fn turn(&mut self, shared: &Shared, log: &HostedLog, (id, tenant): (OrchestrationId, &str), due_ms: u64) {
         let engine = Engine {
             shared: shared.clone(),
             log: log.clone(),
@@ -240,7 +244,7 @@ impl Driver {
                 tracing::debug!(run = %id, message = %error.message, "a run cannot go on now");
             }
         });
-        self.running.insert(task.id(), id);
+        self.running.insert(task.id(), (id, tenant.to_owned()));
         self.seen.insert(id, (due_ms, Instant::now() + LATER));
     }
 }

@@ -210,6 +210,16 @@ impl Runs {
     }
 }
 
+/// The tenant of an open run, from where it is kept.
+pub(super) fn open_tenant(key: &str) -> &str {
+    key.strip_prefix(OPEN).and_then(|rest| rest.split_once('/')).map_or("", |(tenant, _)| tenant)
+}
+
+/// A place behind all open runs of a tenant: ids are digits and letters.
+pub(super) fn open_end(tenant: &str) -> String {
+    format!("{OPEN}{tenant}/~")
+}
+
 /// The id of an open run, from where it is kept.
 pub(super) fn open_id(key: &str) -> Option<OrchestrationId> {
     key.rsplit_once('/').and_then(|(_, id)| Ulid::parse(id)).map(OrchestrationId)

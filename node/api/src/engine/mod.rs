@@ -9,7 +9,8 @@
 //! What decides is pure: a definition's faults, the order of its steps, the value of an expression, what follows from a move. A run is one
 //! value in the private state of its log, changed by compare and swap; the records that a move calls for are part of the value, with
 //! ids and times that are fixed before they are sent. **Invariant:** a move and its records are taken together or not at all: whoever
-//! leads next sends the same bytes again, and the log has them once. The leader of a log drives its runs; agents' calls reach any node.
+//! leads next sends the same bytes again, and the log has them once. The leader of a log drives its runs, a few of each tenant at once;
+//! agents' calls reach any node.
 
 mod ask;
 mod definition;
@@ -27,6 +28,7 @@ pub(crate) mod shelf;
 #[cfg(test)]
 mod tests;
 mod todo;
+mod turns;
 
 pub(crate) use ask::foresee;
 pub(crate) use definition::{

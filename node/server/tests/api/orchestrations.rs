@@ -81,7 +81,7 @@ fn records(caller: &Caller<'_>, from: u64) -> Vec<Value> {
     found.filter(|reply| reply.status == 200).map(|reply| reply.body).collect()
 }
 
-fn named<'a>(run: &'a Value, step: &str) -> &'a Value {
+pub(crate) fn named<'a>(run: &'a Value, step: &str) -> &'a Value {
     let steps = run["steps"].as_array().unwrap();
     steps.iter().find(|found| found["step_id"] == step).unwrap_or_else(|| panic!("{step} in {run}"))
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Api, Caller},
-    orchestrations::{agent, published, run_in, text, until},
+    orchestrations::{agent, named, published, run_in, text, until},
     target::{Got, read},
 };
 
@@ -75,6 +75,31 @@ fn answer(mut socket: &TcpStream, got: &(Mutex<Vec<Got>>, Condvar), opens_at: us
     let _ = std::io::Write::write_all(&mut socket, answer.as_bytes());
 }
 
+/// A server that takes calls and never answers them.
+struct Hole {
+    url: String,
+    calls: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Hole {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let calls = Arc::<Mutex<Vec<TcpStream>>>::default();
+        let taken = Arc::clone(&calls);
+        thread::spawn(move || {
+            for socket in listener.incoming().flatten() {
+                taken.lock().unwrap().push(socket);
+            }
+        });
+        Self { url, calls }
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.lock().unwrap().len()
+    }
+}
+
 fn start(caller: &Caller<'_>, workflow: &str, agent: &str) -> String {
     let body = json!({"workflow_id": workflow, "agent_id": agent});
     let started = caller.post("/v1/orchestrations", &body).ok(201);
@@ -121,4 +146,25 @@ fn steps_that_end_together_are_done_once() {
     let run = run_in(&acme.live, &id, "completed");
     assert_eq!(standing(&run, "succeeded"), STEPS);
     assert_eq!(gate.got().len(), STEPS, "each step is one call");
+}
+
+#[test]
+fn a_tenant_whose_targets_never_answer_holds_up_no_other() {
+    let (api, hole) = (Api::start(), Hole::start());
+    let (slow, other) = (api.tenant("Slow", "business"), api.tenant("Other", "business"));
+    let bot = agent(&slow.live, "bot", &["orchestrations:execute"]);
+    let calls = published(&slow.live, &many(1, "webhook", &json!({"url": hole.url})));
+    let runs: Vec<String> = (0..70).map(|_| start(&slow.live, &calls, &bot)).collect();
+    until("calls that are not answered", || if hole.calls() >= 8 { Ok(()) } else { Err(String::new()) });
+
+    let clerk = agent(&other.live, "clerk", &["orchestrations:execute"]);
+    let sums = published(&other.live, &many(1, "transform", &json!({"expression": "1 + 1"})));
+    let id = start(&other.live, &sums, &clerk);
+    run_in(&other.live, &id, "completed");
+    let first = slow.live.get(&format!("/v1/orchestrations/{}", runs[0])).ok(200);
+    assert_eq!(
+        (text(named(&first, "s0"), "status"), &named(&first, "s0")["attempt"]),
+        ("ready", &json!(1)),
+        "its turn has not ended yet"
+    );
 }

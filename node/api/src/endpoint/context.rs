@@ -12,7 +12,10 @@ use ledger_log::{
 use ledger_state::{PRIVATE_VALUE_BYTES_MAX, View};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Page, Paged};
+use super::{
+    Page, Paged,
+    walk::{LOOKS_MAX, Walked, aside, walk},
+};
 use crate::{
     ApiError,
     account::{Account, Caller, Changes, Store},
@@ -369,7 +372,8 @@ impl Context {
     }
 
     /// One page of the records of the caller's tenant that are of these types, newest first, each shown by `show`; what `show`
-    /// leaves out is not in the list. `filtered`: whether it leaves out any, so that only looking tells the total.
+    /// leaves out is not in the list, and a page that looks at too much of it ends early. `filtered`: whether it leaves out any, so that
+    /// only looking tells the total: as many as there are up to the end of the page.
     pub(crate) async fn list<T>(
         &self,
         types: &[&str],
@@ -404,32 +408,15 @@ impl Context {
             return Err(ApiError::too_late("the lists of this node are not up to date yet"));
         }
         let page = self.page;
-        let mut items = Vec::new();
-        let (mut before, mut passed) = (page.cursor, 0usize);
-        let next = 'pages: loop {
-            let query =
-                TimelineQuery { tenant, types, agent, before, from: 0, limit: page.limit, ascending: false };
+        let read = |before, limit| {
+            let query = TimelineQuery { tenant, types, agent, before, from: 0, limit, ascending: false };
             let found = match rows {
                 Rows::Own => self.reader.timeline(&query),
                 Rows::Party => self.reader.timeline_of_party(&query),
             };
-            let found = found.map_err(ApiError::internal)?;
-            for row in &found.rows {
-                let Some(item) = show(self, row)? else { continue };
-                passed += 1;
-                if passed <= page.offset {
-                    continue;
-                }
-                items.push(item);
-                if items.len() == page.limit {
-                    break 'pages Some(row.index);
-                }
-            }
-            before = found.next;
-            if before.is_none() {
-                break None;
-            }
+            found.map_err(ApiError::internal)
         };
+        let Walked { items, passed, next } = aside(|| walk(page, LOOKS_MAX, read, |row| show(self, row)))?;
         let total = match filtered {
             true => passed as u64,
             false => types

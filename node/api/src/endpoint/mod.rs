@@ -25,6 +25,7 @@ mod precondition;
 mod refusals;
 mod reply;
 mod routes;
+mod walk;
 
 pub(crate) use context::{Context, Logged, notes_place, write_receipt};
 pub(crate) use document::document;
@@ -37,3 +38,4 @@ pub(crate) use operation::{Access, Operation};
 pub(crate) use page::{Listed, Page, Paged};
 pub(crate) use reply::Reply;
 pub(crate) use routes::{Routes, reference};
+pub(crate) use walk::LOOKS_MAX;

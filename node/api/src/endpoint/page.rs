@@ -20,6 +20,9 @@ const OFFSET_MAX: u64 = 10_000;
 
 /// Largest index that a parameter takes: every reader of JSON has it exactly.
 pub(super) const INDEX_MAX: u64 = 1 << 53;
+/// How to go on.
+pub(super) const NEXT_CURSOR: &str = "Send it as `cursor` for the next page; null when there is none. A page of a filtered list may be short, or empty, and \
+                                      still have one: the search goes on there.";
 /// How a cursor looks: 8 bytes in base64url without padding.
 pub(super) const CURSOR_PATTERN: &str = "^[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]$";
 
@@ -96,11 +99,11 @@ pub(crate) trait Listed {
 /// One page of a list.
 pub(crate) struct Paged<T> {
     pub(crate) items: Vec<T>,
-    /// Items in the whole list.
+    /// Items in the whole list; of one that only looking tells, those up to the end of the page.
     pub(crate) total: u64,
     /// What was asked for.
     pub(crate) page: Page,
-    /// Position of the last item, if there may be more behind it.
+    /// Position of the last item, or of the last thing that was none, if there may be more behind it.
     pub(crate) next: Option<u64>,
 }
 
@@ -147,7 +150,7 @@ impl<T: Listed + ToSchema> PartialSchema for Paged<T> {
         let whole = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0.0));
         let cursor = ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::SchemaType::from_iter([Type::String, Type::Null]))
-            .description(Some("Send it as `cursor` for the next page; null when there is none."));
+            .description(Some(NEXT_CURSOR));
         let mut object = ObjectBuilder::new();
         let older = "The same as `items`, where older clients look for it.";
         for (name, about) in [("items", "The items of this page."), (T::PLURAL, older), ("data", older)] {

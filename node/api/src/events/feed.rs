@@ -6,17 +6,17 @@ use ledger_state::Flags;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-use super::{Event, types};
+use super::{
+    Event,
+    search::{AT_ONCE, Wanted, search},
+    types,
+};
 use crate::{
     ApiError,
     account::{Environment, Store},
+    endpoint::LOOKS_MAX,
     groups::ReceiptNotes,
 };
-
-/// Events read at once from the timeline.
-const AT_ONCE: usize = 128;
-/// Matching events of a filtered list that are counted for its total.
-const COUNTED_MAX: u64 = 10_000;
 
 /// Which events.
 #[derive(Clone, Debug, Default)]
@@ -103,8 +103,8 @@ impl Feed {
         Ok(notes.and_then(|(notes, _)| notes.payload).unwrap_or_default())
     }
 
-    /// Up to `limit` events that fit, newest first, below `to` and not below `from`, with the place of the last one if more follow, and
-    /// how many there are in all, counted up to a bound.
+    /// Up to `limit` events that fit, newest first, below `to` and not below `from`, with the place of the last one, or of the last that
+    /// was looked at, if more may follow; and how many there are in all, counted up to a bound.
     pub(crate) fn newest(
         &self,
         filter: &Filter,
@@ -112,31 +112,11 @@ impl Feed {
         (offset, limit): (usize, usize),
     ) -> Result<(Vec<Event>, Option<u64>, u64), ApiError> {
         let types = types::record_types(&filter.patterns);
-        let mut events: Vec<Event> = Vec::new();
-        let (mut passed, mut before) = (0u64, Some(to));
-        'pages: while let Some(below) = before {
-            let (rows, more) = self.rows(&types, filter.agent, Some(below), from, false)?;
-            for row in &rows {
-                let full = events.len() == limit;
-                // Without patterns every row fits, and need not be read to be counted.
-                let counted_only = filter.patterns.is_empty() && (full || passed < offset as u64);
-                let event = if counted_only { None } else { self.at(row.index)? };
-                if !counted_only && !event.as_ref().is_some_and(|event| filter.fits(event)) {
-                    continue;
-                }
-                passed += 1;
-                if passed > offset as u64 && !full {
-                    events.extend(event);
-                }
-                if full && passed >= COUNTED_MAX {
-                    break 'pages;
-                }
-            }
-            before = more;
-        }
-        let more = passed > (offset + events.len()) as u64;
-        let next = events.last().filter(|_| more).map(|event| event.log_index);
-        Ok((events, next, passed))
+        let wanted = Wanted { offset, limit, all_fit: filter.patterns.is_empty(), looks_max: LOOKS_MAX };
+        let read = |below| self.rows(&types, filter.agent, Some(below), from, false);
+        let look = |index| Ok(self.at(index)?.filter(|event| filter.fits(event)));
+        let (found, next) = search(wanted, to, read, look)?;
+        Ok((found.events.into_iter().map(|(_, event)| event).collect(), next, found.passed))
     }
 
     /// How many events there are, about an agent if one is given.

@@ -7,6 +7,7 @@
 mod event;
 mod feed;
 mod pattern;
+mod search;
 mod streams;
 mod timings;
 mod types;

@@ -1,6 +1,6 @@
 //! Words that most groups use.
 
-use super::Word;
+use super::{super::page::NEXT_CURSOR, Word};
 
 pub(super) const WORDS: &[Word] = &[
     // Where something stands.
@@ -126,8 +126,12 @@ pub(super) const WORDS: &[Word] = &[
     // Lists.
     ("items", "The items of this page.", "[]"),
     ("data", "The same as `items`, where older clients look for it.", "[]"),
-    ("total", "Items in the whole list.", "1"),
+    (
+        "total",
+        "Items in the whole list; of a filtered one, those that were found up to the end of this page.",
+        "1",
+    ),
     ("limit", "Most items of the page.", "50"),
     ("offset", "Items that were passed over.", "0"),
-    ("next_cursor", "Send it as `cursor` for the next page; null when there is none.", "null"),
+    ("next_cursor", NEXT_CURSOR, "null"),
 ];

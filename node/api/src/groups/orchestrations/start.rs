@@ -1,6 +1,6 @@
 //! Starting a run, in each of the shapes that clients send.
 
-use ledger_format::record::{AgentId, Body, OrchestrationId, WorkflowId, WorkflowPublish};
+use ledger_format::record::{AgentId, Body, OrchestrationId, Ulid, WorkflowId, WorkflowPublish};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -285,7 +285,7 @@ async fn open(
     let id = OrchestrationId(context.new_id()?);
     let run = opened(context, wanted, id, workflow, version, &found.definition, plan)?;
     Runs::new(context.log.clone()).open(&run, &found.definition, plan).await?;
-    answer(context, id).await
+    answer(context, id, Ulid::parse(&run.started)).await
 }
 
 fn opened(

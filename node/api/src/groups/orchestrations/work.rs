@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    change::{answer, refused},
+    change::{answer, refused, said},
     view::{self, OrchestrationView},
 };
 use crate::{
@@ -334,9 +334,13 @@ async fn report(
     let of = here.attempt(attempt);
     let name = context.caller()?.name.clone();
     let outcome = Outcome { result, receipt, digest, cost_cents, name };
-    here.change(context, |run, definition, plan| run.report(definition, plan, of, outcome.clone(), now))
+    let kept = here
+        .change(context, |run, definition, plan| run.report(definition, plan, of, outcome.clone(), now))
         .await?;
-    answer(context, here.id).await
+    let step = &kept.run.steps[here.place];
+    // The end of the step was that of the run, too; or else there is at least its receipt.
+    let end = kept.run.finished.as_deref().filter(|_| step.finished_ms == kept.run.finished_ms);
+    answer(context, here.id, said(&kept.run, end.or(step.receipt.as_deref()))).await
 }
 
 pub(super) async fn hand_off(
@@ -348,7 +352,7 @@ pub(super) async fn hand_off(
     context.own_agent(body.to_agent_id.0, "to_agent_id")?;
     let (of, to) = (here.attempt(body.attempt), body.to_agent_id.0.to_string());
     here.change(&context, |run, _, _| run.hand_off(of, &to, now)).await?;
-    answer(&context, here.id).await
+    answer(&context, here.id, None).await
 }
 
 /// A receipt of an action that is this agent's own.

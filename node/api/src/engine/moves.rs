@@ -186,8 +186,20 @@ impl Run {
     /// Whether this is what the agent has said before: its answer was lost on the way.
     fn has_said(&self, of: Attempt<'_>, outcome: &Outcome) -> bool {
         let step = &self.steps[of.place];
-        let same = step.agent.as_deref() == Some(of.agent) && step.attempt == of.number;
-        same && step.status == StepState::Succeeded && step.output.as_ref() == outcome.result.as_ref().ok()
+        if step.agent.as_deref() != Some(of.agent) || step.attempt != of.number {
+            return false;
+        }
+        let is_same = |trouble: &Trouble, said: &Trouble| {
+            (&trouble.code, &trouble.message) == (&said.code, &said.message)
+        };
+        match (&outcome.result, step.status) {
+            (Ok(output), StepState::Succeeded) => step.output.as_ref() == Some(output),
+            // The trouble of an attempt stays until the next one begins.
+            (Err((said, _)), StepState::Waiting | StepState::AwaitingApproval | StepState::Failed) => {
+                step.trouble.as_ref().is_some_and(|trouble| is_same(trouble, said))
+            }
+            _ => false,
+        }
     }
 
     /// A node has done it, or has failed.
@@ -279,8 +291,12 @@ impl Run {
         ended > 0
     }
 
-    /// Somebody stops it.
+    /// Somebody stops it. The same call again comes at the same time, as its idempotency key has it, and changes nothing.
     pub(crate) fn cancel(&mut self, reason: &str, now_ms: u64) -> Result<(), Cannot> {
+        let said = self.trouble.as_ref().map(|trouble| trouble.message.as_str());
+        if (self.status, self.finished_ms, said) == (RunStatus::Cancelled, Some(now_ms), Some(reason)) {
+            return Ok(());
+        }
         if self.status != RunStatus::Running {
             return Err(Cannot::RunOver);
         }

@@ -262,6 +262,33 @@ fn the_same_report_again_changes_nothing() {
 }
 
 #[test]
+fn the_same_failure_again_changes_nothing_until_the_next_attempt() {
+    let mut world = World::new(vec![task("a", &[])]);
+    for number in 1..=3 {
+        world.claimed(0);
+        world.report(0, number, Err((trouble(), true))).unwrap();
+        let before = world.run.clone();
+        world.report(0, number, Err((trouble(), true))).unwrap();
+        assert_eq!(world.run, before, "attempt {number}");
+        let other = Trouble::new("NO_BANK", "the bank is closed");
+        assert!(world.report(0, number, Err((other, true))).is_err(), "attempt {number}");
+        world.now += 2_000;
+    }
+    assert_eq!(world.run.status, RunStatus::Failed);
+}
+
+#[test]
+fn the_same_cancellation_again_changes_nothing() {
+    let mut world = World::new(vec![task("a", &[])]);
+    world.run.cancel("entered twice", world.now).unwrap();
+    let before = world.run.clone();
+    world.run.cancel("entered twice", world.now).unwrap();
+    assert_eq!(world.run, before);
+    assert_eq!(world.run.cancel("entered twice", world.now + 1), Err(Cannot::RunOver));
+    assert_eq!(world.run.cancel("late", world.now), Err(Cannot::RunOver));
+}
+
+#[test]
 fn a_step_is_handed_on_and_asked_about_anew() {
     let mut world = World::new(vec![task("a", &[])]);
     world.claimed(0);

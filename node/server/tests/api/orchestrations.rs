@@ -53,12 +53,12 @@ pub(crate) fn run_in(caller: &Caller<'_>, id: &str, status: &str) -> Value {
 
 /// The next step for an agent.
 #[track_caller]
-fn work(caller: &Caller<'_>, agent: &str) -> Value {
+pub(crate) fn work(caller: &Caller<'_>, agent: &str) -> Value {
     let list = caller.get(&format!("/v1/agents/{agent}/work?wait_seconds=30")).ok(200);
     list["items"].get(0).unwrap_or_else(|| panic!("no work for {agent}")).clone()
 }
 
-fn step(caller: &Caller<'_>, item: &Value, verb: &str, mut body: Value) -> Reply {
+pub(crate) fn step(caller: &Caller<'_>, item: &Value, verb: &str, mut body: Value) -> Reply {
     body["agent_id"] = item["agent_id"].clone();
     if verb != "claim" {
         body["attempt"] = item["attempt"].clone();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Api, Caller},
-    orchestrations::{agent, named, published, run_in, text, until},
+    orchestrations::{agent, named, published, run_in, step, text, until, work},
     target::{Got, read},
 };
 
@@ -167,4 +167,60 @@ fn a_tenant_whose_targets_never_answer_holds_up_no_other() {
         ("ready", &json!(1)),
         "its turn has not ended yet"
     );
+}
+
+/// An input with which a run's view is longer than an answer that is kept under an idempotency key: a repetition of the call is worked
+/// out again, as it is when the first answer was lost with its node.
+fn long_input() -> Value {
+    json!({"text": "x".repeat(40_000)})
+}
+
+/// A run of one step of an agent, with a long view.
+fn long_run(live: &Caller<'_>, bot: &str, retry: &Value) -> String {
+    let steps = json!([{"name": "do", "type": "tool_call", "config": {}, "retry": retry}]);
+    let workflow = published(live, &steps);
+    let body = json!({"workflow_id": workflow, "agent_id": bot, "input": long_input()});
+    let started = live.post("/v1/orchestrations", &body).ok(201);
+    text(&started, "orchestration_id").to_owned()
+}
+
+#[test]
+fn a_run_that_is_cancelled_again_under_the_same_key_answers_alike() {
+    let api = Api::start();
+    let acme = api.tenant("Acme", "business");
+    let live = &acme.live;
+    let bot = agent(live, "bot", &["orchestrations:execute"]);
+    let id = long_run(live, &bot, &json!({"max_attempts": 1}));
+    let path = format!("/v1/orchestrations/{id}/cancel");
+    let (once, body) = (live.with("idempotency-key", "cancel-1"), json!({"reason": "entered twice"}));
+    let one = once.post(&path, &body);
+    let two = once.post(&path, &body);
+    assert_eq!(one.header("x-log-index"), two.header("x-log-index"));
+    let (one, two) = (one.ok(200), two.ok(200));
+    assert_eq!((text(&one, "status"), text(&two, "status")), ("cancelled", "cancelled"));
+    assert!(one["log_index"].is_u64() && one["log_index"] == two["log_index"], "{one} {two}");
+    live.post(&path, &body).refused(409, "RUN_OVER", "orchestration_id");
+}
+
+#[test]
+fn a_step_that_is_given_up_again_under_the_same_key_answers_alike() {
+    let api = Api::start();
+    let acme = api.tenant("Acme", "business");
+    let live = &acme.live;
+    let bot = agent(live, "bot", &["orchestrations:execute"]);
+    for (key, retry) in [
+        ("fail-1", json!({"max_attempts": 1})),
+        ("fail-2", json!({"max_attempts": 2, "backoff_ms": 3_600_000})),
+    ] {
+        long_run(live, &bot, &retry);
+        let item = work(live, &bot);
+        step(live, &item, "claim", json!({})).ok(200);
+        let once = live.with("idempotency-key", key);
+        let error = json!({"error": {"code": "NO_MODEL", "message": "the model is not there"}});
+        let one = step(&once, &item, "fail", error.clone()).ok(200);
+        let two = step(&once, &item, "fail", error).ok(200);
+        assert_eq!((&one["status"], &one["steps"]), (&two["status"], &two["steps"]));
+        let other = json!({"error": {"code": "NO_BANK"}});
+        assert_eq!(step(live, &item, "fail", other).status, 409);
+    }
 }

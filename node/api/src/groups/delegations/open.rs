@@ -104,7 +104,9 @@ pub(super) async fn offer(
     let open = OpenOffer { terms, salt, receipt: receipt.to_string(), fate: Fate::Open };
     let until = Some(context.now_ms + KEPT_MS);
     let name = id.to_string();
+    // The same call again finds it as it is by now, and must not open what was withdrawn or taken since.
     let changes = Changes::default()
+        .absent(&place(id))
         .put(&place(id), &open, until)?
         .put(&format!("{}{}", given_prefix(tenant), id.0), &name, until)?
         .put(&format!("{}{}", received_prefix(to.0), id.0), &name, until)?;

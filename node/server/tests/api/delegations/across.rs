@@ -256,6 +256,36 @@ fn an_offer_to_a_tenant_awaits_an_agent() {
 }
 
 #[test]
+fn an_offer_that_was_withdrawn_stays_withdrawn() {
+    let api = Api::start();
+    let (acme, harbour) = (api.tenant("Acme", "business"), api.tenant("Harbour", "business"));
+    let (giver, getter) = (agent(&acme, &["crates:*"]), agent(&harbour, &[]));
+    agree(&acme, &harbour, &["crates:*"]);
+    // The answer is longer than one that is kept under an idempotency key: the repetition is worked out again, as it is when the first
+    // answer was lost with its node.
+    let scopes: Vec<String> = (0..250).map(|n| format!("crates:inspect-{n}{}", "x".repeat(40))).collect();
+    let body = json!({
+        "offered_by_agent_id": giver.id, "target_tenant_id": harbour.id, "scopes": scopes, "ttl_hours": 1,
+        "max_depth": 1, "metadata": {"text": "x".repeat(15_000)},
+    });
+    let once = acme.live.with("idempotency-key", "offer-1");
+    let made = once.post("/v1/delegations/offer", &body).ok(201);
+    let id = text(&made, "delegation_id");
+    acme.live.post(&format!("/v1/delegations/{id}/revoke"), &json!({"reason": "no"})).ok(200);
+    let again = once.post("/v1/delegations/offer", &body).ok(201);
+    assert_eq!(
+        (&again["delegation_id"], &again["log_index"], &again["status"]),
+        (&made["delegation_id"], &made["log_index"], &json!("revoked"))
+    );
+    let take = json!({"agent_id": getter.id});
+    harbour.live.post(&format!("/v1/delegations/{id}/accept"), &take).refused(
+        409,
+        "OFFER_LAPSED",
+        "delegation_id",
+    );
+}
+
+#[test]
 fn a_grant_of_another_log_comes_with_its_record() {
     let api = Api::start();
     let (acme, other) = (api.tenant("Acme", "business"), api.tenant("Other", "business"));

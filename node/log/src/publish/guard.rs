@@ -22,7 +22,7 @@ const MAGIC_1: &str = "maip-sign-guard/1";
 /// What the first line of every version begins with.
 const FAMILY: &str = "maip-sign-guard/";
 
-/// Why the guard refused. Each is a reason to stop signing and look.
+/// Why there is no room for a signature. What [disagrees](Self::disagrees) is a reason to stop signing and look.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum GuardError {
@@ -44,6 +44,17 @@ pub(crate) enum GuardError {
     Newer { path: String, version: String },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+}
+
+impl GuardError {
+    /// What was signed and what is asked for contradict each other. Otherwise a file could not be read or written: nothing is
+    /// signed, and the next try may go well.
+    pub(crate) fn disagrees(&self) -> bool {
+        match self {
+            Self::Shrinks { .. } | Self::OtherRoot { .. } | Self::NotAPrefix { .. } => true,
+            Self::Unreadable { .. } | Self::Newer { .. } | Self::Ledger(_) => false,
+        }
+    }
 }
 
 /// The guard of one log on this node.
@@ -83,6 +94,10 @@ impl SignGuard {
     ///
     /// `root_at` re-derives the root at a size from tiles: the step from the last signed size must be an extension, and
     /// the root that is about to be signed must be the tree's.
+    ///
+    /// After a write that failed the file may say what memory does not: renamed, and its directory not synced. It is then ahead of every
+    /// signature and of none behind, as after a crash between guard and signature, and names what is applied. So a retry is safe: it
+    /// compares with what was signed, and writes a new file before it signs.
     pub(crate) fn advance(
         &mut self,
         size: u64,
@@ -140,7 +155,53 @@ fn parse(text: &str, origin: &str) -> Result<(u64, Hash), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io,
+        path::PathBuf,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
+
+    use ledger_store::disk::{Disk, DiskFile, RealDisk};
+
     use super::*;
+
+    /// The machine's disk, whose directories are not synced while it is told so.
+    #[derive(Default)]
+    struct Unsynced(AtomicBool);
+
+    impl Disk for Unsynced {
+        fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+            RealDisk.create(path)
+        }
+        fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+            RealDisk.open(path)
+        }
+        fn open_read(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+            RealDisk.open_read(path)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            RealDisk.rename(from, to)
+        }
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            RealDisk.remove(path)
+        }
+        fn create_dir(&self, dir: &Path) -> io::Result<()> {
+            RealDisk.create_dir(dir)
+        }
+        fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+            RealDisk.list(dir)
+        }
+        fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+            if self.0.load(Ordering::Relaxed) {
+                Err(io::Error::other("injected"))
+            } else {
+                RealDisk.sync_dir(dir)
+            }
+        }
+    }
 
     fn root(n: u64) -> Hash {
         ledger_format::leaf_hash(&n.to_be_bytes())
@@ -175,6 +236,31 @@ mod tests {
             Err(GuardError::OtherRoot { size: 12 })
         ));
         assert_eq!(guard(&dir).last(), Some((9, root(9))), "a refusal changes nothing");
+    }
+
+    /// The new name is there and may not be durable: what was signed stays what counts, and the next try writes again.
+    #[test]
+    fn a_write_that_failed_is_no_refusal_and_can_be_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Arc::new(Unsynced::default());
+        let files = Files::open_on(dir.path(), disk.clone()).unwrap();
+        let mut first = SignGuard { files, origin: "log.example/a".into(), last: None };
+        first.advance(5, root(5), |n| Ok(root(n))).unwrap();
+
+        disk.0.store(true, Ordering::Relaxed);
+        let failed = first.advance(9, root(9), |n| Ok(root(n))).unwrap_err();
+        assert!(!failed.disagrees(), "{failed}");
+        assert_eq!((first.last(), guard(&dir).last()), (Some((5, root(5))), Some((9, root(9)))));
+        first.advance(5, root(5), |n| Ok(root(n))).expect("as before: that was signed");
+        let refused = first.advance(4, root(4), |n| Ok(root(n))).unwrap_err();
+        assert!(refused.disagrees(), "{refused}");
+        assert!(first.advance(9, root(9), |n| Ok(root(n))).is_err(), "not signed before it is durable");
+
+        disk.0.store(false, Ordering::Relaxed);
+        let unread = |n| Err(LedgerError::corrupt(format!("tile {n}"), "rotten"));
+        assert!(!first.advance(12, root(12), unread).unwrap_err().disagrees(), "the scrub repairs it");
+        first.advance(12, root(12), |n| Ok(root(n))).unwrap();
+        assert_eq!((first.last(), guard(&dir).last()), (Some((12, root(12))), Some((12, root(12)))));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod own;
 mod payloads;
 mod present;
 mod private;
+mod publishing;
 mod rotation;
 mod rules;
 mod seal;

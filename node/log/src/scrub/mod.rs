@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use ledger_format::{
-    BundleId, Hash, TILE_WIDTH, TileId, encode_tile, leaf_hash, parse_bundle, parse_tile, tile_root,
+    BundleId, Hash, HashReader as _, TILE_WIDTH, TileId, encode_tile, leaf_hash, parse_bundle, parse_tile, tile_root,
     verify_subtree,
 };
 
@@ -113,7 +113,9 @@ async fn files(core: &Arc<Core>, standing: &Shared) -> Option<String> {
                     Ok(()) => {
                         core.metrics.repaired.inc();
                         core.ledger.forget_cached_files();
-                        lower(core, standing);
+                        if unrepaired.is_none() {
+                            lower(core, standing);
+                        }
                         tracing::warn!(log = %core.name, "{what} was damaged and is repaired");
                     }
                     Err(error) => {
@@ -185,9 +187,33 @@ pub(crate) fn damaged_at_edge(ledger: &Ledger, size: u64) -> Option<String> {
 fn repair_parent(ledger: &Ledger, level: u8, index: u64) -> Result<(), String> {
     let computed = from_children(ledger, level, index).map_err(|e| e.to_string())?;
     let computed = computed.ok_or("a tile below it is damaged too; it is repaired first")?;
-    // The children were compared with their bundles in this same pass, from the bottom up.
+    // A tile below may be one that no peer could repair, and reads like any other.
+    if !is_root(ledger, level, index, tile_root(&computed)).map_err(|e| e.to_string())? {
+        return Err(
+            "what the tiles below it give is not what the log has there: one of them is damaged".into()
+        );
+    }
     let path = TileId { level, index, width: WIDTH }.path();
     ledger.files().replace(&path, &encode_tile(&computed)).map_err(|e| e.to_string())
+}
+
+/// Whether this is the root of a full tile: as the tile above says or, where that one is damaged too, as the tree further up says of
+/// the tile above with this root in its place.
+fn is_root(ledger: &Ledger, level: u8, index: u64, root: Hash) -> Result<bool, LedgerError> {
+    let unknown = match ledger.hashes().subtree(8 * (level + 1), index) {
+        Ok(known) => return Ok(known == root),
+        Err(error) => error,
+    };
+    let above = index / TILE_WIDTH;
+    let mut row = Vec::with_capacity(TILE_WIDTH as usize);
+    for beside in above * TILE_WIDTH..(above + 1) * TILE_WIDTH {
+        match file_tile(ledger, level, beside)? {
+            _ if beside == index => row.push(root),
+            Some(tile) => row.push(tile_root(&tile)),
+            None => return Err(unknown),
+        }
+    }
+    is_root(ledger, level + 1, above, tile_root(&row))
 }
 
 /// Asks the other nodes for a bundle until one proves itself against the published root.
@@ -227,4 +253,88 @@ fn install_bundle(
         |path: String, bytes: &[u8]| ledger.files().replace(&path, bytes).map_err(|e| e.to_string());
     replace(BundleId { index, width: WIDTH }.path(), bundle)?;
     replace(TileId { level: 0, index, width: WIDTH }.path(), &encode_tile(&leaves))
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_format::leaf_hash;
+    use ledger_store::{EngineKind, EngineOptions};
+
+    use super::*;
+    use crate::alarm::Alarms;
+
+    fn path(level: u8, index: u64) -> String {
+        TileId { level, index, width: WIDTH }.path()
+    }
+
+    fn put(ledger: &Ledger, level: u8, index: u64, tile: &[Hash]) -> Hash {
+        ledger.files().replace(&path(level, index), &encode_tile(tile)).unwrap();
+        tile_root(tile)
+    }
+
+    fn flip(ledger: &Ledger, level: u8, index: u64) {
+        let mut bytes = ledger.files().read(&path(level, index)).unwrap().unwrap();
+        bytes[1_000] ^= 1;
+        ledger.files().replace(&path(level, index), &bytes).unwrap();
+        ledger.forget_cached_files();
+    }
+
+    fn any_tile(level: u8, index: u64) -> Vec<Hash> {
+        (0..TILE_WIDTH).map(|at| leaf_hash(format!("{level} {index} {at}").as_bytes())).collect()
+    }
+
+    /// The tiles of a log so large that it has a full tile of that level; of those below, the ones of its first branch only.
+    fn tree(dir: &std::path::Path, top: u8) -> Arc<Ledger> {
+        let engine = ledger_store::open(EngineKind::Memory, dir, &EngineOptions::default()).unwrap();
+        let ledger = Ledger::open_unloaded(dir, engine, Arc::new(Alarms::default())).unwrap();
+        let mut first = any_tile(0, 0);
+        for level in 0..top {
+            let others = (1..TILE_WIDTH).map(|index| put(&ledger, level, index, &any_tile(level, index)));
+            first = [put(&ledger, level, 0, &first)].into_iter().chain(others).collect();
+        }
+        put(&ledger, top, 0, &first);
+        ledger.adopt_files(TILE_WIDTH.pow(u32::from(top) + 1)).unwrap();
+        ledger
+    }
+
+    #[test]
+    fn a_tile_is_computed_anew_only_where_it_gives_what_lies_above_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = tree(dir.path(), 1);
+        let good = ledger.files().read(&path(1, 0)).unwrap();
+        assert!(parent_fits(&ledger, 1, 0).unwrap());
+        flip(&ledger, 1, 0);
+        repair_parent(&ledger, 1, 0).unwrap();
+        assert_eq!(ledger.files().read(&path(1, 0)).unwrap(), good);
+
+        // Nobody could repair the one below: it is as long as it should be, and wrong.
+        flip(&ledger, 0, 7);
+        assert!(!parent_fits(&ledger, 1, 0).unwrap());
+        let refused = repair_parent(&ledger, 1, 0).unwrap_err();
+        assert!(refused.contains("one of them is damaged"), "{refused}");
+        assert_eq!(
+            ledger.files().read(&path(1, 0)).unwrap(),
+            good,
+            "the right one is replaced by a wrong one"
+        );
+    }
+
+    #[test]
+    fn a_tile_and_the_one_above_it_are_computed_anew_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = tree(dir.path(), 2);
+        let good = [path(1, 0), path(2, 0)].map(|path| ledger.files().read(&path).unwrap());
+        flip(&ledger, 1, 0);
+        flip(&ledger, 2, 0);
+        repair_parent(&ledger, 1, 0).unwrap();
+        repair_parent(&ledger, 2, 0).unwrap();
+        assert_eq!([path(1, 0), path(2, 0)].map(|path| ledger.files().read(&path).unwrap()), good);
+
+        flip(&ledger, 2, 0);
+        flip(&ledger, 0, 7);
+        flip(&ledger, 1, 0);
+        let bad = ledger.files().read(&path(1, 0)).unwrap();
+        assert!(repair_parent(&ledger, 1, 0).is_err());
+        assert_eq!(ledger.files().read(&path(1, 0)).unwrap(), bad);
+    }
 }

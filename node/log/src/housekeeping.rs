@@ -5,9 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ledger_store::StoreError;
 use openraft::{Instant as _, async_runtime::WatchReceiver as _};
 
-use crate::{alarm::AlarmKind, hosted::Core, scrub};
+use crate::{
+    alarm::{AlarmKind, Alarms, Cause},
+    hosted::Core,
+    scrub,
+};
 
 /// Between two looks at disk and consensus.
 const LOOK: Duration = Duration::from_millis(500);
@@ -44,23 +49,31 @@ pub(crate) async fn run(core: Arc<Core>) {
 
 /// R6: below the reserve no records are taken, while there is still room for what was taken before.
 fn look_at_disk(core: &Core) {
-    match ledger_store::free_bytes(core.ledger.dir()) {
-        Ok(free) if free < core.options.limits.reserve_bytes => {
-            core.low_space.send_replace(true);
-            core.alarms.raise(
-                AlarmKind::DiskFull,
-                format!(
-                    "free disk space is below the reserve of {} MiB: records are refused",
-                    core.options.limits.reserve_bytes >> 20
-                ),
-            );
-        }
-        Ok(_) => {
-            core.low_space.send_replace(false);
-            core.alarms.lower(AlarmKind::DiskFull);
+    let free = ledger_store::free_bytes(core.ledger.dir());
+    if let Some(low) = judge_disk(&core.alarms, free, core.options.limits.reserve_bytes) {
+        core.low_space.send_replace(low);
+    }
+}
+
+/// Raises and lowers what the free space says; whether it is below the reserve, if that is known.
+fn judge_disk(alarms: &Alarms, free: Result<u64, StoreError>, reserve_bytes: u64) -> Option<bool> {
+    match free {
+        Ok(free) => {
+            alarms.lower_for(AlarmKind::Corruption, Cause::Disk);
+            if free < reserve_bytes {
+                let reserve = reserve_bytes >> 20;
+                let text =
+                    format!("free disk space is below the reserve of {reserve} MiB: records are refused");
+                alarms.raise_for(AlarmKind::DiskFull, Cause::Disk, text);
+            } else {
+                alarms.lower_for(AlarmKind::DiskFull, Cause::Disk);
+            }
+            Some(free < reserve_bytes)
         }
         Err(error) => {
-            core.alarms.raise(AlarmKind::Corruption, format!("the data directory cannot be read: {error}"))
+            let text = format!("the data directory cannot be read: {error}");
+            alarms.raise_for(AlarmKind::Corruption, Cause::Disk, text);
+            None
         }
     }
 }
@@ -100,4 +113,29 @@ fn furthest_voter(core: &Core) -> Option<u64> {
     others.max_by_key(|id| {
         replication.get(id).and_then(|matched| matched.as_ref()).map(|matched| matched.index)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_the_disk_says_lowers_what_the_disk_has_said_and_nothing_else() {
+        let alarms = Alarms::default();
+        let unread = ledger_store::free_bytes(Path::new("/no/such/directory"));
+        assert_eq!(judge_disk(&alarms, unread, 10), None);
+        assert!(alarms.is_standing(AlarmKind::Corruption));
+        assert_eq!(judge_disk(&alarms, Ok(9), 10), Some(true));
+        assert!(alarms.is_standing(AlarmKind::DiskFull) && !alarms.is_standing(AlarmKind::Corruption));
+        assert_eq!(judge_disk(&alarms, Ok(10), 10), Some(false));
+        assert!(alarms.standing().is_empty());
+
+        // There is room, and no inode: what could not be written cannot be written still.
+        alarms.raise_for(AlarmKind::DiskFull, Cause::TileFiles, "tile files cannot be written");
+        alarms.raise(AlarmKind::Corruption, "a bundle");
+        assert_eq!(judge_disk(&alarms, Ok(10), 10), Some(false));
+        assert!(alarms.is_standing(AlarmKind::DiskFull) && alarms.is_standing(AlarmKind::Corruption));
+    }
 }

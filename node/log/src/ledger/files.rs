@@ -14,7 +14,7 @@ use ledger_format::{BundleId, TILE_WIDTH, TileId, encode_tile, push_bundle_entry
 use ledger_store::{Batch, Space};
 
 use super::{Ledger, LedgerError, meta};
-use crate::alarm::AlarmKind;
+use crate::alarm::{AlarmKind, Cause};
 
 /// Bundles written and made durable together.
 const BUNDLES_AT_ONCE: u64 = 64;
@@ -23,6 +23,9 @@ const BUNDLES_AT_ONCE: u64 = 64;
 const ENTRIES_WAITING_MAX: u64 = if cfg!(simulation) { 1 } else { 256 * TILE_WIDTH };
 /// How long full tiles are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(500);
+
+/// After files could not be written, before they are tried again.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// Wakes the thread that writes tile files.
 #[derive(Clone, Default)]
@@ -46,31 +49,33 @@ impl TileWriter {
     }
 
     fn run(&self, ledger: &Weak<Ledger>) {
-        loop {
-            {
-                let (signal, wake) = &*self.signal;
-                let mut state = signal.lock().unwrap_or_else(PoisonError::into_inner);
-                while !state.work && !state.stop {
-                    state = wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-                }
-                if state.stop {
-                    return;
-                }
-                state.work = false;
-                // A moment more: files written together cost one sync of their directory, and fewer syncs leave the disk
-                // to the Raft log, which callers wait for.
-                let (state, _) = wake
-                    .wait_timeout_while(state, GATHER, |state| !state.stop)
-                    .unwrap_or_else(PoisonError::into_inner);
-                if state.stop {
-                    return;
-                }
-            }
+        // A moment after the first full tile: files written together cost one sync of their directory, and fewer syncs leave
+        // the disk to the Raft log, which callers wait for.
+        let mut pause = GATHER;
+        while self.work_after(pause) {
             let Some(ledger) = ledger.upgrade() else { return };
+            pause = GATHER;
             if let Err(error) = ledger.write_full_tiles() {
                 ledger.tile_files_failed(&error);
+                // Also where the log stands still and no further tile becomes full.
+                self.wake();
+                pause = AFTER_FAILURE;
             }
         }
+    }
+
+    /// Waits until there is work, and then so long; false when the thread is to end.
+    fn work_after(&self, pause: Duration) -> bool {
+        let (signal, wake) = &*self.signal;
+        let mut state = signal.lock().unwrap_or_else(PoisonError::into_inner);
+        while !state.work && !state.stop {
+            state = wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.work = false;
+        let (state, _) = wake
+            .wait_timeout_while(state, pause, |state| !state.stop)
+            .unwrap_or_else(PoisonError::into_inner);
+        !state.stop
     }
 
     fn wake(&self) {
@@ -104,6 +109,9 @@ impl Ledger {
         if waiting >= ENTRIES_WAITING_MAX {
             if let Err(error) = self.write_full_tiles() {
                 self.tile_files_failed(&error);
+                if !cfg!(simulation) {
+                    self.writer.wake();
+                }
             }
         } else if waiting > 0 {
             self.writer.wake();
@@ -111,9 +119,19 @@ impl Ledger {
     }
 
     fn tile_files_failed(&self, error: &LedgerError) {
-        // The entries stay in the engine, nothing is lost; the next full tile tries again.
-        let kind = if error.is_no_space() { AlarmKind::DiskFull } else { AlarmKind::Corruption };
-        self.alarms.raise(kind, format!("tile files cannot be written: {error}"));
+        // The entries stay in the engine, nothing is lost; the thread and the next full tile try again.
+        let (kind, other) = if error.is_no_space() {
+            (AlarmKind::DiskFull, AlarmKind::Corruption)
+        } else {
+            (AlarmKind::Corruption, AlarmKind::DiskFull)
+        };
+        self.alarms.lower_for(other, Cause::TileFiles);
+        self.alarms.raise_for(kind, Cause::TileFiles, format!("tile files cannot be written: {error}"));
+    }
+
+    fn tile_files_written(&self) {
+        self.alarms.lower_for(AlarmKind::DiskFull, Cause::TileFiles);
+        self.alarms.lower_for(AlarmKind::Corruption, Cause::TileFiles);
     }
 
     /// Writes all full tiles and bundles that have no file yet, makes them durable, and forgets them at the edge.
@@ -127,6 +145,7 @@ impl Ledger {
                 (edge.first(), committed.clamp(edge.first(), edge.first() + BUNDLES_AT_ONCE * TILE_WIDTH))
             };
             if from == until {
+                self.tile_files_written();
                 return Ok(());
             }
             self.write_files(&self.new_files(from, until))?;
@@ -205,5 +224,49 @@ impl Ledger {
         let edge = super::Edge::behind_files(until, self.partial_tiles_behind(until)?);
         *self.edge.write().unwrap_or_else(PoisonError::into_inner) = edge;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Instant};
+
+    use ledger_store::{EngineKind, EngineOptions};
+
+    use super::*;
+    use crate::{
+        alarm::Alarms,
+        ledger::{Work, read::tests::records},
+        raft::types::{LeaderId, LogId},
+    };
+
+    /// As from a disk that is full for a while. The log stands still: no further tile becomes full.
+    #[test]
+    fn tile_files_that_could_not_be_written_are_written_later_and_the_alarm_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = ledger_store::open(EngineKind::Memory, dir.path(), &EngineOptions::default()).unwrap();
+        let alarms = Arc::new(Alarms::default());
+        let ledger = Ledger::open(dir.path(), engine, alarms.clone()).unwrap();
+        let in_the_way = dir.path().join("tiles/tile");
+        fs::write(&in_the_way, "a file where a directory should be").unwrap();
+        let append = ledger_state::Command::Append { log_ms: 1, records: records(TILE_WIDTH + 3) };
+        let id = LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index: 1 };
+        ledger.apply(vec![(id, Work::Command(append.encode().into()))]).unwrap();
+        let wait_for = |what: &str, there: &dyn Fn() -> bool| {
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while !there() {
+                assert!(Instant::now() < deadline, "waited in vain for {what}");
+                thread::sleep(Duration::from_millis(5));
+            }
+        };
+        wait_for("the alarm", &|| alarms.is_standing(AlarmKind::Corruption));
+        assert_eq!(ledger.filed(), 0);
+
+        alarms.raise(AlarmKind::Corruption, "something else");
+        fs::remove_file(&in_the_way).unwrap();
+        wait_for("the files", &|| ledger.filed() == TILE_WIDTH);
+        wait_for("the alarm to go", &|| alarms.text(AlarmKind::Corruption, Cause::TileFiles).is_none());
+        assert_eq!(alarms.standing(), [(AlarmKind::Corruption, "something else".to_owned())]);
+        ledger.stop();
     }
 }

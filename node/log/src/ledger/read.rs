@@ -16,7 +16,7 @@ use ledger_store::Space;
 use super::{Ledger, LedgerError, tile_tree::TileTree};
 use crate::{
     ablation::{self, Rule},
-    alarm::AlarmKind,
+    alarm::{AlarmKind, Cause},
 };
 
 /// The tree of all applied entries.
@@ -80,9 +80,10 @@ impl Ledger {
         // A parent in a file is itself checked, up to the edge, whose root the state keeps too.
         let expected = self.tile_hash(level + 1, index / TILE_WIDTH, (index % TILE_WIDTH) as usize)?;
         if tile.root() != Some(expected) {
-            let text = format!("tile {level}/{index} does not hash to what its parent says");
-            self.alarms.raise(AlarmKind::Corruption, text.clone());
-            return Err(LedgerError::corrupt(format!("tile/{level}/{index}"), text));
+            let path = TileId { level, index, width: TILE_WIDTH as u16 }.path();
+            let text = "it does not hash to what its parent says";
+            self.alarms.raise_for(AlarmKind::Corruption, Cause::Reader, format!("{path}: {text}"));
+            return Err(LedgerError::corrupt(path, text));
         }
         self.tiles.lock().unwrap_or_else(PoisonError::into_inner).put((level, index), tile.clone());
         Ok(Some(tile))
@@ -93,7 +94,7 @@ impl Ledger {
         let id = BundleId { index, width: TILE_WIDTH as u16 };
         let Some(bytes) = self.files.read(&id.path())? else { return Ok(None) };
         let damaged = |text: String| {
-            self.alarms.raise(AlarmKind::Corruption, format!("{}: {text}", id.path()));
+            self.alarms.raise_for(AlarmKind::Corruption, Cause::Reader, format!("{}: {text}", id.path()));
             LedgerError::corrupt(id.path(), text)
         };
         let entries = parse_bundle(&bytes, id.width).map_err(|e| damaged(e.to_string()))?;
@@ -219,7 +220,7 @@ fn prefix_len(bundle: &[u8], width: u16) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use ledger_format::record::{Actor, Body, Draft, SigningKey, TenantRegister, Ulid};
     use ledger_state::Command;
     use ledger_store::{EngineKind, EngineOptions};
@@ -232,7 +233,7 @@ mod tests {
     };
 
     /// A genesis and so many tenants less one.
-    fn records(size: u64) -> Vec<Vec<u8>> {
+    pub(in crate::ledger) fn records(size: u64) -> Vec<Vec<u8>> {
         let population = include_str!("../../../state/fuzz/population");
         let genesis = population.lines().next().expect("a first line").as_bytes().to_vec();
         let tenant = |number: u64| {

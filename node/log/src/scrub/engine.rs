@@ -7,16 +7,17 @@ use std::{path::Path, time::Duration};
 
 use ledger_store::StoreError;
 
-use super::{Shared, lock, lower, rest};
-use crate::{alarm::AlarmKind, hosted::Core};
+use super::rest;
+use crate::{
+    alarm::{AlarmKind, Cause},
+    hosted::Core,
+};
 
-/// One pass after the other, for ever.
-pub(super) async fn run(core: &Core, standing: &Shared) {
+/// One pass after the other, for ever. The alarm goes when a pass has found all files whole.
+pub(super) async fn run(core: &Core) {
     loop {
-        let damaged = pass(core, standing).await;
-        let before = std::mem::replace(&mut lock(standing).engine, damaged.clone());
-        if before.is_some() && damaged.is_none() {
-            lower(core, standing);
+        if pass(core).await {
+            core.alarms.lower_for(AlarmKind::Corruption, Cause::Engine);
         }
         if !rest(core).await {
             return;
@@ -24,21 +25,20 @@ pub(super) async fn run(core: &Core, standing: &Shared) {
     }
 }
 
-/// One pass over the files that there are now; what is wrong, if anything is. Reads at most
+/// One pass over the files that there are now; whether all are whole. Reads at most
 /// [`VERIFY_STEP_BYTES`](ledger_store::engine::VERIFY_STEP_BYTES) between two pauses.
-async fn pass(core: &Core, standing: &Shared) -> Option<String> {
+async fn pass(core: &Core) -> bool {
     let pause = Duration::from_millis(core.options.limits.scrub_pause_ms);
-    let mut damaged = None;
+    let mut whole = true;
     for file in core.ledger.engine().files_at_rest() {
         if let Err(error) = verify(core, &file, pause).await {
             let what = format!("a file of the state engine is damaged on disk: {error}");
-            lock(standing).engine = Some(what.clone());
-            core.alarms.raise(AlarmKind::Corruption, what.clone());
-            damaged.get_or_insert(what);
+            core.alarms.raise_for(AlarmKind::Corruption, Cause::Engine, what);
+            whole = false;
         }
         core.metrics.scrubbed.inc();
     }
-    damaged
+    whole
 }
 
 async fn verify(core: &Core, file: &Path, pause: Duration) -> Result<(), StoreError> {

@@ -6,19 +6,16 @@
 
 mod engine;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use ledger_format::{
-    BundleId, Hash, HashReader as _, TILE_WIDTH, TileId, encode_tile, leaf_hash, parse_bundle, parse_tile, tile_root,
-    verify_subtree,
+    BundleId, Hash, HashReader as _, TILE_WIDTH, TileId, encode_tile, leaf_hash, parse_bundle, parse_tile,
+    tile_root, verify_subtree,
 };
 
 use crate::{
-    alarm::AlarmKind,
+    alarm::{AlarmKind, Cause},
     hosted::Core,
     ledger::{Ledger, LedgerError},
 };
@@ -31,42 +28,30 @@ const BETWEEN_PASSES_DAMAGED: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(500);
 const WIDTH: u16 = TILE_WIDTH as u16;
 
-/// What is known to be damaged and is not repaired: the alarm goes when nothing is left.
-#[derive(Default)]
-struct Standing {
-    files: Option<String>,
-    engine: Option<String>,
-}
-
-type Shared = Mutex<Standing>;
-
-fn lock(standing: &Shared) -> MutexGuard<'_, Standing> {
-    standing.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Lowers the alarm, unless something else is damaged still.
-fn lower(core: &Core, standing: &Shared) {
-    let standing = lock(standing);
-    match standing.files.as_ref().or(standing.engine.as_ref()) {
-        Some(what) => core.alarms.raise(AlarmKind::Corruption, what.as_str()),
-        None => core.alarms.lower(AlarmKind::Corruption),
-    }
-}
-
 /// Scrubs for ever. The engine is read beside the rest: it may be large, and a bundle that a reader found damaged does not wait.
 pub(crate) async fn run(core: Arc<Core>) {
-    let standing = Shared::default();
     let kept = async {
         loop {
-            lock(&standing).files = None;
-            let unrepaired = files(&core, &standing).await;
-            lock(&standing).files = unrepaired;
+            pass(&core).await;
             if !rest(&core).await {
                 return;
             }
         }
     };
-    tokio::join!(kept, engine::run(&core, &standing));
+    tokio::join!(kept, engine::run(&core));
+}
+
+/// One pass over tiles and bundles. When it has left nothing damaged, the alarm goes: the scrub's own, and the one of a reader that
+/// came upon something before all of it was looked at.
+async fn pass(core: &Arc<Core>) {
+    let found = core.alarms.text(AlarmKind::Corruption, Cause::Reader);
+    if !files(core).await {
+        return;
+    }
+    core.alarms.lower_for(AlarmKind::Corruption, Cause::Scrub);
+    if core.alarms.text(AlarmKind::Corruption, Cause::Reader) == found {
+        core.alarms.lower_for(AlarmKind::Corruption, Cause::Reader);
+    }
 }
 
 /// Waits for the next pass; false when consensus has stopped and nothing is to be scrubbed any more.
@@ -77,17 +62,19 @@ async fn rest(core: &Core) -> bool {
         if core.stopped.get().is_some() {
             return false;
         }
-        let damaged = core.alarms.is_standing(AlarmKind::Corruption);
+        // What a pass can end; a damaged snapshot stands until the next start.
+        let causes = [Cause::Reader, Cause::Scrub, Cause::Engine];
+        let damaged = causes.iter().any(|cause| core.alarms.text(AlarmKind::Corruption, *cause).is_some());
         if start.elapsed() >= if damaged { BETWEEN_PASSES_DAMAGED } else { BETWEEN_PASSES } {
             return true;
         }
     }
 }
 
-/// One pass over all tiles and bundles below the published size. What could not be repaired, if anything.
-async fn files(core: &Arc<Core>, standing: &Shared) -> Option<String> {
+/// Reads all tiles and bundles below the published size, from the bottom up. Whether they are whole now: as they were, or repaired.
+async fn files(core: &Arc<Core>) -> bool {
     let pause = Duration::from_millis(core.options.limits.scrub_pause_ms);
-    let mut unrepaired = None;
+    let mut whole = true;
     let mut level = 0_u8;
     let mut count = core.ledger.filed().min(core.published_size()) / TILE_WIDTH;
     while count > 0 {
@@ -98,32 +85,7 @@ async fn files(core: &Arc<Core>, standing: &Shared) -> Option<String> {
                 parent_fits(&core.ledger, level, index)
             };
             if !matches!(good, Ok(true)) {
-                let what = if level == 0 {
-                    format!("bundle or tile 0/{index}")
-                } else {
-                    format!("tile {level}/{index}")
-                };
-                core.alarms.raise(AlarmKind::Corruption, format!("{what} is damaged on disk"));
-                let repaired = if level == 0 {
-                    repair_bundle(core, index).await
-                } else {
-                    repair_parent(&core.ledger, level, index)
-                };
-                match repaired {
-                    Ok(()) => {
-                        core.metrics.repaired.inc();
-                        core.ledger.forget_cached_files();
-                        if unrepaired.is_none() {
-                            lower(core, standing);
-                        }
-                        tracing::warn!(log = %core.name, "{what} was damaged and is repaired");
-                    }
-                    Err(error) => {
-                        let what = format!("{what} is damaged and cannot be repaired: {error}");
-                        core.alarms.raise(AlarmKind::Corruption, what.clone());
-                        unrepaired = Some(what);
-                    }
-                }
+                whole &= repair(core, level, index, whole).await;
             }
             core.metrics.scrubbed.inc();
             tokio::time::sleep(pause).await;
@@ -131,7 +93,51 @@ async fn files(core: &Arc<Core>, standing: &Shared) -> Option<String> {
         count /= TILE_WIDTH;
         level += 1;
     }
-    unrepaired
+    whole
+}
+
+/// Repairs what does not fit; true when that is done. The alarm of what this pass, or the one before, could not repair is left as it
+/// is: what lies above a damaged tile does not fit for its sake.
+async fn repair(core: &Arc<Core>, level: u8, index: u64, whole: bool) -> bool {
+    let what = if level == 0 { format!("bundle or tile 0/{index}") } else { format!("tile {level}/{index}") };
+    let alarm = |text: String| core.alarms.raise_for(AlarmKind::Corruption, Cause::Scrub, text);
+    let is_first = core.alarms.text(AlarmKind::Corruption, Cause::Scrub).is_none();
+    if is_first {
+        alarm(format!("{what} is damaged on disk"));
+    }
+    let repaired =
+        if level == 0 { repair_bundle(core, index).await } else { repair_parent(&core.ledger, level, index) };
+    match repaired {
+        Ok(()) => {
+            core.ledger.forget_cached_files();
+            if is_first {
+                core.alarms.lower_for(AlarmKind::Corruption, Cause::Scrub);
+            }
+            if core
+                .alarms
+                .text(AlarmKind::Corruption, Cause::Reader)
+                .is_some_and(|text| is_of(&text, level, index))
+            {
+                core.alarms.lower_for(AlarmKind::Corruption, Cause::Reader);
+            }
+            core.metrics.repaired.inc();
+            tracing::warn!(log = %core.name, "{what} was damaged and is repaired");
+            true
+        }
+        Err(error) => {
+            if whole {
+                alarm(format!("{what} is damaged and cannot be repaired: {error}"));
+            }
+            false
+        }
+    }
+}
+
+/// Whether a reader's alarm is about this tile, or the bundle below it.
+fn is_of(text: &str, level: u8, index: u64) -> bool {
+    let about = |path: String| text.strip_prefix(&path).is_some_and(|rest| rest.starts_with(':'));
+    about(TileId { level, index, width: WIDTH }.path())
+        || level == 0 && about(BundleId { index, width: WIDTH }.path())
 }
 
 fn file_tile(ledger: &Ledger, level: u8, index: u64) -> Result<Option<Vec<Hash>>, LedgerError> {

@@ -1,6 +1,7 @@
 //! A cluster in one process: real consensus, real disks, an exchangeable network, witnesses that follow the rules unless told
 //! otherwise. What only whole processes can show is tested with whole processes elsewhere.
 
+mod alarms;
 mod calls;
 mod cluster;
 mod damaged;

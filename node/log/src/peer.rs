@@ -151,7 +151,7 @@ impl Core {
                 let mut r = Reader::new(body, "publication request");
                 let size = r.u64().map_err(refuse)?;
                 r.end().map_err(refuse)?;
-                self.demand.want(size);
+                self.publish_soon(size).await;
                 Ok(Bytes::new())
             }
         }

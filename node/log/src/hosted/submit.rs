@@ -15,6 +15,8 @@ use super::core::{CONFIRM_LIMIT, Core};
 
 /// Between two looks for a leader.
 const LEADER_RETRY: Duration = Duration::from_millis(20);
+/// How long a wish for a checkpoint may be on its way.
+const WANT_LIMIT: Duration = Duration::from_secs(1);
 
 impl Core {
     pub(super) async fn submit(
@@ -157,20 +159,28 @@ impl Core {
     /// Asks the leader to publish at least `size` soon.
     pub(crate) async fn want_published(&self, size: u64) {
         if self.is_leader() {
-            return self.demand.want(size);
+            return self.publish_soon(size).await;
         }
         if let Some(leader) = self.leader() {
             let body = crate::bytes_codec::Writer::default().u64(size).finish();
-            let call = self.peers.call(
-                &leader,
-                &self.group,
-                Kind::WantPublished as u32,
-                body,
-                Duration::from_secs(1),
-            );
+            let kind = Kind::WantPublished as u32;
+            let call = self.peers.call(&leader, &self.group, kind, body, WANT_LIMIT);
             if let Err(error) = call.await {
                 tracing::debug!(log = %self.name, "the leader could not be asked to publish: {error}");
             }
         }
+    }
+
+    /// As the leader: publishes at least `size` soon, as far as the log reaches. Anybody may ask, for any size; what is remembered of
+    /// one that nobody was told would have every entry published at once from then on.
+    pub(crate) async fn publish_soon(&self, size: u64) {
+        if size > self.ledger.size() {
+            // A new leader may not have applied yet what an earlier one has answered for.
+            let (term, mut applied) = (self.term(), self.ledger.watch_applied());
+            let has_all = applied.wait_for(|mark| mark.term >= term || mark.size >= size);
+            // Too late is as good as never: the tick publishes all that there is then.
+            let _ = tokio::time::timeout(WANT_LIMIT, has_all).await;
+        }
+        self.demand.want(size.min(self.ledger.size()));
     }
 }

@@ -12,7 +12,7 @@ pub(crate) struct Demand {
 }
 
 impl Demand {
-    /// Asks for a checkpoint of at least `size` entries.
+    /// Asks for a checkpoint of at least `size` entries, which the log has: it is wanted until it is published.
     pub(crate) fn want(&self, size: u64) {
         if self.size.fetch_max(size, Ordering::Relaxed) < size {
             self.changed.notify_one();

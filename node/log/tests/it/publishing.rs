@@ -1,11 +1,11 @@
 //! When checkpoints are made, and what keeps one from being made for a while only.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use ledger_log::Ack;
 
 use crate::{
-    harness::{Cluster, Tenant, has_alarm, submit, wait_for},
+    harness::{Cluster, LIMIT, Tenant, has_alarm, submit, wait_for},
     limits::counter,
 };
 
@@ -33,4 +33,34 @@ async fn g3_a_guard_that_cannot_be_written_for_a_while_stops_nothing_for_good() 
     fs::rename(&away, &guard).unwrap();
     submit(&node, tenant.agent(), Ack::Witnessed).await;
     assert!(node.ready().is_ok());
+}
+
+/// G7: anybody may wait for any size. One that the log has not is nobody's record, and does not hurry all that come after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn g7_who_waits_for_what_does_not_exist_hurries_nothing() {
+    let mut cluster = Cluster::prepare(3);
+    cluster.publish.interval_ms = 24 * 3_600_000;
+    cluster.publish.republish_s = u64::MAX;
+    let cluster = cluster.begin().await;
+    let leader = cluster.leader().await;
+    let follower = cluster.others(leader)[0];
+    let mut tenant = Tenant::new(7);
+    let first = submit(&cluster.node(leader), tenant.register(), Ack::Witnessed).await;
+    cluster.all_published(first.index + 1).await;
+    for id in [leader, follower] {
+        let waited = cluster.node(id).reader().wait_published(u64::MAX, Duration::from_millis(1)).await;
+        assert_eq!(waited, None);
+    }
+    let before = counter(&cluster, leader, "maip_checkpoints_total");
+    for _ in 0..20 {
+        submit(&cluster.node(leader), tenant.agent(), Ack::Sequenced).await;
+    }
+    // Whoever waits for a record that there is gets it at once, also from another node than the leader.
+    let last = submit(&cluster.node(follower), tenant.agent(), Ack::Sequenced).await;
+    let waited = cluster.node(follower).reader().wait_published(last.index + 1, LIMIT).await.unwrap();
+    assert_eq!(waited.checkpoint.size, last.index + 1);
+    // The counter moves when the checkpoint is applied on the leader, which may be a moment later.
+    wait_for("the round", || (counter(&cluster, leader, "maip_checkpoints_total") > before).then_some(()))
+        .await;
+    assert_eq!(counter(&cluster, leader, "maip_checkpoints_total"), before + 1);
 }

@@ -24,6 +24,10 @@ const CONFLICTS_MAX: u32 = 3;
 const FUTURE_S_MAX: u64 = 300;
 /// Seconds of budget that a witness's allowance may save up.
 const BUDGET_BURST_S: f64 = 3_600.0;
+/// A budget is not divided by less.
+const LEAST_PER_SECOND: f64 = 1e-9;
+/// Longest wait for a budget, a year: no clock ends at it.
+const WAIT_S_MAX: f64 = 365.0 * 86_400.0;
 
 /// What the leader wants cosigned.
 #[derive(Debug)]
@@ -56,30 +60,35 @@ pub struct WitnessState {
     pub latency: Duration,
 }
 
-/// Requests a day, saved up for at most an hour.
+/// Requests a day, saved up for at most an hour. Each request is charged, also one that is waited for or made at once on credit:
+/// what is owed is waited for before the next.
 struct Budget {
     per_second: f64,
+    /// Below zero: owed.
     saved: f64,
     at: Instant,
 }
 
 impl Budget {
-    fn new(per_day: u64) -> Self {
+    fn new(per_day: u64, now: Instant) -> Self {
         let per_second = per_day as f64 / 86_400.0;
-        Self { per_second, saved: (per_second * BUDGET_BURST_S).max(1.0), at: Instant::now() }
+        Self { per_second, saved: Self::most(per_second), at: now }
     }
 
-    /// Time until the next request may be made; takes it when that is now.
-    fn take(&mut self) -> Option<Duration> {
-        let now = Instant::now();
-        self.saved = (self.saved + now.duration_since(self.at).as_secs_f64() * self.per_second)
-            .min((self.per_second * BUDGET_BURST_S).max(1.0));
+    fn most(per_second: f64) -> f64 {
+        (per_second * BUDGET_BURST_S).max(1.0)
+    }
+
+    /// Charges one request; when it may be made.
+    fn charge(&mut self, now: Instant) -> Instant {
+        let earned = now.duration_since(self.at).as_secs_f64() * self.per_second;
+        self.saved = (self.saved + earned).min(Self::most(self.per_second)) - 1.0;
         self.at = now;
-        if self.saved >= 1.0 {
-            self.saved -= 1.0;
-            return None;
+        if self.saved >= 0.0 {
+            return now;
         }
-        Some(Duration::from_secs_f64(((1.0 - self.saved) / self.per_second.max(1e-9)).min(86_400.0)))
+        // A budget of nothing waits for the first request as good as for ever.
+        now + Duration::from_secs_f64((-self.saved / self.per_second.max(LEAST_PER_SECOND)).min(WAIT_S_MAX))
     }
 }
 
@@ -95,14 +104,17 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) async fn run(mut self) {
-        let mut budget = Budget::new(self.core.options.publish.witness_requests_per_day);
+        let mut budget = Budget::new(self.core.options.publish.witness_requests_per_day, Instant::now());
         while self.targets.changed().await.is_ok() {
-            if let Some(wait) = budget.take() {
-                tokio::time::sleep(wait).await;
+            let now = Instant::now();
+            let at = budget.charge(now);
+            // A timer that is due is seen up to a millisecond late: callers wait for this.
+            if at > now {
+                tokio::time::sleep_until(at).await;
             }
             let Some(target) = self.targets.borrow_and_update().clone() else { continue };
             let started = Instant::now();
-            match self.ask(&target).await {
+            match self.ask(&target, &mut budget).await {
                 Ok(Some(line)) => {
                     self.state.send_modify(|state| {
                         state.size = target.size;
@@ -118,9 +130,13 @@ impl Worker {
         }
     }
 
-    async fn ask(&self, target: &Target) -> Result<Option<SignatureLine>, String> {
+    async fn ask(&self, target: &Target, budget: &mut Budget) -> Result<Option<SignatureLine>, String> {
         let mut old = self.state.borrow().size.min(target.size);
-        for _ in 0..CONFLICTS_MAX {
+        for attempt in 0..CONFLICTS_MAX {
+            if attempt > 0 {
+                // C1: led on in the same round, on credit.
+                budget.charge(Instant::now());
+            }
             let answer = self.post(target, old).await?;
             match answer.status {
                 200 => return self.check_lines(target, &answer.body).map(Some),
@@ -251,4 +267,53 @@ pub(crate) fn merge(note: &mut Note, line: SignatureLine) {
 /// Root of an empty log; no checkpoint of it is ever signed.
 pub(crate) fn nothing_to_sign(size: u64, root: Hash) -> bool {
     size == 0 || root == ledger_format::empty_root()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY_S: u64 = 86_400;
+
+    /// Requests that begin within so many seconds, by a worker that always has something to ask.
+    fn asked_within(seconds: u64, budget: &mut Budget, start: Instant) -> u32 {
+        let (end, mut now, mut asked) = (start + Duration::from_secs(seconds), start, 0);
+        loop {
+            now = budget.charge(now);
+            if now > end {
+                return asked;
+            }
+            asked += 1;
+        }
+    }
+
+    #[test]
+    fn a_witness_is_asked_no_more_often_than_it_has_agreed_to() {
+        let start = Instant::now();
+        let mut saved = Budget::new(DAY_S, start);
+        assert_eq!(asked_within(100, &mut saved, start), 3_700, "an hour's worth is saved up");
+        let mut spent = Budget { saved: 0.0, ..Budget::new(DAY_S, start) };
+        let asked = asked_within(100, &mut spent, start);
+        assert!((99..=101).contains(&asked), "{asked} in 100 seconds at one a second");
+
+        // One an hour: the first at once, each other one an hour later.
+        let mut rare = Budget::new(24, start);
+        assert_eq!(asked_within(0, &mut rare, start), 1);
+        let mut rare = Budget::new(24, start);
+        let asked = asked_within(DAY_S, &mut rare, start);
+        assert!((24..=25).contains(&asked), "{asked} in a day at one an hour");
+        let mut never = Budget::new(0, start);
+        assert_eq!(asked_within(DAY_S, &mut never, start), 1);
+    }
+
+    #[test]
+    fn a_request_on_credit_is_waited_for_before_the_next() {
+        let start = Instant::now();
+        let mut budget = Budget { saved: 1.0, ..Budget::new(DAY_S, start) };
+        assert_eq!(budget.charge(start), start);
+        // Two answers 409 in the round.
+        budget.charge(start);
+        budget.charge(start);
+        assert_eq!(budget.charge(start), start + Duration::from_secs(3));
+    }
 }

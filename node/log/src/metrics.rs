@@ -96,7 +96,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn published(&self, _size: u64, took: Duration) {
+    pub(crate) fn published(&self, took: Duration) {
         self.checkpoints.inc();
         self.publish_seconds.observe(took.as_secs_f64());
     }

@@ -7,6 +7,7 @@
 //!   -> witnesses in parallel (C1, C2) -> quorum (C3) -> Publish through Raft (S5) -> served everywhere (V1)
 //! ```
 
+mod age;
 pub(crate) mod cosign;
 pub(crate) mod demand;
 pub(crate) mod fence;
@@ -21,6 +22,8 @@ use crate::hosted::Core;
 
 pub(crate) use round::Publisher;
 
+use age::{Due, Served};
+
 /// After a failed round, before the next.
 const AFTER_FAILURE: Duration = Duration::from_millis(50);
 /// Failures in a row at which the pause stops growing.
@@ -33,6 +36,7 @@ pub(crate) async fn run(core: Arc<Core>) {
     let tick = Duration::from_millis(options.interval_ms);
     let least = Duration::from_millis(options.min_interval_ms);
     let mut last_start = Instant::now();
+    let mut served = Served::default();
     let mut failures = 0_u32;
     loop {
         // Whoever waits for a checkpoint gets the next round at once; nobody waiting, the tick decides.
@@ -44,17 +48,18 @@ pub(crate) async fn run(core: Arc<Core>) {
         }
         tokio::time::sleep_until(last_start + least).await;
         last_start = Instant::now();
+        served.see(core.ledger.published(), last_start);
         if !core.is_leader() || !core.may_sign() {
             tokio::time::sleep(AFTER_FAILURE).await;
             continue;
         }
-        if !due(&core, options.republish_s) {
-            continue;
-        }
-        match publisher.round(&core).await {
-            Ok(size) => {
+        let Some(due) = due(&core, &served, last_start) else { continue };
+        match publisher.round(&core, due).await {
+            Ok(published) => {
                 failures = 0;
-                core.metrics.published(size, last_start.elapsed());
+                if published {
+                    core.metrics.published(last_start.elapsed());
+                }
             }
             Err(error) => {
                 failures = (failures + 1).min(FAILURES_MAX);
@@ -66,13 +71,18 @@ pub(crate) async fn run(core: Arc<Core>) {
     }
 }
 
-/// Whether there is something to publish: the log has grown, or its checkpoint is old.
-fn due(core: &Core, republish_s: u64) -> bool {
-    match core.ledger.published() {
-        None => core.ledger.size() > 0,
-        Some(published) => {
-            let age_ms = core.world.clock.now_ms().saturating_sub(published.at_ms);
-            core.ledger.size() > published.checkpoint.size || age_ms >= republish_s.saturating_mul(1_000)
-        }
+/// Why there is something to publish, if there is.
+fn due(core: &Core, served: &Served, now: Instant) -> Option<Due> {
+    let size = core.ledger.size();
+    let Some(checkpoint) = served.checkpoint() else { return (size > 0).then_some(Due::Grown) };
+    let options = &core.options;
+    if size > checkpoint.checkpoint.size {
+        return Some(Due::Grown);
     }
+    if served.age(core.world.clock.now_ms(), now) >= Duration::from_secs(options.publish.republish_s) {
+        return Some(Due::Old);
+    }
+    // Published fail-open with nobody's cosignature: whoever waits for a witnessed checkpoint gets one as soon as witnesses are back.
+    let bare = checkpoint.at_ms == 0 && options.policy.check(&checkpoint.parsed).is_err();
+    bare.then_some(Due::Bare)
 }

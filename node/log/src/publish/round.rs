@@ -7,7 +7,10 @@ use ledger_format::{Checkpoint, Hash, Note, NoteSigner};
 use ledger_state::{Command, Outcome};
 use tokio::sync::{mpsc, watch};
 
-use super::cosign::{Cosigned, Target, WitnessState, Worker, merge, nothing_to_sign};
+use super::{
+    age::Due,
+    cosign::{Cosigned, Target, WitnessState, Worker, merge, nothing_to_sign},
+};
 use crate::{
     ablation::{self, Rule},
     alarm::AlarmKind,
@@ -73,8 +76,8 @@ impl Publisher {
         Self { targets, results }
     }
 
-    /// Publishes everything that is applied; returns the size.
-    pub(crate) async fn round(&mut self, core: &Arc<Core>) -> Result<u64, RoundError> {
+    /// Publishes everything that is applied; whether there was anything to publish.
+    pub(super) async fn round(&mut self, core: &Arc<Core>, due: Due) -> Result<bool, RoundError> {
         // G4: only with an entry of this term applied does this node hold everything that was ever signed.
         if !core.confirmed_leader().await {
             return Err(RoundError::NotLeader);
@@ -83,13 +86,16 @@ impl Publisher {
         // Tiles and state keep the tree apart from each other; what they agree on is not a flipped bit.
         let (size, root) = core.checked_root().await?;
         if nothing_to_sign(size, root) {
-            return Ok(size);
+            return Ok(false);
         }
         root_vote(core, size, root).await?;
         let note = sign(core, size, root).await?;
         let note = self.cosign(core, Target { size, note, term }).await?;
+        if due == Due::Bare && core.ledger.published().is_some_and(|last| last.note[..] == note.to_bytes()) {
+            return Ok(false);
+        }
         publish(core, &note).await?;
-        Ok(size)
+        Ok(true)
     }
 
     /// C3: merges cosignatures until the policy is satisfied.

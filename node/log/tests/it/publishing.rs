@@ -7,6 +7,7 @@ use ledger_log::Ack;
 use crate::{
     harness::{Cluster, LIMIT, Tenant, has_alarm, submit, wait_for},
     limits::counter,
+    witness::Mood,
 };
 
 /// G3: a guard that cannot be written signs nothing, and is no guard that refuses: when it can be written again, the log goes on.
@@ -63,4 +64,54 @@ async fn g7_who_waits_for_what_does_not_exist_hurries_nothing() {
     wait_for("the round", || (counter(&cluster, leader, "maip_checkpoints_total") > before).then_some(()))
         .await;
     assert_eq!(counter(&cluster, leader, "maip_checkpoints_total"), before + 1);
+}
+
+/// Three ticks of any log: the witnesses of this one live in the past, so that every tick is due there.
+async fn three_ticks(other: &Cluster) {
+    let before = counter(other, 1, "maip_checkpoints_total");
+    wait_for("ticks", || (counter(other, 1, "maip_checkpoints_total") >= before + 4).then_some(())).await;
+}
+
+/// G7: without a witness a checkpoint says no time, and is published again only after it has been served for long.
+#[tokio::test(flavor = "multi_thread")]
+async fn g7_an_idle_log_without_witnesses_commits_nothing() {
+    let mut cluster = Cluster::prepare(1);
+    let (log, _) = cluster.policy_text.split_once('\n').unwrap();
+    cluster.policy_text = format!("{log}\nquorum none\n");
+    cluster.publish.republish_s = 3_600;
+    let cluster = cluster.begin().await;
+    let other = Cluster::start(1).await;
+    submit(&cluster.node(1), Tenant::new(7).register(), Ack::Witnessed).await;
+    let before = cluster.node(1).status().raft_applied_index;
+    three_ticks(&other).await;
+    assert_eq!(cluster.node(1).status().raft_applied_index, before);
+}
+
+/// C3, fail-open: while the witnesses are away nothing is committed again and again, and they are asked as long as they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn c3_a_checkpoint_published_fail_open_is_witnessed_as_soon_as_witnesses_are_back() {
+    let mut cluster = Cluster::prepare(1);
+    cluster.fail_open = true;
+    cluster.publish.republish_s = 3_600;
+    cluster.publish.witness_timeout_ms = 50;
+    let cluster = cluster.begin().await;
+    let other = Cluster::start(1).await;
+    for name in ["w1", "w2", "w3"] {
+        cluster.witnesses.set_mood(name, Mood::Silent);
+    }
+    let node = cluster.node(1);
+    let record = submit(&node, Tenant::new(7).register(), Ack::Published).await;
+    let bare = node.reader().checkpoint().unwrap();
+    assert_eq!((bare.checkpoint.size, bare.at_ms), (record.index + 1, 0));
+    let before = node.status().raft_applied_index;
+    three_ticks(&other).await;
+    assert_eq!(node.status().raft_applied_index, before);
+
+    for name in ["w1", "w2", "w3"] {
+        cluster.witnesses.set_mood(name, Mood::Honest);
+    }
+    wait_for("cosignatures", || {
+        node.reader().checkpoint().filter(|now| cluster.policy().check(&now.parsed).is_ok())
+    })
+    .await;
 }

@@ -101,7 +101,7 @@ impl<'v, V: View + ?Sized> SignatureChecker<'v, V> {
     }
 
     fn check_rest(&mut self, record: &Record) -> Result<(), SignatureFault> {
-        check_second_signature(record)?;
+        check_second_signature(record).map_err(SignatureFault::Rejected)?;
         let brings = match &record.body {
             Body::TenantRegister(body) => body.key,
             Body::AgentRegister(body) => Some(body.key),
@@ -115,13 +115,12 @@ impl<'v, V: View + ?Sized> SignatureChecker<'v, V> {
 }
 
 /// An agreement has two signatures.
-fn check_second_signature(record: &Record) -> Result<(), SignatureFault> {
+pub(crate) fn check_second_signature(record: &Record) -> Result<(), Rejection> {
     let Body::FederationAgree(body) = &record.body else { return Ok(()) };
     body.verify_peer(record.tenant).map_err(|_| {
         let message = "it does not verify under peer_key";
         let fix = "let the peer sign the agreed bytes";
-        let rejection = Rejection::new(Code::BadSignature, "body.peer_sig.value", message, fix);
-        SignatureFault::Rejected(rejection)
+        Rejection::new(Code::BadSignature, "body.peer_sig.value", message, fix)
     })
 }
 

@@ -2,8 +2,9 @@
 
 mod world;
 
-use ledger_format::record::{Entry, PublicKey, Record, SigningKey};
+use ledger_format::record::{Body, Entry, FederationAgree, PublicKey, Record, SigningKey};
 use ledger_state::{Command, Points, ReplayError, ReplayFault, Replayer, StepError};
+use world::speak::*;
 use world::*;
 
 /// A replay of the small world, with its last time.
@@ -75,6 +76,21 @@ fn a_cheating_log_does_not() {
     let text = String::from_utf8(entry).unwrap().replace("\"outcome\"", "\"outcomE\"");
     assert!(matches!(replayer.push(5, text.as_bytes()).unwrap_err().fault, ReplayFault::Record(_)));
     assert!(matches!(Replayer::new().push(0, text.as_bytes()).unwrap_err().fault, ReplayFault::Record(_)));
+}
+
+/// An agreement is signed by both sides; whoever leads a log could leave the other one's word out.
+#[test]
+fn an_agreement_that_the_peer_has_not_signed_does_not_replay() {
+    let agreed = |change: &dyn Fn(&mut FederationAgree)| {
+        let mut body = agreement(1, 2, 1, &["invoice:*"], START_MS + HOUR);
+        change(&mut body);
+        push(&mut replayed(), START_MS, &by_tenant(1, 700, Body::FederationAgree(Box::new(body))))
+    };
+    assert_eq!(agreed(&|_| {}), Ok(()));
+    let refused = |fault| matches!(fault, Err(ReplayFault::Signature(_)));
+    assert!(refused(agreed(&|body| body.peer_sig.value[5] ^= 1)));
+    assert!(refused(agreed(&|body| body.hops = 2)), "signed, then changed");
+    assert!(refused(agreed(&|body| body.sign_as_peer(tenant(2).0, &tenant(2).1))), "as the other side");
 }
 
 /// Remembers nothing, counts what was asked for.

@@ -2,14 +2,17 @@
 
 mod world;
 
+use ledger_format::http_signature::{Call, CallProof, content_digest};
 use ledger_format::record::{
-    Actor, AgentUpdate, Body, PublicKey, Scope, SessionEnd, SessionOpen, SigningKey, TenantSuspend, Ulid,
+    Actor, AgentUpdate, Body, PublicKey, Scope, SessionEnd, SessionOpen, SigningKey, TenantId, TenantSuspend,
+    Ulid,
 };
 use ledger_format::token::{Token, TokenRequest, signing_key};
 use ledger_state::{
-    MemoryState, SIGNED_WITHIN_MS, TokenLive, TokenQuestion, TokenReason, TokenRefused, check_token,
-    grant_token,
+    MemoryState, SIGNED_WITHIN_MS, ShownCall, TokenLive, TokenQuestion, TokenReason, TokenRefused,
+    check_token, grant_token,
 };
+use world::speak::*;
 use world::*;
 
 const MINUTE: u64 = 60_000;
@@ -184,6 +187,61 @@ fn a_session_for_somebody_with_a_key_of_its_own() {
     assert_eq!(check(None), TokenReason::Audience);
     assert_eq!(check(Some("shipping")), TokenReason::Audience);
     assert_eq!(check(Some("billing")), TokenReason::PopMissing);
+}
+
+/// Whoever registers an agent chooses its id: an agent of this log may be called like one of another log, to which a grant was given.
+#[test]
+fn a_grant_to_an_agent_of_another_log_is_nobodys_here() {
+    let other = "ledger.example/other";
+    let mut log = Log::new();
+    let mut agreed = agreement(1, 9, 0, &["invoice:*"], START_MS + HOUR);
+    agreed.origin = Some(other.into());
+    agreed.sign_as_peer(tenant(1).0, &tenant(9).1);
+    let agreed = log.must(By::Tenant(1), Body::FederationAgree(Box::new(agreed))).hash;
+    let mut there = offer(1, None, (1, 7), &["invoice:pay"]);
+    (there.agreement, there.to.origin, there.to.tenant) =
+        (Some(agreed), Some(other.into()), TenantId(tenant(9).0));
+    log.must(By::Tenant(1), Body::DelegationOffer(Box::new(there)));
+    log.must(By::Tenant(1), Body::AgentRegister(Box::new(agent_body(7, None))));
+    let here = offer(2, None, (1, 7), &["invoice:pay"]);
+    log.must(By::Tenant(1), Body::DelegationOffer(Box::new(here)));
+    let mut state = log.state;
+    index(&one_at(&mut state, START_MS, &open(900, 1, 7, 10, "invoice:*")));
+    let token = ask(&state, &key(7), |r| (r.actor, r.bind) = (Actor::Agent(agent(7)), true)).unwrap();
+
+    let check = |number: u8| {
+        let (text, grant) = (token.to_string(), deleg(number).to_string());
+        let digest = content_digest(b"{}");
+        let call = Call {
+            method: "POST",
+            target_uri: "https://billing.example/pay",
+            token: &text,
+            content_digest: &digest,
+            audience: "billing",
+            grant: Some(&grant),
+        };
+        let proof = CallProof::sign(&call, START_MS / 1_000, "a-nonce-of-a-test", &key(7)).unwrap();
+        let (input, signature) = (proof.signature_input(), proof.signature_field());
+        let shown = ShownCall {
+            method: call.method,
+            target_uri: call.target_uri,
+            content_digest: call.content_digest,
+            grant: call.grant,
+            signature_input: &input,
+            signature: &signature,
+        };
+        let question = TokenQuestion {
+            token: &text,
+            keys: &keys(),
+            now_ms: START_MS,
+            scope: Some(&scope("invoice:pay")),
+            audience: Some("billing"),
+            call: Some(shown),
+        };
+        check_token(&state, &question).map(drop).map_err(|refused| refused.reason)
+    };
+    assert_eq!(check(2), Ok(()));
+    assert_eq!(check(1), Err(TokenReason::Grant));
 }
 
 /// A token that is bound to the agent's key dies with that key; one that is bound to none does not.

@@ -334,6 +334,12 @@ fn what_a_rule_cannot_say_is_refused_with_its_field() {
             "rules[0].when.minutes.to",
         ),
         (json!({"actions": ["a:b"], "effect": "deny", "when": {"days": [8]}}), "rules[0].when.days[0]"),
+        (
+            json!({"actions": ["a:b"], "effect": "require", "when": {
+                "calls": {"max": 10, "window_s": 60},
+                "spend": {"currency": "EUR", "max_minor": 10_000, "window_s": 86_400}}}),
+            "rules[0].when.spend.window_s",
+        ),
     ] {
         live.post("/v1/maip/policies", &json!({"name": "x", "rules": [rule]})).refused(
             422,

@@ -6,6 +6,7 @@ use ledger_format::token::{Thumbprint, Token, TokenClaims};
 
 use super::{Live, Nonce, TokenReason, TokenRefused, check_time, live, proof_key};
 use crate::applied::Alarm;
+use crate::authority::Grant;
 use crate::batch::Batch;
 use crate::status;
 use crate::view::View;
@@ -190,9 +191,11 @@ fn check_grant<V: View + ?Sized>(
     let damaged = |alarm: Alarm| TokenRefused::new(TokenReason::Grant, format!("cannot be judged: {alarm}"));
     let mut batch = Batch::new(view).map_err(damaged)?;
     let chain = batch.grant_chain(id).map_err(damaged)?;
-    let Some(chain) =
-        chain.filter(|chain| chain.first().is_some_and(|(_, own)| own.to_agent == claims.agent))
-    else {
+    // An agent of another log, or of another tenant, may have the same id: whoever registers an agent chooses it.
+    let is_own = |own: &Grant| {
+        own.to_agent == claims.agent && own.to_tenant == claims.tenant && own.to_origin.is_none()
+    };
+    let Some(chain) = chain.filter(|chain| chain.first().is_some_and(|(_, own)| is_own(own))) else {
         return refuse(format!("{id} is no grant to {}", claims.agent));
     };
     if let Some(fault) = batch.chain_fault(&chain, true).map_err(damaged)? {

@@ -189,6 +189,11 @@ impl RecordedCondition {
             max_minor: spend.max_minor.get(),
             window_s: spend.window_s.get(),
         });
+        // The log counts calls and money of a rule together, in one window.
+        if calls.zip(spend.as_ref()).is_some_and(|(calls, spend)| calls.window_s.get() != spend.window_s) {
+            let text = "must be as long as that of calls; two windows are two rules";
+            return Err(("when.spend.window_s".into(), text.into()));
+        }
         let condition = PolicyCondition {
             calls: calls.map(|rate| RateLimit { max: rate.max.get(), window_s: rate.window_s.get() }),
             days,

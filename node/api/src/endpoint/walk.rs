@@ -84,7 +84,7 @@ mod tests {
             let next = rows.last().map(|row| row.index).filter(|last| *last > 0);
             Ok(TimelinePage { rows, next })
         };
-        let show = |row: &TimelineRow| Ok((row.index % each == 0).then_some(row.index));
+        let show = |row: &TimelineRow| Ok(row.index.is_multiple_of(each).then_some(row.index));
         walk(page, looks_max, read, show).unwrap()
     }
 

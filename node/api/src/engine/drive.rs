@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Cannot, Definition, Kept, Plan, Run, RunStatus, Runs, ask,
+    Cannot, Definition, Kept, Plan, Run, Runs, ask,
     flush::flush,
     keep::{Due, broken, open_id, open_tenant},
     perform::perform,
@@ -120,9 +120,6 @@ impl Engine {
             let Some(kept) = Runs::new(self.log.clone()).find(id)? else { return Ok(()) };
             if !self.log.leads() {
                 return Ok(());
-            }
-            if kept.run.status != RunStatus::Running {
-                return Runs::new(self.log.clone()).close(id, (self.shared.now_ms)()).await;
             }
             let todo = kept.run.todo(&kept.definition, &kept.plan, (self.shared.now_ms)());
             let moves = todo.into_iter().map(|todo| self.act(&kept, todo));

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Cannot, Definition, Plan, Run, RunStatus,
-    definition::STEPS_MAX,
     offers::{self, Offers},
     shelf::{self, Shelved},
 };
@@ -105,7 +104,7 @@ impl Runs {
         Ok(())
     }
 
-    /// Everything that is kept of a run. One that is over stays among the open ones until its records are logged and its offers taken back.
+    /// Everything that is kept of a run. One that is over stays among the open ones until its records are logged.
     fn kept(
         &self,
         changes: Changes,
@@ -117,14 +116,13 @@ impl Runs {
     ) -> Result<Changes, ApiError> {
         let is_there = |offer: &str| Ok(self.store.get::<Offer>(offer)?.is_some());
         let offers = Offers::between(before, run, definition, is_there)?;
-        let is_over = run.status != RunStatus::Running;
-        let is_open = !is_over || !run.outbox.is_empty() || offers.are_left;
+        let is_open = run.status == RunStatus::Running || !run.outbox.is_empty();
         let ends_ms = run.finished_ms.filter(|_| !is_open).map(|ms| ms + RUN_KEPT_MS);
         let mut changes = changes.put(&place(&run.id), run, ends_ms)?;
         changes = match is_open {
             true => {
-                let due_ms = if is_over { now_ms } else { run.next_ms(definition, plan, now_ms) };
-                changes.put(&open_place(run), &Due { due_ms }, None)?
+                let due = Due { due_ms: run.next_ms(definition, plan, now_ms) };
+                changes.put(&open_place(run), &due, None)?
             }
             false => changes.delete(&open_place(run)),
         };
@@ -136,21 +134,6 @@ impl Runs {
             changes = changes.put(fresh, &Offer {}, Some(run.until_ms))?;
         }
         Ok(changes)
-    }
-
-    /// Takes back what is left of the offers of a run that is over, and then looks at it no more.
-    pub(super) async fn close(&self, id: OrchestrationId, now_ms: u64) -> Result<(), ApiError> {
-        for _ in 0..=STEPS_MAX.div_ceil(offers::AT_ONCE) {
-            let Some(Kept { run, definition, plan, bytes }) = self.find(id)? else { return Ok(()) };
-            let is_over = run.status != RunStatus::Running && run.outbox.is_empty();
-            if !is_over || self.store.get::<Due>(&open_place(&run))?.is_none() {
-                return Ok(());
-            }
-            let changes = Changes::default().still(&place(&run.id), &bytes);
-            let changes = self.kept(changes, Some(&run), &run, &definition, &plan, now_ms)?;
-            self.store.change(changes).await?;
-        }
-        Ok(())
     }
 
     /// Forgets a run that the log has not taken.

@@ -1,27 +1,28 @@
 //! Which steps agents find, and where.
 //!
-//! A step that its agent can claim has a place of its own, so that an agent finds its work without looking at runs. The places follow from the
-//! run and change with it. One transaction has room for [`AT_ONCE`] of them and a run may have more: what ends a run takes back as many
-//! as fit, and the changes after it take the rest, which are found where they were put. An offer that is still there gives nobody a step: a
-//! claim looks at the run.
+//! A step that its agent can claim has a place of its own, so that an agent finds its work without looking at runs. The places follow from
+//! the run and change with it. One transaction has room for [`AT_ONCE`] of them and a run may have more: what ends a run takes back as
+//! many as fit, and the change after it takes the rest, which are found where they were put. There is always such a change: it notes that
+//! the record of the end is logged, and whoever leads makes it, as the run is among the open ones until then. An offer that is still there gives
+//! nobody a step: a claim looks at the run.
 
 use ledger_state::PRIVATE_WRITES_MAX;
 
-use super::{Definition, Run, RunStatus, StepRun, StepState};
+use super::{Definition, Run, RunStatus, StepRun, StepState, definition::STEPS_MAX};
 use crate::ApiError;
 
 /// Most offers that one change of a run brings and takes. No move of an open run touches more steps.
 pub(super) const AT_ONCE: usize = 60;
 // Beside the run itself and when to look at it.
 const _: () = assert!(AT_ONCE + 2 <= PRIVATE_WRITES_MAX);
+// The end of a run and the change after it take all.
+const _: () = assert!(STEPS_MAX <= 2 * AT_ONCE);
 
 /// What a change of a run brings and takes.
 #[derive(Debug, Default)]
 pub(super) struct Offers {
     pub(super) fresh: Vec<String>,
     pub(super) gone: Vec<String>,
-    /// The run is over and has more than that.
-    pub(super) are_left: bool,
 }
 
 impl Offers {
@@ -40,17 +41,15 @@ impl Offers {
             let without = |some: &[String], other: &[String]| -> Vec<String> {
                 some.iter().filter(|offer| !other.contains(offer)).cloned().collect()
             };
-            return Ok(Self { fresh: without(&new, &old), gone: without(&old, &new), are_left: false });
+            return Ok(Self { fresh: without(&new, &old), gone: without(&old, &new) });
         }
         let mut gone = Vec::new();
         for offer in ever(run, definition) {
-            if is_there(&offer)? {
+            if gone.len() < AT_ONCE && is_there(&offer)? {
                 gone.push(offer);
             }
         }
-        let are_left = gone.len() > AT_ONCE;
-        gone.truncate(AT_ONCE);
-        Ok(Self { fresh: Vec::new(), gone, are_left })
+        Ok(Self { fresh: Vec::new(), gone })
     }
 }
 
@@ -83,10 +82,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::engine::{
-        definition::STEPS_MAX,
-        tests::{A, World, many_tasks},
-    };
+    use crate::engine::tests::{A, World, many_tasks};
 
     /// The nodes' side: what is offered, as the changes of a run leave it.
     #[derive(Default)]
@@ -95,8 +91,8 @@ mod tests {
     }
 
     impl Shop {
-        /// Takes a change on: whether more are to follow.
-        fn take(&mut self, before: &Run, world: &World) -> bool {
+        /// Takes a change on.
+        fn take(&mut self, before: &Run, world: &World) {
             let is_there = |offer: &str| Ok(self.there.contains(offer));
             let offers = Offers::between(Some(before), &world.run, &world.definition, is_there).unwrap();
             assert!(offers.fresh.len() + offers.gone.len() + 2 <= PRIVATE_WRITES_MAX, "{offers:?}");
@@ -104,7 +100,6 @@ mod tests {
             for gone in offers.gone {
                 assert!(self.there.remove(&gone), "{gone}");
             }
-            offers.are_left
         }
 
         /// Has the agent find every step of a run.
@@ -126,10 +121,13 @@ mod tests {
         let mut shop = Shop::offer_all(&mut world);
         let before = world.run.clone();
         world.run.cancel("too many", world.now).unwrap();
-        assert!(shop.take(&before, &world), "one change has no room for all");
-        // Whoever goes on knows the run as it is, and nothing of how it was.
+        shop.take(&before, &world);
+        assert_eq!(shop.there.len(), STEPS_MAX - AT_ONCE, "one change has no room for all");
+        // Whoever logs the end knows the run as it is by then, and nothing of how it was.
         let over = world.run.clone();
-        while shop.take(&over, &world) {}
+        assert!(!over.outbox.is_empty(), "it is looked at again");
+        world.run.outbox.clear();
+        shop.take(&over, &world);
         assert_eq!(shop.there, BTreeSet::new());
     }
 

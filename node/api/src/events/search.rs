@@ -120,7 +120,7 @@ mod tests {
             let more = rows.last().map(|row| row.index).filter(|last| *last > 0);
             Ok((rows, more))
         };
-        let look = |index: u64| Ok((index % each == 0).then_some(()));
+        let look = |index: u64| Ok(index.is_multiple_of(each).then_some(()));
         let (found, next) = search(wanted, to, read, look).unwrap();
         (found.events.into_iter().map(|(index, ())| index).collect(), found.passed, next)
     }

@@ -72,8 +72,8 @@ impl Files {
         for file in &staged {
             file.handle.sync_data().map_err(|e| StoreError::io("sync", &file.tmp, e))?;
         }
-        for file in &staged {
-            self.rename(&file.tmp, &file.target)?;
+        for file in &mut staged {
+            self.rename(file)?;
             dirs.insert(parent(&file.target));
         }
         dirs.iter().try_for_each(|dir| self.sync_dir(dir))
@@ -81,9 +81,9 @@ impl Files {
 
     /// Puts other bytes in a file's place, atomically and durably: to repair a damaged tile.
     pub fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let file = self.stage(self.resolve(path)?, bytes)?;
+        let mut file = self.stage(self.resolve(path)?, bytes)?;
         file.handle.sync_data().map_err(|e| StoreError::io("sync", &file.tmp, e))?;
-        self.rename(&file.tmp, &file.target)?;
+        self.rename(&mut file)?;
         self.sync_dir(&parent(&file.target))
     }
 
@@ -181,21 +181,21 @@ impl Files {
         self.disk.create_dir(&dir).map_err(|e| StoreError::io("create directory", &dir, e))?;
         let number = self.next_tmp.fetch_add(1, Ordering::Relaxed);
         let tmp = dir.join(format!("{}-{number}{TMP_SUFFIX}", std::process::id()));
-        let write = || {
-            let handle = self.disk.create(&tmp)?;
-            handle.write_all_at(bytes, 0)?;
-            Ok(handle)
-        };
-        let handle = write().map_err(|e| {
-            // Best effort: the name is never read, and the next attempt takes another.
+        let handle = self.disk.create(&tmp).map_err(|e| {
             let _ = self.disk.remove(&tmp);
             StoreError::io("write", &tmp, e)
         })?;
-        Ok(Staged { tmp, target, handle })
+        let file = Staged { disk: Arc::clone(&self.disk), tmp, target, handle, is_there: false };
+        file.handle.write_all_at(bytes, 0).map_err(|e| StoreError::io("write", &file.tmp, e))?;
+        Ok(file)
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
-        self.disk.rename(from, to).map_err(|e| StoreError::io("rename to", to, e))
+    fn rename(&self, file: &mut Staged) -> Result<(), StoreError> {
+        self.disk
+            .rename(&file.tmp, &file.target)
+            .map_err(|e| StoreError::io("rename to", &file.target, e))?;
+        file.is_there = true;
+        Ok(())
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<(), StoreError> {
@@ -219,9 +219,22 @@ impl Files {
 
 /// A written file that waits for its sync and its name.
 struct Staged {
+    disk: Arc<dyn Disk>,
     tmp: PathBuf,
     target: PathBuf,
     handle: Arc<dyn DiskFile>,
+    /// It has its name.
+    is_there: bool,
+}
+
+/// What failed on its way is tried again under another name, as often as it takes: nothing is left of the attempts.
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.is_there {
+            // Best effort: the name is never read.
+            let _ = self.disk.remove(&self.tmp);
+        }
+    }
 }
 
 fn check_same(target: &Path, there: &[u8], bytes: &[u8]) -> Result<(), StoreError> {

@@ -129,6 +129,7 @@ fn fault_table() {
                 break;
             }
             assert_eq!(result.is_err(), fault != Fault::Short, "call {calls}, {fault:?}");
+            check_tidy(&disk);
             for left in
                 [disk.after_kill(), disk.after_power_cut(|_, _| false), disk.after_power_cut(|_, _| true)]
             {
@@ -138,6 +139,13 @@ fn fault_table() {
         }
         assert!(calls >= 3 * 3 + 2, "{fault:?} was tried at {calls} calls only");
     }
+}
+
+/// Whoever tries again and again, as a disk stays bad, fills it with nothing.
+fn check_tidy(disk: &FaultDisk) {
+    let left: Vec<_> =
+        disk.paths().into_iter().filter(|path| path.extension().is_some_and(|e| e == "tmp")).collect();
+    assert_eq!(left, Vec::<std::path::PathBuf>::new());
 }
 
 fn check_whole(left: &FaultDisk, root: &Path, all: bool) {
@@ -166,6 +174,7 @@ fn replacing_never_shows_half_and_never_goes_back() {
             files.replace_small("guard", b"size 7").unwrap();
             disk.plan(calls, fault, 1);
             let result = files.replace_small("guard", b"size 8");
+            check_tidy(&disk);
             let left = disk.after_power_cut(|_, _| false).bytes(&root.join("guard")).unwrap();
             let want: &[&[u8]] = if result.is_ok() { &[b"size 8"] } else { &[b"size 7", b"size 8"] };
             assert!(want.contains(&&left[..]), "call {calls}, {fault:?}: {left:?}");

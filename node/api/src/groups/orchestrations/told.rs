@@ -3,7 +3,6 @@
 use ledger_format::record::{
     AgentId, Body, OrchestrationId, ReceiptId, RunResult, StepStatus, TenantId, Ulid,
 };
-use ledger_log::TimelineQuery;
 use serde_json::Map;
 
 use super::view::{OrchestrationStep, OrchestrationView};
@@ -108,30 +107,11 @@ pub(super) struct Begun {
     pub(super) agent: Option<AgentId>,
 }
 
-/// Looks for it among the starts of the tenant.
+/// Where the log has its beginning.
 fn begun(context: &Context, tenant: Ulid, id: OrchestrationId) -> Result<Option<Begun>, ApiError> {
-    let mut before = None;
-    loop {
-        let query = TimelineQuery {
-            tenant,
-            types: &["orchestration.start"],
-            agent: None,
-            before,
-            from: 0,
-            limit: 200,
-            ascending: false,
-        };
-        let page = context.reader.timeline(&query).map_err(ApiError::internal)?;
-        for row in &page.rows {
-            let Some((log_ms, record)) = context.entry(row.index)? else { continue };
-            let Body::OrchestrationStart(body) = &record.body else { continue };
-            if body.orchestration == id {
-                return Ok(Some(Begun { index: row.index, log_ms, record: record.id, agent: body.agent }));
-            }
-        }
-        before = page.next;
-        if before.is_none() {
-            return Ok(None);
-        }
-    }
+    let made = context.reader.made_by(id.0).map_err(ApiError::internal)?;
+    let Some((index, _)) = made.filter(|(_, owner)| *owner == tenant) else { return Ok(None) };
+    let Some((log_ms, record)) = context.entry(index)? else { return Ok(None) };
+    let Body::OrchestrationStart(body) = &record.body else { return Ok(None) };
+    Ok(Some(Begun { index, log_ms, record: record.id, agent: body.agent }))
 }

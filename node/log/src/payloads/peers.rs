@@ -56,7 +56,7 @@ impl Core {
     }
 
     async fn ask(&self, to: &Member, kind: Kind, body: Bytes) -> Result<Bytes, PeerError> {
-        self.peers.call(to, &self.name, kind as u32, body, CALL_TIMEOUT).await
+        self.peers.call(to, &self.group, kind as u32, body, CALL_TIMEOUT).await
     }
 
     pub(super) async fn peer_keep(&self, to: &Member, body: Bytes) -> Result<Kept, PeerError> {

@@ -67,11 +67,15 @@ struct Port {
 }
 
 impl Net {
-    fn target(&self, from: u64, to: u64) -> Result<HostedLog, PeerError> {
+    /// The log of this Raft group at node `to`, as a node finds it among those it hosts.
+    fn target(&self, from: u64, to: u64, group: &str) -> Result<HostedLog, PeerError> {
         if self.cut.lock().unwrap().contains(&(from.min(to), from.max(to))) {
             return Err(PeerError::Unreachable("cut".into()));
         }
-        self.nodes.lock().unwrap().get(&to).cloned().ok_or_else(|| PeerError::Unreachable("down".into()))
+        let nodes = self.nodes.lock().unwrap();
+        let log = nodes.get(&to).ok_or_else(|| PeerError::Unreachable("down".into()))?;
+        let hosted = log.group() == group;
+        hosted.then(|| log.clone()).ok_or_else(|| PeerError::Refused(format!("no log {group:?} here")))
     }
 
     pub(crate) fn cut(&self, a: u64, b: u64) {
@@ -104,8 +108,8 @@ impl Net {
         self.lost.lock().unwrap().contains(&id)
     }
 
-    fn stream_target(&self, from: u64, to: u64) -> Result<HostedLog, PeerError> {
-        if self.is_mute(from) { Err(PeerError::Timeout) } else { self.target(from, to) }
+    fn stream_target(&self, from: u64, to: u64, group: &str) -> Result<HostedLog, PeerError> {
+        if self.is_mute(from) { Err(PeerError::Timeout) } else { self.target(from, to, group) }
     }
 
     fn is_mute(&self, id: u64) -> bool {
@@ -146,13 +150,13 @@ impl PeerTransport for Port {
     fn call(
         &self,
         to: &Member,
-        _: &str,
+        group: &str,
         kind: u32,
         body: Bytes,
         timeout: Duration,
     ) -> BoxFuture<'static, Result<Bytes, PeerError>> {
         let muted = kind == Kind::Append as u32 && self.net.is_mute(self.id);
-        let target = if muted { Err(PeerError::Timeout) } else { self.net.target(self.id, to.id) };
+        let target = if muted { Err(PeerError::Timeout) } else { self.net.target(self.id, to.id, group) };
         let (net, from) = (self.net.clone(), to.id);
         if kind == Kind::Forward as u32 {
             self.net.forwarded.lock().unwrap().push((self.id, body.clone()));
@@ -173,32 +177,35 @@ impl PeerTransport for Port {
         call.boxed()
     }
 
-    fn append_stream(&self, to: &Member, _: &str) -> BoxFuture<'static, Result<PeerStream, PeerError>> {
+    fn append_stream(&self, to: &Member, group: &str) -> BoxFuture<'static, Result<PeerStream, PeerError>> {
         let (net, from, to) = (self.net.clone(), self.id, to.id);
-        let open =
-            async move {
-                let target = net.stream_target(from, to)?;
-                let (tx, input) = mpsc::channel::<Bytes>(64);
-                let (answers, rx) = mpsc::channel(64);
-                let gate = net.clone();
-                let input = futures::stream::unfold(input, |mut input| async move {
-                    input.recv().await.map(|b| (b, input))
-                });
-                let input =
-                    input.take_while(move |_| futures::future::ready(gate.stream_target(from, to).is_ok()));
-                let mut output = target.peer_append(input.boxed());
-                tokio::spawn(async move {
-                    while let Some(answer) = output.next().await {
-                        if net.is_lost(to) {
-                            continue;
-                        }
-                        if net.stream_target(from, to).is_err() || answers.send(answer).await.is_err() {
-                            return;
-                        }
+        let group: Arc<str> = group.into();
+        let open = async move {
+            let target = net.stream_target(from, to, &group)?;
+            let (tx, input) = mpsc::channel::<Bytes>(64);
+            let (answers, rx) = mpsc::channel(64);
+            let (gate, gate_group) = (net.clone(), group.clone());
+            let input =
+                futures::stream::unfold(
+                    input,
+                    |mut input| async move { input.recv().await.map(|b| (b, input)) },
+                );
+            let input = input.take_while(move |_| {
+                futures::future::ready(gate.stream_target(from, to, &gate_group).is_ok())
+            });
+            let mut output = target.peer_append(input.boxed());
+            tokio::spawn(async move {
+                while let Some(answer) = output.next().await {
+                    if net.is_lost(to) {
+                        continue;
                     }
-                });
-                Ok(PeerStream { tx, rx })
-            };
+                    if net.stream_target(from, to, &group).is_err() || answers.send(answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            Ok(PeerStream { tx, rx })
+        };
         open.boxed()
     }
 }

@@ -57,7 +57,10 @@ fn keeps(cluster: &Cluster, id: u64) -> bool {
 }
 
 async fn start(nodes: u64) -> (Cluster, Tenant) {
-    let cluster = Cluster::start(nodes).await;
+    with_tenant(Cluster::start(nodes).await).await
+}
+
+async fn with_tenant(cluster: Cluster) -> (Cluster, Tenant) {
     let mut tenant = Tenant::new(SEED);
     submit(&cluster.node(cluster.leader().await), tenant.register(), Ack::Sequenced).await;
     wait_for("every node to know the tenant", || {
@@ -127,6 +130,22 @@ async fn a_node_that_was_away_catches_up_with_payloads_and_erasures() {
     cluster.run(3).await;
     all_done(&cluster.node(3), &tenant, 3).await;
     assert!((1..=3).all(|id| !keeps(&cluster, id)));
+}
+
+/// After its reset a sandbox is another Raft group under the same name, and nodes ask one another for the group.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_generation_of_a_sandbox_has_payloads_too() {
+    let mut cluster = Cluster::prepare(3);
+    cluster.generation = Some(2);
+    let (mut cluster, mut tenant) = with_tenant(cluster.begin().await).await;
+    cluster.stop(3).await;
+    let kept = put(&cluster.node(1), b"well").await.unwrap();
+    assert!(get(&cluster.node(2), kept).await.unwrap() == payload(b"well"));
+    cluster.run(3).await;
+    cluster.ready().await;
+    wait_for("node 3 to fetch the payload", || keeps(&cluster, 3).then_some(())).await;
+    submit(&cluster.node(1), tenant.erase(subject()), Ack::Sequenced).await;
+    all_done(&cluster.node(2), &tenant, 3).await;
 }
 
 /// Without a majority nothing is promised; with one, a cut link does no harm.

@@ -3,8 +3,8 @@
 use std::{
     collections::HashMap,
     io::Write as _,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,11 +19,14 @@ use crate::{
     ledger::{Imported, Ledger},
     options::{Member, PeerError},
     peer::{Kind, refuse},
-    raft::{codec, types::TypeConfig},
+    raft::{
+        codec,
+        types::{TypeConfig, Vote},
+    },
     snapshot::{Manifest, SnapshotFile, blocking},
 };
 
-/// Snapshot files that may be on their way at once.
+/// Snapshot files that may be on their way, or being installed, at once.
 const INCOMING_MAX: usize = 2;
 /// Largest snapshot file that is accepted.
 const SNAPSHOT_BYTES_MAX: u64 = 16 << 30;
@@ -54,11 +57,49 @@ pub(crate) fn install_answer(body: Bytes) -> Result<InstallAnswer, Malformed> {
 /// How an installation ended.
 type Installed = Result<SnapshotResponse<TypeConfig>, String>;
 
+/// The installation of one snapshot.
+struct Installation {
+    /// Length of the file.
+    bytes: u64,
+    /// Of the leader that asked. Raft judges what is installed by this vote, so the answer is for this leader only.
+    vote: Vote,
+    /// `None` while it runs.
+    ended: Option<Installed>,
+}
+
+impl Installation {
+    fn runs(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    /// What a leader is told when it asks.
+    fn answer(&self, bytes: u64, vote: &Vote) -> Bytes {
+        let failed = |text: &str| Writer::default().u8(2).bytes(text.as_bytes()).finish();
+        match &self.ended {
+            None => Writer::default().u8(0).finish(),
+            Some(_) if (self.bytes, &self.vote) != (bytes, vote) => {
+                failed("what was installed under this name was another leader's; send it again")
+            }
+            Some(Ok(done)) => Writer::default().u8(1).bytes(&codec::encode_snapshot_response(done)).finish(),
+            Some(Err(text)) => failed(text),
+        }
+    }
+}
+
 /// Snapshots being received and installed.
 #[derive(Default)]
 pub(crate) struct Incoming {
-    /// By file name; `None` while the installation runs.
-    installs: Mutex<HashMap<String, Option<Installed>>>,
+    /// By file name, until the sender has heard how it ended. Locked while a part is written, so that none comes into a file that is
+    /// being installed.
+    installs: Mutex<HashMap<String, Installation>>,
+    /// Held by the installation that fetches. Its sender may begin again with a newer snapshot, which then finds here what was fetched.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Incoming {
+    fn installs(&self) -> MutexGuard<'_, HashMap<String, Installation>> {
+        self.installs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Core {
@@ -82,19 +123,18 @@ impl Core {
             return Err(format!("the snapshot is larger than {SNAPSHOT_BYTES_MAX} bytes"));
         }
         let path = self.incoming_path(&name)?;
+        let mut installs = self.incoming.installs();
+        // A sender that did not hear an answer begins again while its snapshot is being installed, which may take minutes. The file stays
+        // as it was verified, and the sender is told at the end how that installation goes.
+        if installs.get(&name).is_some_and(|install| install.runs() || offset > 0) {
+            return Ok(Bytes::new());
+        }
         let io = |e: std::io::Error| format!("{}: {e}", path.display());
         let folder = path.parent().expect("an incoming path has a folder");
         std::fs::create_dir_all(folder).map_err(io)?;
         if offset == 0 {
-            let others = std::fs::read_dir(folder)
-                .map_err(io)?
-                .filter_map(Result::ok)
-                .map(|e| e.path())
-                .filter(|p| *p != path);
-            for old in others.skip(INCOMING_MAX - 1) {
-                std::fs::remove_file(old).map_err(io)?;
-            }
-            self.incoming.installs.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+            installs.retain(|_, install| install.runs());
+            make_room(folder, &name, &installs)?;
         }
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
         if offset == 0 {
@@ -113,47 +153,40 @@ impl Core {
             (r.string().map_err(refuse)?, r.u64().map_err(refuse)?, r.bytes().map_err(refuse)?);
         r.end().map_err(refuse)?;
         let vote = codec::decode_vote(vote).map_err(refuse)?;
-        let mut installs = self.incoming.installs.lock().unwrap_or_else(PoisonError::into_inner);
-        match installs.get(&name) {
-            Some(None) => Ok(Writer::default().u8(0).finish()),
-            Some(Some(Ok(done))) => {
-                let answer = Writer::default().u8(1).bytes(&codec::encode_snapshot_response(done)).finish();
+        let mut installs = self.incoming.installs();
+        if let Some(install) = installs.get(&name) {
+            let (answer, runs) = (install.answer(bytes, &vote), install.runs());
+            if !runs {
                 installs.remove(&name);
-                Ok(answer)
             }
-            Some(Some(Err(text))) => {
-                let answer = Writer::default().u8(2).bytes(text.as_bytes()).finish();
-                installs.remove(&name);
-                Ok(answer)
-            }
-            None => {
-                let path = self.incoming_path(&name).map_err(refuse)?;
-                if std::fs::metadata(&path).map_err(refuse)?.len() != bytes {
-                    return Err(refuse("the snapshot is not complete; send it again"));
-                }
-                installs.insert(name.clone(), None);
-                let core = self.clone();
-                tokio::spawn(async move {
-                    let result = core.fetch_and_install(path, vote).await;
-                    if let Err(text) = &result {
-                        tracing::warn!(log = %core.name, "snapshot not installed: {text}");
-                    }
-                    core.incoming
-                        .installs
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .insert(name, Some(result));
-                });
-                Ok(Writer::default().u8(0).finish())
-            }
+            return Ok(answer);
         }
+        let path = self.incoming_path(&name).map_err(refuse)?;
+        if std::fs::metadata(&path).map_err(refuse)?.len() != bytes {
+            return Err(refuse("the snapshot is not complete; send it again"));
+        }
+        let install = Installation { bytes, vote, ended: None };
+        let answer = install.answer(bytes, &vote);
+        installs.insert(name.clone(), install);
+        let core = self.clone();
+        tokio::spawn(async move {
+            let result = core.fetch_and_install(path, vote).await;
+            if let Err(text) = &result {
+                tracing::warn!(log = %core.name, "snapshot not installed: {text}");
+            }
+            if let Some(install) = core.incoming.installs().get_mut(&name) {
+                install.ended = Some(result);
+            }
+        });
+        Ok(answer)
     }
 
     async fn fetch_and_install(
         self: &Arc<Self>,
         path: PathBuf,
-        vote: crate::raft::types::Vote,
+        vote: Vote,
     ) -> Result<SnapshotResponse<TypeConfig>, String> {
+        let _turn = self.incoming.turn.lock().await;
         let from = vote.leader_id.node_id;
         let file = path.clone();
         let verified = blocking(move || SnapshotFile::verify(&file)).await.map_err(|e| e.to_string())?;
@@ -227,6 +260,25 @@ impl Core {
             }
         }
     }
+}
+
+/// Removes snapshots that somebody began to send and did not end, so that there is room for one more beside those being installed.
+fn make_room(folder: &Path, name: &str, running: &HashMap<String, Installation>) -> Result<(), String> {
+    let left = INCOMING_MAX.checked_sub(running.len() + 1);
+    let left = left.ok_or("as many snapshots as may be are being installed; send it again when one is")?;
+    let io = |e: std::io::Error| format!("{}: {e}", folder.display());
+    let mut others = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let other = entry.file_name().to_string_lossy().into_owned();
+        if other != name && !running.contains_key(&other) {
+            others.push(entry.path());
+        }
+    }
+    for old in others.iter().skip(left) {
+        std::fs::remove_file(old).map_err(io)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn parse_bundle_answer(answer: Bytes) -> Result<(Bytes, Vec<Hash>), Malformed> {

@@ -27,7 +27,7 @@ use ledger_log::{
 };
 use ledger_store::EngineKind;
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::witness::Witnesses;
 
@@ -58,6 +58,12 @@ pub(crate) struct Net {
     lost: Mutex<HashSet<u64>>,
     /// Who forwarded which records.
     forwarded: Mutex<Vec<(u64, Bytes)>>,
+    /// Calls that do not arrive, by kind.
+    lost_calls: Mutex<HashSet<u32>>,
+    /// Calls that are on their way until they are let through, by kind.
+    held: watch::Sender<HashSet<u32>>,
+    /// What was asked for a snapshot: kind and body.
+    snapshot_calls: Mutex<Vec<(u32, Bytes)>>,
 }
 
 /// One node's side of the network.
@@ -135,6 +141,46 @@ impl Net {
         self.forwarded.lock().unwrap().clone()
     }
 
+    /// From now on calls of this kind do not arrive.
+    pub(crate) fn lose_calls(&self, kind: Kind) {
+        self.lost_calls.lock().unwrap().insert(kind as u32);
+    }
+
+    pub(crate) fn lose_no_calls(&self) {
+        self.lost_calls.lock().unwrap().clear();
+    }
+
+    /// From now on calls of this kind wait on their way.
+    pub(crate) fn hold(&self, kind: Kind) {
+        self.held.send_if_modified(|held| held.insert(kind as u32));
+    }
+
+    pub(crate) fn let_through(&self) {
+        self.held.send_modify(HashSet::clear);
+    }
+
+    async fn pass(&self, kind: u32) -> Result<(), PeerError> {
+        let mut held = self.held.subscribe();
+        let _ = held.wait_for(|held| !held.contains(&kind)).await;
+        if self.lost_calls.lock().unwrap().contains(&kind) { Err(PeerError::Timeout) } else { Ok(()) }
+    }
+
+    fn note(&self, from: u64, kind: u32, body: &Bytes) {
+        if kind == Kind::Forward as u32 {
+            self.forwarded.lock().unwrap().push((from, body.clone()));
+        }
+        let of_snapshots = [Kind::SnapshotPart, Kind::SnapshotInstall, Kind::FetchBundle];
+        if of_snapshots.iter().any(|of| *of as u32 == kind) {
+            self.snapshot_calls.lock().unwrap().push((kind, body.clone()));
+        }
+    }
+
+    /// Every call of this kind so far, one of those about snapshots, also if it did not arrive.
+    pub(crate) fn snapshot_calls(&self, kind: Kind) -> Vec<Bytes> {
+        let calls = self.snapshot_calls.lock().unwrap();
+        calls.iter().filter(|(of, _)| *of == kind as u32).map(|(_, body)| body.clone()).collect()
+    }
+
     fn heard(&self, from: u64, kind: u32, answer: Bytes) -> Bytes {
         if answer.is_empty() || !self.lies.lock().unwrap().contains(&(from, kind)) {
             return answer;
@@ -158,11 +204,10 @@ impl PeerTransport for Port {
         let muted = kind == Kind::Append as u32 && self.net.is_mute(self.id);
         let target = if muted { Err(PeerError::Timeout) } else { self.net.target(self.id, to.id, group) };
         let (net, from) = (self.net.clone(), to.id);
-        if kind == Kind::Forward as u32 {
-            self.net.forwarded.lock().unwrap().push((self.id, body.clone()));
-        }
+        self.net.note(self.id, kind, &body);
         let call = async move {
             let target = target?;
+            net.pass(kind).await?;
             // Spawned: a caller that gives up does not stop the callee, as with a real network.
             let answer = tokio::spawn(async move { target.peer_call(kind, body).await });
             match tokio::time::timeout(timeout, answer).await {

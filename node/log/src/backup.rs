@@ -7,7 +7,10 @@ use std::{
 
 use bytes::Bytes;
 use ledger_format::{BundleId, TILE_WIDTH, TileId};
-use ledger_store::{Batch, EngineKind, EngineOptions, Files, Space};
+use ledger_store::{
+    Batch, EngineKind, EngineOptions, Files, Space,
+    disk::{Disk, RealDisk},
+};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -19,7 +22,7 @@ use crate::{
         codec,
         types::{Membership, StoredMembership},
     },
-    snapshot::{Manifest, SnapshotFile, SnapshotWriter, Written, snapshot_path},
+    snapshot::{self, Manifest, SnapshotFile, SnapshotWriter, Written, snapshot_path},
 };
 
 /// Name of the snapshot inside a backup.
@@ -133,10 +136,21 @@ pub fn restore(
     members: Vec<Member>,
     backup: impl Read,
 ) -> Result<u64, BackupError> {
+    restore_on(&RealDisk, dir, engine, members, backup)
+}
+
+/// The same, on any disk as far as the snapshot is concerned.
+pub(crate) fn restore_on(
+    disk: &dyn Disk,
+    dir: &Path,
+    engine: EngineKind,
+    members: Vec<Member>,
+    backup: impl Read,
+) -> Result<u64, BackupError> {
     if dir.exists() && dir.read_dir()?.next().is_some() {
         return Err(BackupError::NotEmpty(dir.to_owned()));
     }
-    std::fs::create_dir_all(dir)?;
+    disk.create_dir(dir)?;
     let unpacked = dir.join(SNAPSHOT);
     let files = Files::open(&dir.join("tiles")).map_err(LedgerError::from)?;
     for entry in tar::Archive::new(backup).entries()? {
@@ -155,13 +169,12 @@ pub fn restore(
     }
     let manifest = SnapshotFile::verify(&unpacked)?;
     let kept = snapshot_path(dir, manifest.meta.last_log_id.map_or(0, |id| id.index));
-    std::fs::create_dir_all(kept.parent().unwrap_or(dir))?;
-    std::fs::rename(&unpacked, &kept)?;
+    snapshot::keep(disk, &unpacked, &kept)?;
     let engine = ledger_store::open(engine, &dir.join("engine"), &EngineOptions::default())
         .map_err(LedgerError::from)?;
     Ledger::install_backup(dir, engine, &manifest, &kept, &membership(&manifest, members)?)?;
     // The snapshot names the old members; Raft takes the next one from the state.
-    std::fs::remove_file(&kept)?;
+    snapshot::remove(disk, &kept)?;
     Ok(manifest.size)
 }
 

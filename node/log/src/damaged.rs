@@ -43,7 +43,7 @@ fn open(dir: &Path, engine: &Arc<dyn Engine>) -> Result<Arc<Ledger>, LedgerError
 }
 
 /// A ledger with the population, and so many tenants beside it.
-async fn filled(dir: &Path, tenants: u8) -> Arc<Ledger> {
+pub(crate) async fn filled(dir: &Path, tenants: u8) -> Arc<Ledger> {
     let ledger = open(dir, &memory(dir)).unwrap();
     let mut records: Vec<Vec<u8>> = POPULATION.lines().map(|line| line.as_bytes().to_vec()).collect();
     records.extend((0..tenants).map(|number| tenant(number).to_bytes()));

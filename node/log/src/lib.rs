@@ -33,6 +33,8 @@ mod calls;
 mod damaged;
 mod generations;
 mod genesis;
+#[cfg(test)]
+mod hooked;
 mod hosted;
 mod housekeeping;
 mod incoming;

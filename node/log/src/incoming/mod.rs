@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use ledger_store::disk::RealDisk;
 use openraft::raft::SnapshotResponse;
 
 #[cfg(test)]
@@ -25,7 +26,7 @@ use crate::{
         codec,
         types::{TypeConfig, Vote},
     },
-    snapshot::{SnapshotFile, blocking},
+    snapshot::{self, SnapshotFile, blocking},
 };
 
 /// Snapshot files that may be on their way, or being installed, at once.
@@ -189,13 +190,12 @@ impl Core {
         let manifest = verified.map_err(|e| e.to_string())?;
         self.fetch_from_members(from, &manifest).await?;
         // The file moves among the snapshots: after a crash the installation is finished from there.
-        let kept = crate::snapshot::snapshot_path(
-            self.ledger.dir(),
-            manifest.meta.last_log_id.map_or(0, |id| id.index),
-        );
-        std::fs::create_dir_all(kept.parent().expect("a snapshot path has a folder"))
-            .map_err(|e| e.to_string())?;
-        std::fs::rename(&path, &kept).map_err(|e| e.to_string())?;
+        let raft_index = manifest.meta.last_log_id.map_or(0, |id| id.index);
+        let kept = snapshot::snapshot_path(self.ledger.dir(), raft_index);
+        let to = kept.clone();
+        let moved =
+            blocking(move || snapshot::keep(&RealDisk, &path, &to)).await.map_err(|e| e.to_string())?;
+        moved.map_err(|e| e.to_string())?;
         let snapshot = openraft::storage::Snapshot { meta: manifest.meta, snapshot: kept };
         self.raft.install_full_snapshot(vote, snapshot).await.map_err(|e| e.to_string())
     }

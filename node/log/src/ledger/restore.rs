@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use ledger_format::{Hash, TILE_WIDTH, leaf_hash, tile_root, verify_subtree};
-use ledger_store::{Batch, Space};
+use ledger_store::{
+    Batch, Space,
+    disk::{Disk, RealDisk},
+};
 
 use super::{Edge, Ledger, LedgerError, meta, open::bundle_entries, tile_tree::TileTree, view::space_of};
 use crate::{
     raft::codec,
-    snapshot::{Manifest, SnapshotFile},
+    snapshot::{self, Manifest, SnapshotFile},
 };
 
 /// Meta key: path of a snapshot whose installation has begun.
@@ -128,9 +131,15 @@ impl Ledger {
     /// Replaces the state by the snapshot's. Its full bundles must already be here ([`Imported`]).
     ///
     /// The path is noted first and the note removed last: a crash in between repeats the installation at the next open. A snapshot that is
-    /// damaged is not noted: this node would never open again.
+    /// damaged, or that a power cut would take, is not noted: this node would never open again.
     pub(crate) fn install(&self, path: &Path) -> Result<(), LedgerError> {
+        self.install_from(&RealDisk, path)
+    }
+
+    /// The same, from any disk.
+    pub(crate) fn install_from(&self, disk: &dyn Disk, path: &Path) -> Result<(), LedgerError> {
         let snapshot = SnapshotFile::read(path)?;
+        snapshot::make_durable(disk, path)?;
         let mut batch = Batch::default();
         batch.put(Space::Meta, INSTALLING, path.to_string_lossy().as_bytes());
         self.engine.commit(batch)?;

@@ -4,6 +4,7 @@
 //! "maip-snapshot/1\n"  u32 length, manifest  (u32 length, key, u32 length, value)*  u32 0xffffffff  BLAKE3 of all before
 //! ```
 
+mod durable;
 mod own;
 mod write;
 
@@ -18,6 +19,7 @@ use ledger_format::{Hash, TILE_WIDTH};
 use ledger_state::{MemoryState, keys};
 use ledger_store::Pair;
 
+pub(crate) use durable::{keep, make_durable, remove};
 pub(crate) use own::{Look, check_to_send, own};
 pub(crate) use write::{SnapshotWriter, SnapshotWriters, Written, blocking};
 
@@ -246,5 +248,7 @@ fn check_hash(path: &Path) -> Result<(), LedgerError> {
     Ok(())
 }
 
+#[cfg(test)]
+mod power_cuts;
 #[cfg(test)]
 mod tests;

@@ -32,7 +32,7 @@ use damage::Dice;
 
 /// Records that a small log takes, one of each type.
 const POPULATION: &str = include_str!("../../state/fuzz/population");
-const TIME_MS: u64 = 1_769_000_000_000;
+pub(crate) const TIME_MS: u64 = 1_769_000_000_000;
 
 fn memory(dir: &Path) -> Arc<dyn Engine> {
     ledger_store::open(EngineKind::Memory, dir, &EngineOptions::default()).unwrap()
@@ -43,9 +43,9 @@ fn open(dir: &Path, engine: &Arc<dyn Engine>) -> Result<Arc<Ledger>, LedgerError
 }
 
 /// A ledger with the population, and so many tenants beside it.
-pub(crate) async fn filled(dir: &Path, tenants: u8) -> Arc<Ledger> {
+pub(crate) async fn filled(dir: &Path, tenants: u16) -> Arc<Ledger> {
     let ledger = open(dir, &memory(dir)).unwrap();
-    let mut records: Vec<Vec<u8>> = POPULATION.lines().map(|line| line.as_bytes().to_vec()).collect();
+    let mut records = population();
     records.extend((0..tenants).map(|number| tenant(number).to_bytes()));
     let append = Command::Append { log_ms: TIME_MS, records };
     apply(&ledger, &[append, Command::Seal { log_ms: TIME_MS }]).await;
@@ -53,7 +53,12 @@ pub(crate) async fn filled(dir: &Path, tenants: u8) -> Arc<Ledger> {
     ledger
 }
 
-async fn apply(ledger: &Arc<Ledger>, commands: &[Command]) {
+/// The records that a log begins with.
+pub(crate) fn population() -> Vec<Vec<u8>> {
+    POPULATION.lines().map(|line| line.as_bytes().to_vec()).collect()
+}
+
+pub(crate) async fn apply(ledger: &Arc<Ledger>, commands: &[Command]) {
     let entries = (1..).zip(commands).map(|(index, command)| {
         let log_id = LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index };
         let payload = EntryPayload::Normal(Proposal(Bytes::from(command.encode())));
@@ -62,9 +67,10 @@ async fn apply(ledger: &Arc<Ledger>, commands: &[Command]) {
     Machine::new(ledger.clone()).apply(futures::stream::iter(entries)).await.unwrap();
 }
 
-fn tenant(number: u8) -> Record {
-    let (key, id) =
-        (SigningKey::from_seed([number; 32]), Ulid::from_parts(TIME_MS, 1 << 60 | u128::from(number)));
+pub(crate) fn tenant(number: u16) -> Record {
+    let mut seed = [number as u8; 32];
+    seed[0] ^= (number >> 8) as u8;
+    let (key, id) = (SigningKey::from_seed(seed), Ulid::from_parts(TIME_MS, 1 << 60 | u128::from(number)));
     let name = format!("Another {number}");
     let body = TenantRegister { key: Some(key.public()), name, on_behalf_of: None, plan: None };
     Draft::new(id, Ulid::from_parts(TIME_MS, 1), Actor::Tenant, TIME_MS, Body::TenantRegister(body))

@@ -4,7 +4,7 @@
 //! the files are durable does the engine forget the entries; a crash in between writes the same files again.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, PoisonError, Weak},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
     thread,
     time::Duration,
 };
@@ -31,8 +31,11 @@ const AFTER_FAILURE: Duration = Duration::from_secs(2);
 #[derive(Clone, Default)]
 pub(crate) struct TileWriter {
     signal: Arc<(Mutex<Signal>, Condvar)>,
-    /// Held while files are written: the thread, apply under pressure and `sync` take turns.
+    /// Held while files are written: the thread, apply under pressure and `sync` take turns, and so does what replaces the state.
     turn: Arc<Mutex<()>>,
+    /// How often the turn was asked for.
+    #[cfg(test)]
+    pub(super) asked: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -76,6 +79,13 @@ impl TileWriter {
             .wait_timeout_while(state, pause, |state| !state.stop)
             .unwrap_or_else(PoisonError::into_inner);
         !state.stop
+    }
+
+    /// Waits until nobody writes files; nobody does while this is held.
+    pub(super) fn take_turn(&self) -> MutexGuard<'_, ()> {
+        #[cfg(test)]
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wake(&self) {
@@ -136,7 +146,7 @@ impl Ledger {
 
     /// Writes all full tiles and bundles that have no file yet, makes them durable, and forgets them at the edge.
     pub(crate) fn write_full_tiles(&self) -> Result<(), LedgerError> {
-        let _turn = self.writer.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.writer.take_turn();
         loop {
             let (from, until) = {
                 // Only what is committed: the edge runs ahead of the engine while a batch is being applied.

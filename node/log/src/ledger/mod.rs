@@ -14,6 +14,8 @@ mod files;
 mod open;
 mod read;
 mod restore;
+#[cfg(test)]
+mod restore_race;
 mod tile_tree;
 mod view;
 

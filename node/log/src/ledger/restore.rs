@@ -144,6 +144,8 @@ impl Ledger {
         batch.put(Space::Meta, INSTALLING, path.to_string_lossy().as_bytes());
         self.engine.commit(batch)?;
         self.engine.sync()?;
+        // Whoever writes files notes how far they go, and thinks of the edge that was: not in between.
+        let _turn = self.writer.take_turn();
         self.replace_state(snapshot)?;
         self.load()?;
         self.erased_now.notify_one();

@@ -3,7 +3,10 @@
 mod across;
 mod chains;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ledger_format::record::{
@@ -12,7 +15,7 @@ use ledger_format::record::{
 };
 use serde_json::{Value, json};
 
-use crate::client::{Api, Caller, Tenant};
+use crate::client::{Api, Caller, Tenant, ms_of};
 
 /// An agent of a tenant, and its key.
 pub(crate) struct Agent {
@@ -88,14 +91,8 @@ fn hand_on(
     (grant.to_string(), tenant.live.post("/v1/records", &json!({"record": record})).ok(201))
 }
 
-/// Milliseconds since 1970 of an RFC 3339 time in UTC with milliseconds.
-fn ms_of(text: &str) -> u64 {
-    let number = |range: std::ops::Range<usize>| text[range].parse::<u64>().unwrap();
-    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
-    // Days from the civil calendar; years begin in March.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
-    ((days * 24 + number(11..13)) * 60 + number(14..16)) * 60_000 + number(17..19) * 1_000 + number(20..23)
+fn now_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 #[test]
@@ -109,7 +106,9 @@ fn a_grant_lives_and_ends() {
         "ttl_seconds": 3600, "conditions": {"max_invocations": 2}, "purpose": "Month end!", "max_depth": 2,
         "require_trust_score_above": 0, "metadata": {"ticket": 7},
     });
+    let before_ms = now_ms();
     let made = live.post("/v1/delegations/offer", &body).ok(201);
+    let asked_ms = before_ms..=now_ms();
     for key in ["id", "receipt_id", "leaf_hash", "ack", "created_at", "expires_at", "token", "to_key_id"] {
         assert!(made[key].is_string(), "{key}: {made}");
     }
@@ -121,7 +120,13 @@ fn a_grant_lives_and_ends() {
         (&json!(2), &json!({"ticket": 7}))
     );
     assert_eq!((&made["purpose"], &made["limits"]["purpose"]), (&json!("Month end!"), &json!("month_end_")));
-    assert_eq!((&made["ttl_seconds"], &made["signed_by"]), (&json!(3600), &json!("operator")));
+    // From when it was asked for; how long it is in the log is less, by what it took to get there.
+    let (from, end) = (ms_of(text(&made, "created_at")), ms_of(text(&made, "expires_at")));
+    assert!(asked_ms.contains(&(end - 3_600_000)), "{made}");
+    assert_eq!(
+        (&made["ttl_seconds"], &made["signed_by"]),
+        (&json!((end - from).div_ceil(1_000)), &json!("operator"))
+    );
     assert_eq!(
         (&made["token"], &made["delegation_attestation_id"]),
         (&made["offer_hash"], &made["receipt_id"])

@@ -7,8 +7,11 @@ use ledger_format::record::{
 };
 use serde_json::{Value, json};
 
-use super::{act, agent, ms_of, offer, text};
-use crate::{client::Api, federation::agree};
+use super::{act, agent, offer, text};
+use crate::{
+    client::{Api, ms_of},
+    federation::agree,
+};
 
 #[test]
 fn another_tenants_grants_do_not_exist() {

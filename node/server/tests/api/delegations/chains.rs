@@ -3,8 +3,11 @@
 use ledger_format::{Chain, ChainMoment, ChainQuestion, Policy, record::Scope, verify_chain};
 use serde_json::{Value, json};
 
-use super::{act, agent, hand_on, ms_of, offer, text};
-use crate::{client::Api, federation::agree};
+use super::{act, agent, hand_on, offer, text};
+use crate::{
+    client::{Api, ms_of},
+    federation::agree,
+};
 
 #[test]
 fn a_chain_is_as_long_as_the_agents_sign_it() {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     client::{Api, Caller, Reply, Tenant},
     operations::{Operation, PUBLIC, document, made},
+    writes::settle,
 };
 
 /// A word that no endpoint knows.
@@ -86,6 +87,7 @@ fn what_cannot_be_read_is_refused_and_logs_nothing() {
     let operations = document(&api);
     let acme = api.tenant("Acme", "enterprise");
     let own = made(&operations, &acme);
+    settle(&acme.live);
     let before = records(&acme);
     let mut faults = Faults::default();
     for operation in operations.iter().filter(|operation| !operation.is_plain()) {
@@ -145,6 +147,7 @@ fn what_has_changed_since_it_was_read_is_a_412() {
     let operations = document(&api);
     let acme = api.tenant("Acme", "enterprise");
     let own = made(&operations, &acme);
+    settle(&acme.live);
     let before = records(&acme);
     let mut faults = Faults::default();
     for operation in operations.iter().filter(|operation| operation.may_answer(412)) {

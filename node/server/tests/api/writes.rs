@@ -19,6 +19,7 @@ fn whatever_logs_a_record_says_its_index() {
     let operations = document(&api);
     let acme = api.tenant("Acme", "enterprise");
     let own = made(&operations, &acme);
+    settle(&acme.live);
     let records = || acme.live.get("/v1/audit?limit=1").ok(200)["total"].as_u64().unwrap();
     let mut writers: Vec<_> = operations
         .iter()
@@ -53,7 +54,7 @@ fn whatever_logs_a_record_says_its_index() {
 }
 
 /// Waits until the runs that a call has begun wait for somebody: until then their records come by themselves.
-fn settle(caller: &Caller<'_>) {
+pub(crate) fn settle(caller: &Caller<'_>) {
     let begun = Instant::now();
     loop {
         let runs = caller.get("/v1/orchestrations?status=running&limit=200").ok(200);

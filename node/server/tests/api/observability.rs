@@ -3,15 +3,14 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::TcpStream,
-    time::Duration,
 };
 
 use serde_json::{Value, json};
 
-use crate::client::{Api, Caller};
-
-/// How long to wait for what must happen: a bound for a broken build.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::{
+    client::{Api, Caller},
+    target::{PATIENCE, wait},
+};
 
 /// A live stream of events, read line by line.
 struct Live(BufReader<TcpStream>);
@@ -30,6 +29,11 @@ impl Live {
     }
 
     fn at(api: &Api, key: &str, path: &str, last: Option<&str>) -> Self {
+        wait("a place among the live streams", || Self::try_at(api, key, path, last))
+    }
+
+    /// `None` when there are too many: the node has a place again only when it has seen that the client of another stream is gone.
+    fn try_at(api: &Api, key: &str, path: &str, last: Option<&str>) -> Option<Self> {
         let mut socket = TcpStream::connect(api.node.http).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let last = last.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
@@ -37,10 +41,13 @@ impl Live {
         socket.write_all(request.as_bytes()).unwrap();
         let mut live = Self(BufReader::new(socket));
         let status = live.line().unwrap();
+        if status.starts_with("HTTP/1.1 429") {
+            return None;
+        }
         assert!(status.starts_with("HTTP/1.1 200"), "{status}");
         // The stream is open when its first comment is there.
         while live.line().is_some_and(|line| !line.starts_with(": connected")) {}
-        live
+        Some(live)
     }
 
     fn line(&mut self) -> Option<String> {
@@ -207,16 +214,7 @@ fn a_live_stream_goes_on_where_it_stopped() {
         let path = "/v1/observability/events/stream";
         acme.live.get(path).refused(429, "BUSY", "");
         open.clear();
-        api.node.wait("a free place", |_| {
-            // A refused call ends; one that is taken on would go on for ever.
-            let mut socket = TcpStream::connect(api.node.http).unwrap();
-            let request =
-                format!("GET {path} HTTP/1.1\r\nhost: node\r\nx-api-key: {}\r\n\r\n", acme.live.key);
-            socket.write_all(request.as_bytes()).unwrap();
-            let mut line = String::new();
-            BufReader::new(socket).read_line(&mut line).unwrap();
-            line.starts_with("HTTP/1.1 200")
-        });
+        drop(Live::open(&api, &acme.live.key, "", None));
         acme.live.get(&format!("{path}?last_event_id=nonsense")).refused(400, "MALFORMED", "last_event_id");
         let (key, last) = (acme.live.key.clone(), third.id.clone());
         (key, id, last)

@@ -7,6 +7,9 @@ use crate::client::{Api, Caller};
 const FACTORS: [&str; 5] =
     ["behavioral_compliance", "scope_adherence", "anomaly_score", "peer_attestations", "session_hygiene"];
 
+/// Of an RFC 3339 time: all up to the hour.
+const HOUR_DIGITS: usize = "2026-01-01T00".len();
+
 pub(crate) fn agent(caller: &Caller, scopes: &[&str]) -> Value {
     caller.post("/v1/agents", &json!({"display_name": "bot", "scopes": scopes})).ok(201)
 }
@@ -23,39 +26,72 @@ fn acts(caller: &Caller, agent: &Value, verdict: &str, number: usize) -> Value {
     caller.post("/v1/agent-receipts", &body).ok(201)
 }
 
+fn compute(agent: &Value) -> String {
+    format!("/v1/agents/{}/trust-score/compute", id(agent))
+}
+
 fn close(a: &Value, b: f64) -> bool {
     a.as_f64().is_some_and(|a| (a - b).abs() < 1e-9)
+}
+
+/// Does a round again where an hour of the log's time, and perhaps a day, turned in the middle of it: scores count by both. A round
+/// gives its first and its last time.
+fn within_an_hour<T>(round: impl Fn() -> (T, [String; 2])) -> T {
+    // One round takes seconds: two hours do not turn in two of them.
+    for _ in 0..3 {
+        let (told, [first, last]) = round();
+        if first[..HOUR_DIGITS] == last[..HOUR_DIGITS] {
+            return told;
+        }
+    }
+    panic!("no round is done within an hour");
+}
+
+fn time(answer: &Value, name: &str) -> String {
+    answer[name].as_str().unwrap_or_else(|| panic!("no {name} in {answer}")).to_owned()
+}
+
+/// An agent that nothing was known of, and that has done what it should twenty times.
+fn newcomer(caller: &Caller) -> Value {
+    let bot = agent(caller, &["invoices:read"]);
+    let unscored = caller.get(&format!("/v1/agents/{}/trust", id(&bot))).ok(200);
+    assert_eq!((&unscored["score"], &unscored["trust_score"]), (&Value::Null, &Value::Null));
+    assert_eq!((&unscored["level"], &unscored["response"]), (&json!("low"), &json!("none")));
+    (0..20).for_each(|number| drop(acts(caller, &bot, "ok", number)));
+    bot
 }
 
 #[test]
 fn a_score_is_the_same_under_every_published_path() {
     let api = Api::start();
     let acme = api.tenant("Acme", "business");
-    let bot = agent(&acme.live, &["invoices:read"]);
-    let unscored = acme.live.get(&format!("/v1/agents/{}/trust", id(&bot))).ok(200);
-    assert_eq!((&unscored["score"], &unscored["trust_score"]), (&Value::Null, &Value::Null));
-    assert_eq!((&unscored["level"], &unscored["response"]), (&json!("low"), &json!("none")));
-    (0..20).for_each(|number| drop(acts(&acme.live, &bot, "ok", number)));
-
-    for path in ["agents/ID/trust", "agents/ID/trust-score", "trust-scores/ID", "trust/ID/score"] {
-        for spelling in [id(&bot).replace(':', "%3A"), bot["id"].as_str().unwrap().to_owned()] {
-            let path = format!("/v1/{}", path.replace("ID", &spelling));
-            let score = acme.live.get(&path).ok(200);
-            // A newcomer's cap on its first day, whatever the factors say.
-            assert!(close(&score["score"], 52.5) && close(&score["trust_score"], 0.525), "{path}: {score}");
-            assert_eq!((&score["agentId"], &score["id"]), (&bot["agent_id"], &bot["id"]), "{path}");
-            assert_eq!((&score["level"], &score["response"]), (&json!("medium"), &json!("monitor")));
-            assert_eq!(score["caps_hit"], json!(["newcomer"]));
-            assert!(close(&score["trust_ceiling"], 52.5) && close(&score["caps"]["severity"], 100.0));
-            assert!(score["combined"].as_f64().unwrap() > 52.5, "{score}");
-            assert_eq!((&score["deltas"]["day"], &score["trend"]), (&Value::Null, &Value::Null));
-            assert!(close(&score["score_components"]["delegation_depth"], 100.0), "{score}");
-            assert!(score["valid_until"].as_str() > score["computed_at"].as_str(), "{score}");
-            assert_eq!((&score["computedAt"], &score["status"]), (&score["computed_at"], &json!("active")));
+    let (bot, scores, [named, listed]) = within_an_hour(|| {
+        let bot = newcomer(&acme.live);
+        let read = |path: &str| acme.live.get(&format!("/v1/{path}")).ok(200);
+        let mut scores = Vec::new();
+        for path in ["agents/ID/trust", "agents/ID/trust-score", "trust-scores/ID", "trust/ID/score"] {
+            for spelling in [id(&bot).replace(':', "%3A"), bot["id"].as_str().unwrap().to_owned()] {
+                let path = path.replace("ID", &spelling);
+                scores.push((read(&path), path));
+            }
         }
+        let factors = ["trust", "trust-score"].map(|tail| read(&format!("agents/{}/{tail}", id(&bot))));
+        let times = [time(&bot, "created_at"), time(&factors[1], "computed_at")];
+        ((bot, scores, factors.map(|score| score["factors"].clone())), times)
+    });
+    for (score, path) in scores {
+        // A newcomer's cap on its first day, whatever the factors say.
+        assert!(close(&score["score"], 52.5) && close(&score["trust_score"], 0.525), "{path}: {score}");
+        assert_eq!((&score["agentId"], &score["id"]), (&bot["agent_id"], &bot["id"]), "{path}");
+        assert_eq!((&score["level"], &score["response"]), (&json!("medium"), &json!("monitor")));
+        assert_eq!(score["caps_hit"], json!(["newcomer"]));
+        assert!(close(&score["trust_ceiling"], 52.5) && close(&score["caps"]["severity"], 100.0));
+        assert!(score["combined"].as_f64().unwrap() > 52.5, "{score}");
+        assert_eq!((&score["deltas"]["day"], &score["trend"]), (&Value::Null, &Value::Null));
+        assert!(close(&score["score_components"]["delegation_depth"], 100.0), "{score}");
+        assert!(score["valid_until"].as_str() > score["computed_at"].as_str(), "{score}");
+        assert_eq!((&score["computedAt"], &score["status"]), (&score["computed_at"], &json!("active")));
     }
-    let named = acme.live.get(&format!("/v1/agents/{}/trust", id(&bot))).ok(200)["factors"].clone();
-    let listed = acme.live.get(&format!("/v1/agents/{}/trust-score", id(&bot))).ok(200)["factors"].clone();
     for (name, factor) in FACTORS.iter().zip(listed.as_array().unwrap()) {
         assert_eq!((&factor["name"], &factor["value"]), (&json!(name), &named[name]));
         assert!(factor["weight"].is_number() && factor["description"].is_string(), "{factor}");
@@ -69,12 +105,22 @@ fn a_score_is_the_same_under_every_published_path() {
 #[test]
 fn computing_puts_a_score_on_record_and_counts() {
     let api = Api::start();
-    let small = api.tenant("Small", "developer");
-    let bot = agent(&small.live, &["invoices:read"]);
-    (0..5).for_each(|number| drop(acts(&small.live, &bot, "ok", number)));
-    let body = json!({"agentId": bot["id"], "factors": ["scope_adherence"]});
-    let compute = format!("/v1/agents/{}/trust-score/compute", id(&bot));
-    let made = small.live.post(&compute, &body).ok(200);
+    let (small, bot, made, first) = within_an_hour(|| {
+        let small = api.tenant("Small", "developer");
+        let bot = agent(&small.live, &["invoices:read"]);
+        (0..5).for_each(|number| drop(acts(&small.live, &bot, "ok", number)));
+        let body = json!({"agentId": bot["id"], "factors": ["scope_adherence"]});
+        let made = small.live.post(&compute(&bot), &body).ok(200);
+        // The older SDKs send `{}`, others nothing; a repetition under a key is the same and counts once.
+        let whole = small.live.call("POST", &format!("/v1/agents/{}/trust/compute", id(&bot)), None).ok(200);
+        assert_eq!(whole["factors"].as_object().unwrap().len(), 5);
+        assert!(whole.get("history").is_none());
+        let keyed = small.live.with("idempotency-key", "once");
+        let first = keyed.post(&compute(&bot), &json!({"include_history": true})).ok(200);
+        assert_eq!(keyed.post(&compute(&bot), &json!({"include_history": true})).ok(200), first);
+        let times = [time(&bot, "created_at"), time(&first, "computed_at")];
+        ((small, bot, made, first), times)
+    });
     assert_eq!(made["factors"].as_array().unwrap().len(), 1);
     assert_eq!((&made["as_of"], &made["ack"]), (&made["log_index"], &json!("sequenced")));
     assert!(made["receipt_id"].is_string() && made["leaf_hash"].is_string() && close(&made["score"], 52.5));
@@ -83,20 +129,12 @@ fn computing_puts_a_score_on_record_and_counts() {
         (&record["record_type"], &record["receipt_id"]),
         (&json!("trust.compute"), &made["receipt_id"])
     );
-
-    // The older SDKs send `{}`, others nothing; a repetition under a key is the same and counts once.
-    let whole = small.live.call("POST", &format!("/v1/agents/{}/trust/compute", id(&bot)), None).ok(200);
-    assert_eq!(whole["factors"].as_object().unwrap().len(), 5);
-    assert!(whole.get("history").is_none());
-    let keyed = small.live.with("idempotency-key", "once");
-    let first = keyed.post(&compute, &json!({"include_history": true})).ok(200);
     assert_eq!(first["history"].as_array().unwrap().len(), 1, "{first}");
-    assert_eq!(keyed.post(&compute, &json!({"include_history": true})).ok(200), first);
 
     let explained = small.live.get(&format!("/v1/agents/{}/trust/explain", id(&bot))).ok(200);
     assert_eq!(explained["on_record"]["log_index"], first["log_index"]);
-    (0..47).for_each(|_| drop(small.live.post(&compute, &json!({})).ok(200)));
-    let over = small.live.post(&compute, &json!({}));
+    (0..47).for_each(|_| drop(small.live.post(&compute(&bot), &json!({})).ok(200)));
+    let over = small.live.post(&compute(&bot), &json!({}));
     over.refused(402, "QUOTA_EXCEEDED", "");
     let details = &over.body["details"];
     assert_eq!((&details["metric"], &details["used"]), (&json!("maip.trust_computes"), &json!(50)));

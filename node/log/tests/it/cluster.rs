@@ -245,13 +245,22 @@ async fn a_node_that_lags_catches_up_before_it_refuses() {
 /// must not refuse a record for what it lacks until then.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_leader_catches_up_with_its_own_log_before_it_refuses() {
-    let cluster = Cluster::start(3).await;
+    let mut cluster = Cluster::prepare(3);
+    // Nobody waits for a checkpoint: nothing but the registration comes into the Raft log.
+    cluster.publish.interval_ms = 24 * 3_600_000;
+    let cluster = cluster.begin().await;
     let old = cluster.leader().await;
     let [next, third] = cluster.others(old)[..] else { unreachable!() };
+    let before = wait_for("everybody to have the beginning", || {
+        let statuses = cluster.nodes().into_iter().map(|(_, log)| log.status());
+        let marks: Vec<_> = statuses.map(|s| (s.raft_last_index, s.raft_applied_index, s.size)).collect();
+        let (last, applied, _) = marks[0];
+        (last == applied && marks.iter().all(|mark| *mark == marks[0])).then_some(last)
+    })
+    .await;
     // The registration reaches `next`, and nobody hears that it did: it is in its log and not applied.
     cluster.net.cut(old, third);
     cluster.net.lose_answers(next);
-    let before = cluster.node(next).status().raft_last_index;
     let mut tenant = Tenant::new(7);
     let (registration, agent) = (tenant.register(), tenant.agent());
     let log = cluster.node(old);

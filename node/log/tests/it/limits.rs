@@ -38,16 +38,16 @@ async fn l3_an_id_whose_disk_is_gone_is_given_to_nobody() {
     cluster.stop(lost).await;
     fs::remove_dir_all(&cluster.dirs[&lost]).unwrap();
 
-    let log = cluster.node(leader);
-    log.remove(lost).await.unwrap();
+    cluster.led(async |log| log.remove(lost).await).await.unwrap();
     let elsewhere = ledger_log::Member { peer: "elsewhere:1".into(), ..member(lost) };
     for again in [member(lost), elsewhere] {
-        let refused = log.add_learner(again).await.unwrap_err().to_string();
+        let refused = cluster.led(async |log| log.add_learner(again.clone()).await).await;
+        let refused = refused.unwrap_err().to_string();
         assert!(refused.contains(&lost.to_string()), "{refused}");
     }
     cluster.run(4).await;
-    log.add_learner(member(4)).await.unwrap();
-    log.promote(4).await.unwrap();
+    cluster.led(async |log| log.add_learner(member(4)).await).await.unwrap();
+    cluster.led(async |log| log.promote(4).await).await.unwrap();
     wait_for("the new node to catch up", || {
         (cluster.node(4).status().published_size > first.index).then_some(())
     })

@@ -7,6 +7,7 @@ mod cluster;
 mod damaged;
 mod generations;
 mod harness;
+mod leading;
 mod limits;
 mod own;
 mod payloads;

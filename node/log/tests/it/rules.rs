@@ -355,7 +355,7 @@ async fn g4_leaders_taking_turns_sign_one_tree() {
     for turn in 0..6 {
         let leader = cluster.leader().await;
         let next = leader % 3 + 1;
-        cluster.node(leader).transfer(next).await.unwrap();
+        cluster.led(async |log| log.transfer(next).await).await.unwrap();
         let record = tenant.agent();
         let node = cluster.node(turn % 3 + 1);
         let answer = submit(&node, record.clone(), Ack::Witnessed).await;

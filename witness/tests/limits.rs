@@ -27,17 +27,32 @@ fn a_body_over_the_limit_is_refused_and_the_next_request_works() {
     witness.must_cosign(&log, 0, 9);
 }
 
+/// That a witness whose limit of time is short works as ever. On a slow machine the limit may hit this call too, and then it is made again.
+fn still_cosigns(witness: &Witness, log: &TestLog) {
+    let call = |_| witness.connect().post("/add-checkpoint", &log.body(0, 9)).ok();
+    let answer = (0..20).filter_map(call).find(|answer| answer.status != 408).expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    witness.check_lines(&log.text(9), &answer);
+}
+
 #[test]
-fn slow_and_half_open_connections_are_closed() {
-    let log = TestLog::new("log.example/slow", 9);
-    let witness = Witness::with(&[&log], "[limits]\nheader_ms_max = 300\nbody_ms_max = 300\n");
-    // A head that never ends, nothing at all, and a body that never comes.
-    let mut slow = witness.connect();
-    slow.send(b"POST /add-checkpoint HTTP/1.1\r\nhost:").unwrap();
-    let mut silent = witness.connect();
+fn a_body_that_never_comes_is_a_408() {
+    let log = TestLog::new("log.example/half", 9);
+    let witness = Witness::with(&[&log], "[limits]\nbody_ms_max = 300\n");
     let mut half = witness.connect();
     half.send(b"POST /add-checkpoint HTTP/1.1\r\nhost: w\r\ncontent-length: 500\r\n\r\nold 0\n").unwrap();
     assert_eq!(half.receive().map(|answer| answer.status).ok(), Some(408));
+    still_cosigns(&witness, &log);
+}
+
+#[test]
+fn slow_and_half_open_connections_are_closed() {
+    let log = TestLog::new("log.example/slow", 9);
+    let witness = Witness::with(&[&log], "[limits]\nheader_ms_max = 300\n");
+    // A head that never ends, and nothing at all.
+    let mut slow = witness.connect();
+    slow.send(b"POST /add-checkpoint HTTP/1.1\r\nhost:").unwrap();
+    let mut silent = witness.connect();
     for connection in [&mut slow, &mut silent] {
         // Closed, with or without a word before.
         let mut ended = false;
@@ -51,7 +66,7 @@ fn slow_and_half_open_connections_are_closed() {
         }
         assert!(ended);
     }
-    witness.must_cosign(&log, 0, 9);
+    still_cosigns(&witness, &log);
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -157,10 +160,28 @@ fn signal(child: &Child, name: &str) {
     rustix::process::kill_process(pid, signal).unwrap();
 }
 
-/// Addresses that were free a moment ago.
+/// Where the ports of nodes are taken from: below what systems give to outgoing connections and to whoever binds port 0, of which
+/// there are many beside a test. Devnets take theirs from 18,000 on.
+const PORTS: std::ops::Range<u16> = 10_000..18_000;
+
+/// Addresses that nobody listens at. A port is given once in this process: until its node runs, and while it is down, it looks free.
 fn free_addresses() -> [SocketAddr; 3] {
-    let sockets = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    sockets.map(|socket| socket.local_addr().unwrap())
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let width = PORTS.end - PORTS.start;
+    // Another place for each process: several may run at once.
+    let start = std::process::id().wrapping_mul(97) % u32::from(width);
+    [(); 3].map(|()| {
+        loop {
+            let taken = TAKEN.fetch_add(1, Ordering::Relaxed);
+            assert!(taken < width, "no free port is left between {} and {}", PORTS.start, PORTS.end);
+            let port = (start + u32::from(taken)) % u32::from(width);
+            let port = PORTS.start + u16::try_from(port).unwrap();
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            if TcpListener::bind(address).is_ok() {
+                return address;
+            }
+        }
+    })
 }
 
 /// An answer over plain HTTP.

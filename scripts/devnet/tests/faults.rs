@@ -12,11 +12,11 @@ use ledger_proto::v1::Ack;
 async fn the_leader_dies_under_load_and_comes_back() -> Result<()> {
     let mut world = World::start(|_| {}).await?;
     world.receipts(&[1, 2, 3], 12).await?;
-    let leader = world.devnet.leader("main").await?;
+    let leader = world.leader().await?;
     let others: Vec<u64> = [1, 2, 3].into_iter().filter(|id| *id != leader).collect();
     world.devnet.kill(leader)?;
     world.receipts(&others, 12).await?;
-    ensure!(world.devnet.leader("main").await? != leader, "a dead node leads");
+    ensure!(world.leader().await? != leader, "a dead node leads");
     world.devnet.restart(leader)?;
     world.receipts(&[leader], 4).await?;
     world.check().await
@@ -43,7 +43,7 @@ async fn all_nodes_die_at_once() -> Result<()> {
 async fn a_leader_that_is_cut_off_acknowledges_nothing() -> Result<()> {
     let mut world = World::start(|options| options.proxied_links = true).await?;
     world.receipts(&[1, 2, 3], 6).await?;
-    let old = world.devnet.leader("main").await?;
+    let old = world.leader().await?;
     let others: Vec<u64> = [1, 2, 3].into_iter().filter(|id| *id != old).collect();
     world.devnet.links().partition(&[&[old], &others]);
 
@@ -66,7 +66,7 @@ async fn a_leader_that_is_cut_off_acknowledges_nothing() -> Result<()> {
 async fn a_lost_disk_is_replaced_by_a_node_with_a_new_id() -> Result<()> {
     let mut world = World::start(|_| {}).await?;
     world.receipts(&[1, 2, 3], 300).await?;
-    let leader = world.devnet.leader("main").await?;
+    let leader = world.leader().await?;
     let lost = if leader == 1 { 2 } else { 1 };
     world.devnet.wipe(lost)?;
     let fresh = world.devnet.add_node().await?;
@@ -79,7 +79,7 @@ async fn a_lost_disk_is_replaced_by_a_node_with_a_new_id() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_follower_catches_up() -> Result<()> {
     let mut world = World::start(|_| {}).await?;
-    let leader = world.devnet.leader("main").await?;
+    let leader = world.leader().await?;
     let follower = if leader == 3 { 2 } else { 3 };
     let others: Vec<u64> = [1, 2, 3].into_iter().filter(|id| *id != follower).collect();
     world.devnet.stop(follower)?;

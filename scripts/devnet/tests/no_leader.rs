@@ -5,8 +5,8 @@ mod common;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use common::{LIMIT, World};
-use devnet::{http, wait_until_async};
+use common::World;
+use devnet::http;
 use serde_json::{Value, json};
 
 /// How long each call is told to wait for a leader, in ms: some are asked, and none comes.
@@ -55,7 +55,7 @@ fn text(value: &Value) -> Result<String> {
 async fn without_a_majority_nothing_is_written_and_every_call_says_so() -> Result<()> {
     let mut world = World::start(|options| options.witnesses = 1).await?;
     let admin = world.devnet.manifest().admin_key.clone();
-    let leader = world.devnet.leader("main").await?;
+    let leader = world.leader().await?;
     let first = world.devnet.node(leader)?.http_url.clone();
     let made = |(status, answer): (u16, Value)| {
         ensure!(matches!(status, 200 | 201), "{status}: {answer}");
@@ -115,7 +115,7 @@ async fn without_a_majority_nothing_is_written_and_every_call_says_so() -> Resul
     for id in gone {
         world.devnet.restart(id)?;
     }
-    wait_until_async("a leader", LIMIT, async || world.devnet.leader("main").await).await?;
+    world.leader().await?;
     let after = made(call(&url, &key, "GET", &audit, None)?)?["total"].clone();
     ensure!(after == before, "{before} records before, {after} after");
     world.check().await

@@ -106,7 +106,7 @@ async fn a_flipped_bit_in_the_state_is_found() -> Result<()> {
     let mut world = World::start(|options| options.node_config_extra = extra.into()).await?;
     world.receipts(&[1, 2, 3], 100).await?;
     world.check().await?;
-    let leader = world.devnet.leader("main").await?;
+    let leader = world.leader().await?;
     let victim = if leader == 3 { 2 } else { 3 };
     let others: Vec<u64> = [1, 2, 3].into_iter().filter(|id| *id != victim).collect();
     let dir = log_dir(&world, victim);
@@ -167,7 +167,7 @@ async fn a_flipped_bit_in_the_state_is_found() -> Result<()> {
 async fn a_follower_dies_under_load_and_comes_back() -> Result<()> {
     const RECORDS: usize = 60;
     let mut world = World::start(|_| {}).await?;
-    let leader = world.devnet.leader("main").await?;
+    let leader = world.leader().await?;
     let victim = if leader == 3 { 2 } else { 3 };
     let mut submitter = world.submitter(&[1, 2, 3])?;
     let answered = AtomicUsize::new(0);
@@ -364,7 +364,7 @@ async fn fill_a_bundle(world: &mut World) -> Result<(u64, Vec<u64>)> {
             Ok(())
         })?;
     }
-    let leader = world.devnet.leader("main").await?;
+    let leader = world.leader().await?;
     let victim = if leader == 3 { 2 } else { 3 };
     Ok((victim, [1, 2, 3].into_iter().filter(|id| *id != victim).collect()))
 }

@@ -93,7 +93,7 @@ async fn a_flipped_bit_in_any_file_of_a_node_is_never_served() -> Result<()> {
     world.receipts(&[1, 2, 3], MORE_THAN_A_BUNDLE).await?;
     world.check().await?;
     // Who leads has signed, and so has a sign guard.
-    let mut victim = world.devnet.leader("main").await?;
+    let mut victim = world.leader().await?;
     wait_until("the files of the first bundle", LIMIT, || {
         ensure!(metric(&world, victim, "maip_log_filed_size")? >= 256, "they are not written");
         Ok(())

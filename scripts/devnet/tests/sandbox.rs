@@ -202,7 +202,7 @@ async fn whoever_is_killed_in_the_middle_of_a_reset_finishes_it() -> Result<()> 
     let mut generation = 1;
     // Whatever the reset has come to when the kill comes, the outcome is the same.
     for (round, pause_ms) in [0, 15, 60, 150].into_iter().enumerate() {
-        let leader = world.devnet.leader("main").await?;
+        let leader = world.leader().await?;
         let follower = if leader == 1 { 2 } else { 1 };
         let victims = if round % 2 == 0 { vec![leader] } else { vec![follower] };
         let asked = tokio::time::timeout(
@@ -222,7 +222,7 @@ async fn whoever_is_killed_in_the_middle_of_a_reset_finishes_it() -> Result<()> 
         everywhere(&world.devnet, generation).await?;
     }
     // All at once: what was agreed on is agreed on.
-    let leader = world.devnet.leader("main").await?;
+    let leader = world.leader().await?;
     let limit = Duration::from_millis(100);
     let _ = tokio::time::timeout(limit, ask(&world.devnet, leader, SANDBOX, generation)).await;
     for id in [1, 2, 3] {
@@ -255,7 +255,7 @@ async fn two_resets_at_once_are_one_or_two() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_cluster_begins_the_new_log_with_its_present_members() -> Result<()> {
     let mut world = World::start(|_| {}).await?;
-    let lost = if world.devnet.leader("main").await? == 1 { 2 } else { 1 };
+    let lost = if world.leader().await? == 1 { 2 } else { 1 };
     world.devnet.wipe(lost)?;
     let fresh = world.devnet.add_node().await?;
     world.devnet.remove_node(lost).await?;

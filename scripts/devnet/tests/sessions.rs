@@ -102,9 +102,9 @@ async fn a_killed_agents_tokens_fail_on_every_node() -> Result<()> {
     refused_everywhere(&[1, 2, 3])?;
 
     // Nor does another leader forget it.
-    let leader = world.devnet.leader("main").await?;
+    let leader = world.leader().await?;
     world.devnet.kill(leader)?;
-    world.devnet.wait_for_leader("main", LIMIT).await?;
+    world.leader().await?;
     let others: Vec<u64> = [1, 2, 3].into_iter().filter(|node| *node != leader).collect();
     for node in others {
         for token in &tokens {

@@ -93,7 +93,7 @@ async fn counters_survive_the_leaders_death_exactly() -> Result<()> {
     let agent = post(&key, "/v1/agents", "agent", json!({"display_name": "bot"})).run(&world, &all).await?;
     let agent = text(&agent, "agent_id")?;
 
-    let leader = world.devnet.leader("main").await?;
+    let leader = world.leader().await?;
     let others: Vec<u64> = all.into_iter().filter(|id| *id != leader).collect();
     for (number, control) in CONTROLS.iter().enumerate() {
         let body = json!({"agent_id": agent, "framework": "soc2", "scope": control});
@@ -108,7 +108,7 @@ async fn counters_survive_the_leaders_death_exactly() -> Result<()> {
         let nodes = if number < CONTROLS.len() / 2 { &all[..] } else { &others[..] };
         call.run(&world, nodes).await?;
     }
-    ensure!(world.devnet.leader("main").await? != leader, "a dead node leads");
+    ensure!(world.leader().await? != leader, "a dead node leads");
     world.devnet.restart(leader)?;
 
     let usage = Call { method: "GET", path: "/v1/billing/usage".into(), ..post(&key, "", "", Value::Null) };

@@ -48,6 +48,11 @@ impl World {
         Ok(World { devnet, agent, acknowledged, dir })
     }
 
+    /// Who leads the main log. At the moment that may be nobody: on a slow machine leaders change at any time.
+    pub(crate) async fn leader(&self) -> Result<u64> {
+        self.devnet.wait_for_leader("main", LIMIT).await
+    }
+
     /// A submitter that knows these nodes only.
     pub(crate) fn submitter(&self, nodes: &[u64]) -> Result<Submitter> {
         let mut manifest = self.devnet.manifest().clone();

@@ -21,7 +21,7 @@ pub(crate) struct Hooked {
 }
 
 impl Hooked {
-    pub(crate) fn new(
+    pub(crate) fn over(
         engine: Arc<dyn Engine>,
         hook: impl Fn(Change) -> Result<(), StoreError> + Send + Sync + 'static,
     ) -> Arc<dyn Engine> {

@@ -362,7 +362,7 @@ mod tests {
             caller.principal = principal;
             let live = caller.owner(Environment::Production);
             assert_eq!(caller.owner(Environment::Sandbox) != live, many, "{caller:?}");
-            caller.tenant = Ulid::from_parts(1, 1).unwrap();
+            caller.tenant = Ulid::from_parts(1, 1);
             assert_eq!(caller.owner(Environment::Production) != live, many, "{caller:?}");
         }
     }

@@ -53,7 +53,7 @@ async fn what_a_snapshot_replaces_is_not_noted_afterwards() {
     let (let_go, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
     let engine = memory();
-    let hooked = Hooked::new(engine.clone(), move |change| {
+    let hooked = Hooked::over(engine.clone(), move |change| {
         if change == Change::Commit && thread::current().name() == Some("tile-writer") {
             let _ = arrived.send(());
             let _ = wait.lock().unwrap().recv();

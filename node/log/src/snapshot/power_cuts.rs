@@ -179,7 +179,7 @@ async fn a_node_opens_after_a_power_cut_in_the_middle_of_an_installation() {
     let dir = tempfile::tempdir().unwrap();
     let engine = ledger_store::open(EngineKind::Memory, dir.path(), &EngineOptions::default()).unwrap();
     let (inner, off) = (engine.clone(), AtomicBool::new(false));
-    let hooked = Hooked::new(engine.clone(), move |change| {
+    let hooked = Hooked::over(engine.clone(), move |change| {
         let marked = inner.get(Space::Meta, b"installing")?.is_some();
         if off.load(Ordering::SeqCst) {
             return Err(StoreError::Locked("the power is off".into()));

@@ -134,11 +134,11 @@ impl Verify {
             let proven = ledger_format::verify(entry, &proof, policy).map_err(|e| unusable(e.to_string()))?;
             let parsed = Entry::parse(entry).map_err(|e| unusable(e.to_string()))?;
             let record = Record::parse(parsed.record).map_err(|e| unusable(e.to_string()))?;
-            records.push((proven.index, record, path));
+            records.push((proven.checkpoint.origin, proven.index, record, path));
         }
-        records.sort_by_key(|(index, ..)| *index);
-        for (index, record, path) in records {
-            bindings.learn(index, &record).map_err(|why| {
+        records.sort_by_key(|(_, index, ..)| *index);
+        for (origin, index, record, path) in records {
+            bindings.learn(&origin, index, &record).map_err(|why| {
                 Failure::no(format!("the registration {} binds no key", path.display())).why(why)
             })?;
         }

@@ -3,6 +3,9 @@
 //! A record names the key that signed it by its id; that the key belongs to the actor is stated by an earlier record of
 //! the same log: `tenant.register`, `agent.register`, `agent.key` or `log.genesis`. A verifier who holds a proof of
 //! that record knows the binding; one who holds only the public key trusts whoever gave it to him.
+//!
+//! Logs are told apart by their origins, as their checkpoints state them: what one log registers says nothing about the
+//! records of another, and indices of two logs have no order.
 
 use ledger_format::record::{Actor, AgentId, Body, PublicKey, Record, Ulid};
 
@@ -19,11 +22,26 @@ enum Owner {
 pub struct Binding {
     key: PublicKey,
     /// `None`: a key that was handed over without proof.
-    owner: Option<Owner>,
-    /// Index of the record that states it.
+    stated: Option<Statement>,
+}
+
+/// What a proven record states about a key.
+#[derive(Clone, Debug)]
+struct Statement {
+    /// The log that it is in.
+    origin: String,
+    owner: Owner,
+    /// Index of the record there.
     index: u64,
-    /// That record's own signature was checked, too.
+    /// Its own signature was checked, too.
     vouched: bool,
+}
+
+impl Statement {
+    /// It says whose key signed the record at `index` of a log, if `signer` did.
+    fn covers(&self, origin: &str, index: u64, signer: Owner) -> bool {
+        self.origin == origin && self.index < index && self.owner == signer
+    }
 }
 
 /// All keys a verifier knows.
@@ -44,7 +62,7 @@ pub enum SignatureFinding {
     SelfSigned,
     /// Valid under a key the caller gave; nothing here proves whose it is.
     GivenKey,
-    /// Not checked: no key with this id is known.
+    /// Not checked: no key with this id is known in this log.
     Unchecked,
 }
 
@@ -68,16 +86,16 @@ impl SignatureFinding {
 impl Bindings {
     /// A key the caller vouches for.
     pub fn give(&mut self, key: PublicKey) {
-        self.0.push(Binding { key, owner: None, index: 0, vouched: false });
+        self.0.push(Binding { key, stated: None });
     }
 
-    /// Takes the binding that a proven record states, if it states one. Registrations are best added in log order, so
-    /// that each can vouch for the next.
+    /// Takes the binding that the proven record at `index` of the log `origin` states, if it states one. Registrations
+    /// are best added in log order, so that each can vouch for the next.
     ///
     /// # Errors
     /// In words, when the record binds no key or its own signature is known to be wrong.
-    pub fn learn(&mut self, index: u64, record: &Record) -> Result<(), String> {
-        let vouched = self.judge(index, record)?.is_checked();
+    pub fn learn(&mut self, origin: &str, index: u64, record: &Record) -> Result<(), String> {
+        let vouched = self.judge(origin, index, record)?.is_checked();
         let (owner, key) = match &record.body {
             Body::LogGenesis(b) => (Owner::Operator, &b.operator_key),
             Body::TenantRegister(b) => {
@@ -88,16 +106,17 @@ impl Bindings {
             Body::AgentKey(b) => (Owner::Agent(record.tenant, b.agent), &b.key),
             _ => return Err(format!("a {} record binds no key", record.type_name())),
         };
-        self.0.push(Binding { key: *key, owner: Some(owner), index, vouched });
+        let stated = Statement { origin: origin.to_owned(), owner, index, vouched };
+        self.0.push(Binding { key: *key, stated: Some(stated) });
         Ok(())
     }
 
-    /// What the known keys say about the signature of the record at `index`.
+    /// What the known keys say about the signature of the record at `index` of the log `origin`.
     ///
     /// # Errors
-    /// In words, when a key of the named id is known and the signature does not verify under it, or when the named key
-    /// is proven to belong to somebody else.
-    pub fn judge(&self, index: u64, record: &Record) -> Result<SignatureFinding, String> {
+    /// In words, when a key of the named id is known and the signature does not verify under it, or when this log proves
+    /// that the named key belongs to somebody else.
+    pub fn judge(&self, origin: &str, index: u64, record: &Record) -> Result<SignatureFinding, String> {
         if let Some(key) = own_key(record) {
             record.verify_signature(key).map_err(|e| e.to_string())?;
             return Ok(SignatureFinding::SelfSigned);
@@ -107,27 +126,27 @@ impl Bindings {
             Actor::Tenant => Owner::Tenant(record.tenant),
             Actor::Operator => Owner::Operator,
         };
-        let named: Vec<&Binding> = self.0.iter().filter(|b| b.key.kid() == record.sig.kid).collect();
-        let bound = named.iter().find(|b| b.owner == Some(signer) && b.index < index);
-        let Some(binding) = bound.or(named.iter().find(|b| b.owner.is_none())) else {
-            return match named.first() {
-                Some(other) => Err(format!(
-                    "key {} signed, which entry {} binds to somebody else or only later",
-                    record.sig.kid, other.index
-                )),
-                None => Ok(SignatureFinding::Unchecked),
-            };
+        let named = || self.0.iter().filter(|b| b.key.kid() == record.sig.kid);
+        let stated = || named().filter_map(|b| Some((b, b.stated.as_ref()?)));
+        let (key, finding) = if let Some((b, s)) = stated().find(|(_, s)| s.covers(origin, index, signer)) {
+            (&b.key, SignatureFinding::Bound { index: s.index, vouched: s.vouched })
+        } else if let Some(given) = named().find(|b| b.stated.is_none()) {
+            (&given.key, SignatureFinding::GivenKey)
+        } else if let Some((_, other)) = stated().find(|(_, s)| s.origin == origin) {
+            return Err(format!(
+                "key {} signed, which entry {} binds to somebody else or only later",
+                record.sig.kid, other.index
+            ));
+        } else {
+            return Ok(SignatureFinding::Unchecked);
         };
-        record.verify_signature(&binding.key).map_err(|e| e.to_string())?;
-        Ok(match binding.owner {
-            Some(_) => SignatureFinding::Bound { index: binding.index, vouched: binding.vouched },
-            None => SignatureFinding::GivenKey,
-        })
+        record.verify_signature(key).map_err(|e| e.to_string())?;
+        Ok(finding)
     }
 
     /// The caller gave keys, without proof, that should have signed.
     pub fn has_given_keys(&self) -> bool {
-        self.0.iter().any(|b| b.owner.is_none())
+        self.0.iter().any(|b| b.stated.is_none())
     }
 }
 

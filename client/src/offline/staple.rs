@@ -76,7 +76,7 @@ fn refused(failure: StapleFailure) -> No {
 
 fn finding(staple: &Staple, verdict: StapleVerdict, question: &Question<'_>) -> Result<Finding, No> {
     let entry = staple.inclusion.entry().unwrap_or_default();
-    let stated = read_entry(verdict.proven.index, entry, question)?;
+    let stated = read_entry(&verdict.proven.checkpoint.origin, verdict.proven.index, entry, question)?;
     Ok(Finding {
         kind: Kind::Staple,
         log: verdict.proven.log.name().to_owned(),

@@ -164,6 +164,7 @@ fn judge_proof(bytes: &[u8], question: &Question<'_>) -> Result<Finding, No> {
     };
     let proven = verify(entry, &proof, question.policy).map_err(invalid)?;
     let as_of_s = as_of(question.policy, &proof.note, &proven.cosigners);
+    let stated = read_entry(&proven.checkpoint.origin, proven.index, entry, question)?;
     Ok(Finding {
         kind: Kind::Proof,
         checkpoint: proven.checkpoint,
@@ -171,7 +172,7 @@ fn judge_proof(bytes: &[u8], question: &Question<'_>) -> Result<Finding, No> {
         cosigners: proven.cosigners,
         as_of_s,
         age_s: None,
-        entries: vec![read_entry(proven.index, entry, question)?],
+        entries: vec![stated],
         status: None,
     })
 }
@@ -183,7 +184,7 @@ fn judge_multi_proof(bytes: &[u8], question: &Question<'_>) -> Result<Finding, N
     let entries = proof
         .entries
         .iter()
-        .map(|(index, entry)| read_entry(*index, entry, question))
+        .map(|(index, entry)| read_entry(&witnessed.checkpoint.origin, *index, entry, question))
         .collect::<Result<_, _>>()?;
     Ok(Finding {
         kind: Kind::MultiProof,
@@ -230,20 +231,25 @@ fn judge_cose(bytes: &[u8], question: &Question<'_>) -> Result<Finding, No> {
         cosigners: Vec::new(),
         as_of_s: None,
         age_s: None,
-        entries: vec![read_entry(index, entry, question)?],
+        entries: vec![read_entry(log.name(), index, entry, question)?],
         status: None,
     })
 }
 
 /// Reads the record in a proven entry. The log proves that it was logged; the bindings say who stated it.
-pub(super) fn read_entry(index: u64, entry: &[u8], question: &Question<'_>) -> Result<Stated, No> {
+pub(super) fn read_entry(
+    origin: &str,
+    index: u64,
+    entry: &[u8],
+    question: &Question<'_>,
+) -> Result<Stated, No> {
     let leaf = leaf_hash(entry);
     let parsed = Entry::parse(entry).ok().and_then(|e| Some((e.at, Record::parse(e.record).ok()?)));
     let Some((log_ms, record)) = parsed else {
         let state_root = Entry::parse(entry).ok().and_then(|entry| entry.state_root()?.ok());
         return Ok(Stated { index, leaf, record: None, state_root });
     };
-    let signature = question.bindings.judge(index, &record).map_err(|why| {
+    let signature = question.bindings.judge(origin, index, &record).map_err(|why| {
         invalid(format!("entry {index} is in the log, but its record is not signed as it says: {why}"))
     })?;
     if signature == SignatureFinding::Unchecked && question.bindings.has_given_keys() {

@@ -8,7 +8,7 @@ use std::{
 use ledger_client::offline::{Bindings, Question, SignatureFinding, Verdict, verify_file};
 use ledger_format::{MultiProof, Policy};
 
-use crate::support::{NOW_S, Ran, World, agent_key, maip, tenant_key};
+use crate::support::{NOW_S, Ran, World, agent_key, maip, tenant_key, world::ORIGIN};
 
 /// A directory with the world's policy and one file.
 pub(crate) struct Files {
@@ -49,6 +49,9 @@ pub(crate) fn question<'a>(
 ) -> Question<'a> {
     Question { policy, bindings, entry: None, subject: None, origin: None, max_age_s, now_s: NOW_S }
 }
+
+/// Origin of a second log.
+const OTHER: &str = "ledger.example/other";
 
 fn judge(bytes: &[u8], policy: &Policy) -> Verdict {
     verify_file(bytes, &question(policy, &Bindings::default(), None))
@@ -281,11 +284,58 @@ fn a_binding_does_not_reach_back() {
     let registration = world.entries[2].clone();
     let entry = ledger_format::record::Entry::parse(&registration).unwrap();
     let record = ledger_format::record::Record::parse(entry.record).unwrap();
-    bindings.learn(2, &record).unwrap();
+    bindings.learn(ORIGIN, 2, &record).unwrap();
     let entry = ledger_format::record::Entry::parse(&world.entries[3]).unwrap();
     let receipt = ledger_format::record::Record::parse(entry.record).unwrap();
-    assert!(matches!(bindings.judge(3, &receipt), Ok(SignatureFinding::Bound { index: 2, .. })));
-    assert!(bindings.judge(1, &receipt).is_err());
+    assert!(matches!(bindings.judge(ORIGIN, 3, &receipt), Ok(SignatureFinding::Bound { index: 2, .. })));
+    assert!(bindings.judge(ORIGIN, 1, &receipt).is_err());
+}
+
+/// What one log registers says nothing about the records of another, wherever in them both stand.
+#[test]
+fn a_binding_holds_in_its_own_log_only() {
+    let record = |world: &World, index: usize| {
+        let entry = ledger_format::record::Entry::parse(&world.entries[index]).unwrap();
+        ledger_format::record::Record::parse(entry.record).unwrap()
+    };
+    let mut other = World::of(OTHER);
+    let index = other.other_tenant();
+    let (registration, receipt) = (record(&other, 3), record(&World::with_receipts(1), 3));
+    let mut bindings = Bindings::default();
+    bindings.learn(OTHER, 2, &record(&other, 2)).unwrap();
+    assert_eq!(bindings.judge(ORIGIN, 9, &receipt), Ok(SignatureFinding::Unchecked));
+    assert_eq!(bindings.judge(ORIGIN, 1, &receipt), Ok(SignatureFinding::Unchecked));
+    assert!(matches!(bindings.judge(OTHER, 9, &receipt), Ok(SignatureFinding::Bound { index: 2, .. })));
+
+    // There the same key is somebody else's, which is no reason to refuse what its owner here signs with it.
+    let mut bindings = Bindings::default();
+    bindings.learn(OTHER, index, &registration).unwrap();
+    assert_eq!(bindings.judge(ORIGIN, 9, &receipt), Ok(SignatureFinding::Unchecked));
+    assert!(bindings.judge(OTHER, 9, &receipt).is_err());
+}
+
+#[test]
+fn a_registration_in_another_log_of_the_policy_vouches_for_nobody() {
+    let (world, mut other) = (World::with_receipts(2), World::of(OTHER));
+    let index = other.other_tenant();
+    let files = Files::new(&world);
+    let both = format!("log {}\n{}", other.log.vkey(), world.policy_text());
+    fs::write(files.policy(), both).unwrap();
+    let receipt = files.put("r.tlog-proof", &world.proof(3).to_bytes());
+    let here = files.put("here.tlog-proof", &world.proof(2).to_bytes());
+    let there = files.put("there.tlog-proof", &other.proof(2).to_bytes());
+    let another = files.put("another.tlog-proof", &other.proof(index).to_bytes());
+    let signature = |registrations: &[&PathBuf]| {
+        let mut args = vec!["--json"];
+        for path in registrations {
+            args.extend(["--registration", path.to_str().unwrap()]);
+        }
+        files.verify(&receipt, &args).exits(0).json()["finding"]["entries"][0]["record"]["signature"].clone()
+    };
+    assert_eq!(signature(&[&there])["how"], "unchecked");
+    assert_eq!(signature(&[&another])["how"], "unchecked", "of another tenant, and not before entry 3");
+    let all = signature(&[&there, &another, &here]);
+    assert_eq!((&all["how"], &all["bound_by_index"]), (&"bound".into(), &2.into()));
 }
 
 #[test]

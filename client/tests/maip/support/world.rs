@@ -30,6 +30,7 @@ pub(crate) fn agent_key() -> SigningKey {
 /// A log, its keys, and everybody else's.
 pub(crate) struct World {
     state: MemoryState,
+    origin: &'static str,
     pub(crate) log: NoteSigner,
     witnesses: Vec<NoteSigner>,
     pub(crate) tenant: Ulid,
@@ -42,10 +43,16 @@ pub(crate) struct World {
 impl World {
     /// Entry 0 is the genesis, 1 the tenant, 2 the agent.
     pub(crate) fn new() -> Self {
+        Self::of(ORIGIN)
+    }
+
+    /// The same people in a log of this origin, which has a key of its own.
+    pub(crate) fn of(origin: &'static str) -> Self {
         let signer = |name: &str, ty, seed| NoteSigner::new(name, ty, [seed; 32]).unwrap();
         let mut world = Self {
             state: MemoryState::new(),
-            log: signer(ORIGIN, SignatureType::Ed25519, 1),
+            origin,
+            log: signer(origin, SignatureType::Ed25519, if origin == ORIGIN { 1 } else { 9 }),
             witnesses: (1..=3u8)
                 .map(|n| signer(&format!("w{n}.example"), SignatureType::CosignatureV1, 10 + n))
                 .collect(),
@@ -59,7 +66,7 @@ impl World {
             log_keys: vec![world.log.vkey().to_string()],
             predecessor: None,
             operator_key: operator_key().public(),
-            origin: ORIGIN.into(),
+            origin: origin.into(),
             policy: world.policy_text(),
             trust_algorithm: "maip-trust-1".into(),
         };
@@ -94,7 +101,7 @@ impl World {
             next_id: self.next_id,
             tenant: self.tenant,
             agent: self.agent,
-            ..Self::new()
+            ..Self::of(self.origin)
         }
     }
 
@@ -200,7 +207,7 @@ impl World {
         let size = Checkpoint::parse(note.text()).unwrap().size;
         let parts = staple_parts(&self.state, subject, size).unwrap()?;
         Some(Staple {
-            origin: ORIGIN.into(),
+            origin: self.origin.into(),
             subject: subject.to_string(),
             standing: parts.standing,
             siblings: parts.siblings,
@@ -331,7 +338,7 @@ impl World {
     /// The checkpoint of the first `size` entries with cosignatures of these witnesses at these times.
     pub(crate) fn cosigned(&self, size: u64, cosigners: &[(usize, u64)]) -> Note {
         let root = tree_root(&self.leaves()[..], size).unwrap();
-        let text = Checkpoint::new(ORIGIN, size, root).to_string();
+        let text = Checkpoint::new(self.origin, size, root).to_string();
         let mut note = Note::new(text.clone());
         note.push(self.log.sign(&text));
         for &(witness, time) in cosigners {

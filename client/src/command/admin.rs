@@ -1,13 +1,14 @@
 //! `maip status` and `maip admin`: operating a cluster.
 
-use std::{fmt::Write as _, fs, io::Write as _, path::PathBuf};
+use std::{fmt::Write as _, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
 use ledger_proto::v1;
 use serde_json::{Value, json};
 
 use super::{
-    Done, Exit, Failure, Global, Out,
+    Done, Exit, Global, Out,
+    backup::backup,
     global::{AdminKey, block_on},
     log_key::LogKey,
     reset_log::ResetLog,
@@ -137,37 +138,6 @@ impl Admin {
             Self::Backup { key, out: file } => block_on(backup(key, global, out, file)),
         }
     }
-}
-
-/// Streams the backup into `FILE.part`, which gets its name only when it is complete and on disk.
-async fn backup(key: &AdminKey, global: &Global, out: &Out, file: &PathBuf) -> Done {
-    let cannot = |e: std::io::Error| Failure::cannot(format!("{} cannot be written", file.display())).why(e);
-    if file.exists() {
-        return Err(Failure::cannot(format!("{} exists", file.display())).next("choose another name"));
-    }
-    let part = file.with_added_extension("part");
-    let nodes = key.nodes(global)?;
-    let message = v1::LogRequest { log: global.log.clone() };
-    let mut stream = nodes.admin(message, async |mut c, m| c.backup(m).await).await?;
-    let mut target = fs::File::create(&part).map_err(cannot)?;
-    let (bar, mut bytes) = (out.progress("bytes", 0), 0u64);
-    loop {
-        let chunk = stream.message().await.map_err(|status| {
-            Failure::cannot("the backup broke off").why(status.message()).next("run it again")
-        })?;
-        let Some(chunk) = chunk else { break };
-        target.write_all(&chunk.data).map_err(cannot)?;
-        bytes += chunk.data.len() as u64;
-        bar.set_position(bytes);
-    }
-    target.sync_all().map_err(cannot)?;
-    fs::rename(&part, file).map_err(cannot)?;
-    bar.finish_and_clear();
-    out.answer(
-        &format!("wrote {} ({bytes} bytes)", file.display()),
-        &json!({ "ok": true, "file": file, "bytes": bytes }),
-    );
-    Ok(Exit::Ok)
 }
 
 fn membership(out: &Out, what: &str, members: &[v1::Member]) -> Done {

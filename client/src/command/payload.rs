@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{
     Done, Exit, Failure, Global, Out,
     node_store::{Store, StoreArgs},
+    private_file,
     receipt::digest,
 };
 
@@ -49,7 +50,7 @@ pub(crate) enum Payload {
         /// The commitment, as the record states it.
         #[arg(value_parser = digest)]
         commitment: Digest,
-        /// Write the value here, readable by you only. Default: standard output.
+        /// Write the value here, readable by you only; a file that is there is replaced. Default: standard output.
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         out: Option<PathBuf>,
         /// Show the salt too: with it and the value, others check the commitment.
@@ -147,7 +148,7 @@ fn give(out: &Out, commitment: Digest, opened: &Opened, file: Option<&Path>, wit
     let shown = salt.as_ref().map(|salt| format!("salt     {salt}"));
     match file {
         Some(path) => {
-            write_private(path, &opened.value)
+            private_file::write(path, &opened.value)
                 .map_err(|e| Failure::cannot(format!("{} cannot be written", path.display())).why(e))?;
             let wrote = format!("wrote    {} ({} bytes)", path.display(), opened.value.len());
             out.answer(&[Some(wrote), shown].into_iter().flatten().collect::<Vec<_>>().join("\n"), &json);
@@ -191,14 +192,6 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut value = Vec::new();
     source.take(VALUE_MAX as u64 + 1).read_to_end(&mut value).map_err(cannot)?;
     if value.len() > VALUE_MAX { Err(VaultError::LongValue.into()) } else { Ok(value) }
-}
-
-fn write_private(path: &Path, value: &[u8]) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(value)
 }
 
 /// A salt as it was given.

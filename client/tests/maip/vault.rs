@@ -166,6 +166,27 @@ fn a_payload_is_committed_to_opened_erased_and_the_proof_stays() {
     assert_eq!(desk.size(), size);
 }
 
+/// A decrypted value is its reader's only, whatever was at its place.
+#[cfg(unix)]
+#[test]
+fn an_opened_payload_replaces_what_others_can_read() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let desk = Desk::new();
+    let put = desk.put(NAME, VALUE);
+    let [open, link, theirs] = ["open.txt", "link.txt", "theirs.txt"].map(|name| desk.cluster.path(name));
+    for file in [&open, &theirs] {
+        fs::write(file, "before").unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    symlink(&theirs, &link).unwrap();
+    let get = |file: &str| desk.payload(&["get", text(&put, "commitment"), "--out", file]);
+    get(&open).exits(0);
+    assert_eq!(fs::metadata(&open).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_to_string(&open).unwrap(), VALUE);
+    get(&link).exits(2).says("it is a link");
+    assert_eq!(fs::read_to_string(&theirs).unwrap(), "before");
+}
+
 /// The record is logged, and the program died: the next run finds the record there and finishes.
 #[test]
 fn an_erasure_that_stopped_after_its_record_is_finished() {

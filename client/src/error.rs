@@ -89,6 +89,11 @@ impl Refused {
         self.retry_after_ms > 0 || matches!(self.code.as_str(), "NO_LEADER" | "BUSY" | "UNAVAILABLE")
     }
 
+    /// The node has judged what was sent, and nothing of it is logged. Else it may be: the answer was lost or late.
+    pub fn is_settled(&self) -> bool {
+        !self.is_transient() && !matches!(self.code.as_str(), "" | "DEADLINE" | "TIMEOUT" | "INTERNAL")
+    }
+
     /// From a failed call: the typed details if the node sent them, else its code and message.
     pub fn from_status(status: &tonic::Status) -> Self {
         let typed = <v1::Refusal as prost::Message>::decode(status.details())

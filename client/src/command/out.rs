@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ledger_client::{ClientError, SourceError};
+use ledger_format::record::Ulid;
 use serde_json::{Value, json};
 
 use super::Exit;
@@ -89,7 +90,10 @@ impl Out {
     /// Says why a command gave no answer.
     pub(crate) fn failure(&self, failure: &Failure) {
         if self.json {
-            let error = json!({ "what": failure.what, "why": failure.why, "next": failure.next });
+            let mut error = json!({ "what": failure.what, "why": failure.why, "next": failure.next });
+            if let Some(id) = failure.record {
+                error["record"] = json!(id.to_string());
+            }
             self.line(&json!({ "ok": false, "exit": failure.exit as u8, "error": error }).to_string());
             return;
         }
@@ -99,6 +103,9 @@ impl Out {
         eprintln!("{} {}", red("maip:"), failure.what);
         if let Some(why) = &failure.why {
             eprintln!("  why:  {why}");
+        }
+        if let Some(id) = failure.record {
+            eprintln!("  record: {id}");
         }
         if let Some(next) = failure.next.as_ref().filter(|n| !n.is_empty()) {
             eprintln!("  next: {next}");
@@ -115,12 +122,14 @@ pub(crate) struct Failure {
     pub(crate) next: Option<String>,
     /// The ledger's word for its refusal, e.g. `DECISION_DIFFERS`.
     pub(crate) code: Option<String>,
+    /// Id of the record that was signed before it failed.
+    pub(crate) record: Option<Ulid>,
 }
 
 impl Failure {
     /// Nothing could be judged: usage, environment, network.
     pub(crate) fn cannot(what: impl Into<String>) -> Self {
-        Self { exit: Exit::CannotJudge, what: what.into(), why: None, next: None, code: None }
+        Self { exit: Exit::CannotJudge, what: what.into(), why: None, next: None, code: None, record: None }
     }
 
     /// The answer is no.
@@ -136,6 +145,11 @@ impl Failure {
     /// What to try.
     pub(crate) fn next(self, next: impl Into<String>) -> Self {
         Self { next: Some(next.into()), ..self }
+    }
+
+    /// The record that was signed before.
+    pub(crate) fn record(self, id: Ulid) -> Self {
+        Self { record: Some(id), ..self }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     Done, Failure, Global, Out,
     agent::agent_id,
     ids::{grant_id, receipt_id, record_hash, ulid},
-    send::{Send, Stated},
+    send::{Send, Stated, new_id},
     session::session_id,
     tenant::tenant_id,
 };
@@ -72,7 +72,7 @@ pub(crate) struct Log {
     /// Hash of the agent's previous record, as `record_hash` of its answer.
     #[arg(long, value_name = "HEX", value_parser = record_hash)]
     prev: Option<RecordHash>,
-    /// Id of the receipt. Default: a new one. The same id and content again is the same record.
+    /// Id of the receipt. Default: a new one. The same command with the same id logs the same record, once; its `at` is the id's time.
     #[arg(long, value_parser = ulid)]
     id: Option<Ulid>,
     #[command(flatten)]
@@ -133,7 +133,7 @@ impl Receipt {
         };
         let stated = Stated {
             operator: None,
-            id: log.id,
+            id: Some(log.id.map_or_else(new_id, Ok)?),
             tenant: log.tenant,
             actor,
             prev: log.prev,

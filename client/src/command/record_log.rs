@@ -13,7 +13,7 @@ use super::{
     global::AdminKey,
     ids::{record_hash, ulid},
     record::canonical_bytes,
-    send::{Send, Stated},
+    send::{Send, Stated, new_id},
     signer::Signer,
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct RecordLog {
     signer: Signer,
     #[command(flatten)]
     admin: AdminKey,
-    /// Id of the record. Default: a new one. The same id and content again is the same record.
+    /// Id of the record. Default: a new one. The same command with the same id logs the same record, once; its `at` is the id's time.
     #[arg(long, value_parser = ulid)]
     id: Option<Ulid>,
     /// Hash of the actor's previous record, as `record_hash` of its answer.
@@ -56,7 +56,7 @@ impl RecordLog {
         let by_operator = actor == Actor::Operator || matches!(body, Body::TenantRegister(_));
         let stated = Stated {
             operator: by_operator.then_some(&self.admin),
-            id: self.id,
+            id: Some(self.id.map_or_else(new_id, Ok)?),
             tenant,
             actor,
             prev: self.prev,

@@ -7,8 +7,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum, ValueHint};
-use ledger_client::Submitted;
-use ledger_client::keys::KeyHandle;
+use ledger_client::{ClientError, Submitted, keys::KeyHandle};
 use ledger_format::{
     TlogProof,
     record::{Actor, Body, Draft, Record, RecordHash, Ulid},
@@ -51,7 +50,7 @@ pub(crate) struct Send {
     /// How long to wait.
     #[arg(long, value_enum, default_value = "witnessed")]
     ack: Ack,
-    /// Write the proof file here (needs --ack published or witnessed).
+    /// Write the proof file here (not with --ack sequenced, which gives none).
     #[arg(long, value_name = "PROOF", value_hint = ValueHint::FilePath)]
     out: Option<PathBuf>,
     /// Check the proof against this policy before it is written. Default: the devnet's.
@@ -69,6 +68,7 @@ pub(crate) struct Send {
 pub(crate) struct Stated<'a> {
     /// Set when only an operator may log this type of record.
     pub(crate) operator: Option<&'a AdminKey>,
+    /// Set by commands that take `--id`: the same record can be sent again.
     pub(crate) id: Option<Ulid>,
     pub(crate) tenant: Ulid,
     pub(crate) actor: Actor,
@@ -82,6 +82,38 @@ pub(crate) struct Sent {
     pub(crate) submitted: Submitted,
     /// Its proof satisfies the policy.
     checked: bool,
+}
+
+/// A record that is signed and may be in the log, whatever fails.
+struct Signed {
+    id: Ulid,
+    tenant: Ulid,
+    /// The command takes the id.
+    repeats: bool,
+}
+
+impl Signed {
+    /// A failure of the call that logs it.
+    fn not_answered(&self, error: ClientError) -> Failure {
+        let settled = matches!(&error, ClientError::Refused(refused) if refused.is_settled());
+        let failure = Failure::from(error);
+        if settled { failure.record(self.id) } else { self.open(failure) }
+    }
+
+    /// The record is in the log or may be. Run again without its id, the command would log another one.
+    fn open(&self, failure: Failure) -> Failure {
+        let Self { id, tenant, repeats } = self;
+        let again = match (repeats, *tenant) {
+            (true, _) => format!("run again with --id {id}: the record is logged once"),
+            (false, Ulid::NIL) => format!("`maip entry {id}` says whether the record is logged"),
+            (false, tenant) => {
+                format!("`maip entry {id} --tenant {tenant}` says whether the record is logged")
+            }
+        };
+        let next = failure.next.as_deref().filter(|next| !next.is_empty());
+        let next = next.map_or_else(|| again.clone(), |next| format!("{next}; {again}"));
+        failure.next(next).record(*id)
+    }
 }
 
 /// A fresh id: now, and 80 random bits.
@@ -119,6 +151,8 @@ impl Send {
     }
 
     /// Signs a record and logs it; `None` when it was only to be printed.
+    ///
+    /// The record's time is that of its id, so that the same command with the same id signs the same bytes.
     pub(crate) fn send(
         &self,
         global: &Global,
@@ -126,11 +160,13 @@ impl Send {
         stated: Stated<'_>,
         key: &KeyHandle,
     ) -> Result<Option<Sent>, Failure> {
+        self.check_options()?;
+        let id = stated.id.map_or_else(new_id, Ok)?;
         let draft = Draft {
-            id: stated.id.map_or_else(new_id, Ok)?,
+            id,
             tenant: stated.tenant,
             actor: stated.actor,
-            at: now_ms(),
+            at: id.timestamp_ms(),
             anchor: self.anchor,
             prev: stated.prev,
             body: stated.body,
@@ -147,18 +183,42 @@ impl Send {
             return Ok(None);
         }
         let policy = global.policy(self.policy.as_ref())?;
+        let after = Signed { id, tenant: stated.tenant, repeats: stated.id.is_some() };
         let submitted = block_on(async {
             let nodes = match stated.operator {
                 Some(key) => key.nodes(global)?,
                 None => global.nodes()?,
             };
-            Ok(nodes.submit(&global.log, &bytes, self.ack.into(), global.timeout).await?)
+            let sent = nodes.submit(&global.log, &bytes, self.ack.into(), global.timeout).await;
+            sent.map_err(|error| after.not_answered(error))
         })?;
-        let checked = check_proof(&submitted, policy.as_ref())?;
+        let checked = self.keep_proof(&submitted, policy.as_ref());
+        let checked = checked.map_err(|failure| after.open(failure))?;
+        Ok(Some(Sent { record, submitted, checked }))
+    }
+
+    /// What cannot work is said before anything is sent.
+    fn check_options(&self) -> Result<(), Failure> {
+        match (&self.out, self.ack) {
+            (Some(_), Ack::Sequenced) => Err(Failure::cannot(
+                "--out needs a proof, and --ack sequenced waits for none",
+            )
+            .next("give --ack published or witnessed, or fetch the proof later with `maip proof get`")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the proof of an answer and writes it where it is wanted. Says whether a policy vouches for it.
+    fn keep_proof(
+        &self,
+        submitted: &Submitted,
+        policy: Option<&ledger_format::Policy>,
+    ) -> Result<bool, Failure> {
+        let checked = check_proof(submitted, policy)?;
         if let Some(path) = &self.out {
             write_proof(path, submitted.proof.as_deref())?;
         }
-        Ok(Some(Sent { record, submitted, checked }))
+        Ok(checked)
     }
 
     /// Says what was logged. `more` are further lines.

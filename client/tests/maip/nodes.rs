@@ -95,6 +95,64 @@ impl Cluster {
     }
 }
 
+/// Whoever heard no answer asks again: the record's id makes it the same record, at any time.
+#[test]
+fn a_receipt_that_is_logged_again_under_its_id_is_the_same() {
+    let cluster = Cluster::start(World::new(), &[Manner::Honest]);
+    let id = ["--id", "01JABCDEFGHJKMNPQRSTVWXYZ0", "--json"];
+    let first = cluster.log_receipt(&id).exits(0).json();
+    let ms = || std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    let then = ms();
+    while ms() == then {}
+    let again = cluster.log_receipt(&id).exits(0).json();
+    assert_eq!((&first["duplicate"], &again["duplicate"]), (&false.into(), &true.into()));
+    for member in ["index", "leaf", "record_hash"] {
+        assert_eq!(first[member], again[member], "{member}");
+    }
+    let other = cluster.log_receipt(&[&id[..], &["--outcome", "failure"]].concat()).exits(1).json();
+    assert!(other["error"]["why"].as_str().unwrap().contains("ID_CONFLICT"), "{other}");
+    assert!(!other["error"]["next"].as_str().unwrap().contains("--id"), "that would not help: {other}");
+}
+
+/// The id of a record that may be logged is never lost: it is what the next try needs.
+#[test]
+fn a_failure_after_signing_names_the_record() {
+    let cluster = Cluster::start(World::new(), &[Manner::WrongLeaf]);
+    let failed = cluster.log_receipt(&["--json"]).exits(1).json();
+    let id = failed["error"]["record"].as_str().unwrap_or_else(|| panic!("no record in {failed}"));
+    let next = failed["error"]["next"].as_str().unwrap();
+    assert!(next.ends_with(&format!("run again with --id {id}: the record is logged once")), "{next}");
+    cluster.log_receipt(&[]).exits(1).says("  record: ").says("run again with --id");
+
+    // The record is logged; only its proof is not where it should be.
+    let cluster = Cluster::start(World::new(), &[Manner::Honest]);
+    let failed = cluster.log_receipt(&["--json", "--out", &cluster.path("no/r.tlog-proof")]).exits(2).json();
+    let id = failed["error"]["record"].as_str().unwrap_or_else(|| panic!("no record in {failed}"));
+    let again = cluster.log_receipt(&["--json", "--id", id]).exits(0).json();
+    assert_eq!(again["duplicate"], true);
+
+    // A command without --id.
+    let key = cluster.seed_file("t.key", &crate::support::tenant_key());
+    let tenant = cluster.world.lock().unwrap().tenant.to_string();
+    let (define, proof) = (["scope", "define", "invoice:pay", "--tenant", &tenant], cluster.path("no/s"));
+    let define = [&define[..], &["--tenant-key", &key, "--out", &proof]].concat();
+    cluster.run(&define).exits(2).says("`maip entry ").says(&format!("--tenant {tenant}`"));
+}
+
+/// What cannot work is said while nothing is logged.
+#[test]
+fn a_proof_is_not_wanted_without_a_checkpoint() {
+    let cluster = Cluster::start(World::new(), &[Manner::Honest]);
+    let size = || cluster.world.lock().unwrap().size();
+    let (before, proof) = (size(), cluster.path("r.tlog-proof"));
+    cluster
+        .log_receipt(&["--ack", "sequenced", "--out", &proof])
+        .exits(2)
+        .says("--ack sequenced waits for none");
+    assert_eq!(size(), before);
+    cluster.log_receipt(&["--ack", "sequenced"]).exits(0);
+}
+
 #[test]
 fn from_key_to_verified_proof() {
     let cluster = Cluster::start(World::new(), &[Manner::Honest]);

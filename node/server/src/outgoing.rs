@@ -2,6 +2,9 @@
 //!
 //! A tenant must not be able to look around in the operator's network through a node. So addresses that are not of the public internet are
 //! refused, both when a URL has one and when a name resolves to one, unless the configuration allows them.
+//!
+//! Behind a proxy that would not hold: the proxy resolves the name, and to look it up here first proves nothing, as the next answer may be
+//! another one. So where addresses are refused, these requests go past the proxy.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -25,11 +28,11 @@ pub(crate) struct HttpOutgoing {
 }
 
 impl HttpOutgoing {
-    /// With the proxy and authorities of the configuration; `private_targets` lets it reach any address.
+    /// With the authorities of the configuration. `private_targets` lets it reach any address, through the proxy of the configuration.
     pub(crate) fn new(config: &Outbound, private_targets: bool) -> anyhow::Result<Self> {
         let mut builder = outbound::builder(config)?;
         if !private_targets {
-            builder = builder.dns_resolver(Arc::new(PublicOnly));
+            builder = builder.no_proxy().dns_resolver(Arc::new(PublicOnly));
         }
         let client = builder.build().context("cannot set up HTTP to the targets of webhooks")?;
         Ok(Self { client, private_targets })
@@ -167,10 +170,29 @@ mod tests {
         }
     }
 
+    /// With a proxy in the configuration, if one is given.
+    fn outgoing(proxy: Option<String>, private_targets: bool) -> HttpOutgoing {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        HttpOutgoing::new(&Outbound { proxy, ..Outbound::default() }, private_targets).unwrap()
+    }
+
+    fn call(url: &str) -> OutboundCall {
+        OutboundCall {
+            method: "POST",
+            url: url.into(),
+            headers: Vec::new(),
+            body: bytes::Bytes::new(),
+            timeout: std::time::Duration::from_secs(5),
+            answer_bytes_max: 1024,
+        }
+    }
+
+    /// A name that no address belongs to (RFC 6761).
+    const NOWHERE: &str = "http://nowhere.invalid/";
+
     #[tokio::test]
     async fn a_target_that_may_not_be_reached_is_refused_before_it_is_called() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let outgoing = HttpOutgoing::new(&Outbound::default(), false).unwrap();
+        let outgoing = outgoing(None, false);
         for url in [
             "http://127.0.0.1:1/x",
             "http://[::1]:1/",
@@ -185,16 +207,44 @@ mod tests {
                 matches!(outgoing.check(url), Err(OutboundFault::Forbidden(_))) || url.contains("localhost"),
                 "{url}"
             );
-            let call = OutboundCall {
-                method: "POST",
-                url: url.into(),
-                headers: Vec::new(),
-                body: bytes::Bytes::new(),
-                timeout: std::time::Duration::from_secs(5),
-                answer_bytes_max: 1024,
-            };
-            let fault = outgoing.send(call).await.unwrap_err();
+            let fault = outgoing.send(call(url)).await.unwrap_err();
             assert!(matches!(fault, OutboundFault::Forbidden(_)), "{url}: {fault:?}");
         }
+    }
+
+    /// A proxy connects to whatever a name leads to, so it is not asked where that must not be.
+    #[tokio::test]
+    async fn no_proxy_reaches_what_a_node_may_not() {
+        let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        proxy.set_nonblocking(true).unwrap();
+        let outgoing = outgoing(Some(format!("http://{}", proxy.local_addr().unwrap())), false);
+        let fault = outgoing.send(call("http://localhost:1/")).await.unwrap_err();
+        assert!(matches!(fault, OutboundFault::Forbidden(_)), "{fault:?}");
+        assert_eq!(proxy.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "it was asked");
+    }
+
+    /// The operator names the proxy, so what its own name leads to is nobody's business.
+    #[tokio::test]
+    async fn a_proxy_with_a_private_address_forbids_no_target() {
+        let proxy = Some("http://localhost:1".to_owned());
+        let fault = outgoing(proxy, false).send(call(NOWHERE)).await.unwrap_err();
+        assert!(matches!(fault, OutboundFault::Failed(_)), "{fault:?}");
+    }
+
+    #[tokio::test]
+    async fn where_any_address_may_be_reached_the_proxy_is_used() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let outgoing = outgoing(Some(format!("http://{}", proxy.local_addr().unwrap())), true);
+        let answering = async {
+            let (mut connection, _) = proxy.accept().await.unwrap();
+            let mut asked = [0; 29];
+            connection.read_exact(&mut asked).await.unwrap();
+            connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            // Open until the answer is read: a connection closed with bytes unread is reset.
+            (asked, connection)
+        };
+        let (answer, (asked, _connection)) = tokio::join!(outgoing.send(call(NOWHERE)), answering);
+        assert_eq!((answer.unwrap().status, &asked), (204, b"POST http://nowhere.invalid/ "));
     }
 }

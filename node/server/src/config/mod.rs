@@ -187,7 +187,8 @@ pub struct Outbound {
     /// PEM file with further authorities for witnesses whose certificates are not of the web's.
     pub ca: Option<PathBuf>,
     /// HTTP proxy to the witnesses. Only what is written here is used, never the environment's: a proxy that somebody
-    /// exported for other programs must not stop a log.
+    /// exported for other programs must not stop a log. Targets that tenants name are reached through it only where
+    /// `api.private_targets` lets them be anything: what a proxy connects to is out of this program's hands.
     pub proxy: Option<String>,
 }
 

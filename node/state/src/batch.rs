@@ -269,8 +269,11 @@ impl<'v, V: View + ?Sized> Batch<'v, V> {
         self.put(keys::agent_key(agent, kid), span);
     }
 
+    /// Where a record is. A node that fetches what a snapshot from elsewhere needs knows the places of records that it has not applied yet;
+    /// if that comes to nothing it applies them after all, and then they are not there.
     pub(crate) fn find_record(&mut self, tenant: Ulid, id: Ulid) -> Result<Option<RecordAt>, Alarm> {
-        Ok(self.get(keys::record(tenant, id))?.map(|at: Rc<RecordAt>| *at))
+        let at = self.get(keys::record(tenant, id))?.map(|at: Rc<RecordAt>| *at);
+        Ok(at.filter(|at| at.index < self.next_index()))
     }
 
     pub(crate) fn put_record(&mut self, tenant: Ulid, id: Ulid, at: RecordAt) {

@@ -15,6 +15,22 @@ fn register(number: u8, parent: Option<u8>, change: impl FnOnce(&mut AgentRegist
     by_tenant(1, 5_000 + u64::from(number), Body::AgentRegister(Box::new(body)))
 }
 
+/// A node that was given the places of records before it applies them, and applies them after all.
+#[test]
+fn what_is_known_of_records_to_come_changes_nothing() {
+    let (mut ahead, mut plain) = (populated(), populated());
+    let records = [receipt(1, 700, 1, "invoice:pay"), receipt(1, 701, 2, "invoice:read")];
+    let applied = plain.apply(&append(&records));
+    let mut values = ahead.values().clone();
+    for (index, entry) in (ahead.leaves().len() as u64..).zip(&applied.entries) {
+        values.extend(ledger_state::record_index(index, &entry.bytes));
+    }
+    assert!(values.len() > ahead.values().len());
+    ahead = MemoryState::from_parts(values, ahead.leaves().to_vec());
+    assert_eq!(ahead.apply(&append(&records)).entries, applied.entries);
+    assert_eq!(ahead, plain);
+}
+
 #[test]
 fn the_first_entry_is_the_genesis_and_only_the_first() {
     let mut state = MemoryState::new();

@@ -41,6 +41,10 @@ pub mod subtree;
 #[allow(unreachable_pub, missing_docs, dead_code, reason = "the integration tests use the same file")]
 #[path = "../tests/support/log.rs"]
 mod testlog;
+#[cfg(test)]
+#[allow(unreachable_pub, missing_docs, dead_code, reason = "the integration tests use the same file")]
+#[path = "../tests/support/site.rs"]
+mod testsite;
 pub mod verify;
 pub mod witness;
 
@@ -50,3 +54,6 @@ pub use persist::Memory;
 pub use sign::Signer;
 pub use verify::Verifier;
 pub use witness::{Denial, Witness};
+
+#[cfg(test)]
+use testlog::TestLog;

@@ -19,13 +19,13 @@
 //! What is fetched is believed only after its hashes lead to a signed root. If they do not, the server is at
 //! fault and nothing is held against the log.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ledger_format::{Checkpoint, Frontier, Hash, Note, TILE_WIDTH, leaf_hash};
-use ledger_state::{ReplayError, ReplayFault, Replayer};
+use ledger_format::{Checkpoint, Note, TILE_WIDTH, leaf_hash};
+use ledger_state::ReplayError;
 use tokio::sync::MutexGuard;
 
 use crate::config::VerifyConfig;
@@ -34,6 +34,10 @@ pub use crate::fetch::FetchSetupError;
 use crate::fetch::{FetchError, Fetcher, Prefixes};
 use crate::logs::Log;
 use crate::metrics::Metrics;
+
+mod replay;
+
+pub(crate) use replay::Replay;
 
 /// How long a request waits for another one of the same log.
 const TURN_WAIT: Duration = Duration::from_secs(2);
@@ -90,17 +94,6 @@ pub(crate) struct LogReplay {
     preferred_unpublished: AtomicUsize,
 }
 
-/// How far a log was replayed.
-#[derive(Debug, Default)]
-pub(crate) struct Replay {
-    replayer: Replayer,
-    frontier: Frontier,
-    /// Trees cosigned and not yet reached.
-    cosigned: BTreeMap<u64, Hash>,
-    /// Why the log is refused for good.
-    refused: Option<String>,
-}
-
 /// A tree that the log has signed, and its note.
 struct Signed {
     tree: Latest,
@@ -155,12 +148,10 @@ impl Verifier {
         let to = advance.to();
         let asked = Signed { tree: to, note: note.to_bytes() };
         replays.want(to);
-        if let Some(from) = advance.from()
-            && from.size > replay.frontier.size()
-        {
-            replay.cosigned.insert(from.size, from.root);
+        if let Some(from) = advance.from() {
+            replay.was_cosigned(from);
         }
-        if to.size <= replay.frontier.size() {
+        if to.size <= replay.progress.checked().size() {
             return replay.agree(asked);
         }
         if let Some(prefixes) = replays.unpublished(log) {
@@ -169,9 +160,10 @@ impl Verifier {
         }
         // Nothing to read if all that was cosigned before is replayed and the rest is within bounds.
         let before = advance.from().map_or(0, |from| from.size);
+        let checked = |replay: &Replay| replay.progress.checked().size();
         let is_in_bounds =
-            |replay: &Replay| to.size.saturating_sub(replay.frontier.size()) <= self.config.max_unverified;
-        if before > 0 && replay.frontier.size() >= before && is_in_bounds(replay) {
+            |replay: &Replay| to.size.saturating_sub(checked(replay)) <= self.config.max_unverified;
+        if before > 0 && checked(replay) >= before && is_in_bounds(replay) {
             return Ok(());
         }
         if let Some(published) = self.published(replays, log).await? {
@@ -182,7 +174,7 @@ impl Verifier {
         if is_in_bounds(replay) {
             return Ok(());
         }
-        let (size, replayed, max) = (to.size, replay.frontier.size(), self.config.max_unverified);
+        let (size, replayed, max) = (to.size, checked(replay), self.config.max_unverified);
         Err(Doubt::NotYet(format!(
             "{replayed} of {size} entries are replayed, and at most {max} may be missing"
         )))
@@ -194,13 +186,11 @@ impl Verifier {
         let wanted = *replays.wanted.lock().expect("nothing panics under this lock");
         let Some(limit) = wanted.max_by_size(remembered) else { return Ok(()) };
         let mut replay = replays.turn.lock().await;
-        if replay.refused.is_some() || replay.frontier.size() >= limit.size {
+        if replay.refused.is_some() || replay.progress.checked().size() >= limit.size {
             return Ok(());
         }
-        if let Some(remembered) = remembered
-            && remembered.size > replay.frontier.size()
-        {
-            replay.cosigned.insert(remembered.size, remembered.root);
+        if let Some(remembered) = remembered {
+            replay.was_cosigned(remembered);
         }
         if let Some(prefixes) = replays.unpublished(log) {
             let target = Signed { tree: limit, note: Vec::new() };
@@ -229,14 +219,14 @@ impl Verifier {
     }
 
     fn within_reach(&self, replay: &Replay, size: u64) -> Result<(), Doubt> {
-        let replayed = replay.frontier.size();
+        let replayed = replay.progress.replayed();
         if size.saturating_sub(replayed) <= self.config.inline_max {
             return Ok(());
         }
         Err(Doubt::NotYet(format!("replaying: {replayed} of {size} entries are done")))
     }
 
-    /// Fetches, checks and replays up to a signed tree.
+    /// Fetches, checks and replays up to a signed tree. What is replayed when it breaks off stays replayed: the next pass goes on there.
     async fn catch_up(
         &self,
         replays: &LogReplay,
@@ -246,37 +236,48 @@ impl Verifier {
         target: Signed,
     ) -> Result<(), Doubt> {
         let (size, root) = (target.tree.size, target.tree.root);
-        let mut frontier = replay.frontier.clone();
-        let mut run = Run { from: frontier.size(), ..Run::default() };
-        let mut next_progress = frontier.size() + PROGRESS_ENTRIES;
-        while frontier.size() < size {
-            let bundle = frontier.size() / TILE_WIDTH;
+        let misled = || {
+            Doubt::NotYet(format!(
+                "the entries read do not lead to the root that the log has signed for size {size}"
+            ))
+        };
+        replays.show(replay);
+        let checked = replay.progress.checked();
+        if size <= checked.size() {
+            let is_other = size == checked.size() && root != checked.root();
+            return if is_other { Err(misled()) } else { Ok(()) };
+        }
+        if size < replay.progress.replayed() {
+            return Err(replay::is_smaller(replay.progress.replayed()));
+        }
+        let mut ahead = replay.progress.read().clone();
+        let mut run = Run { fork: replay.progress.fork(), ..Run::default() };
+        let mut next_progress = ahead.size() + PROGRESS_ENTRIES;
+        while ahead.size() < size {
+            let bundle = ahead.size() / TILE_WIDTH;
             let width = (size - bundle * TILE_WIDTH).min(TILE_WIDTH) as u16;
             let entries = self.fetcher.entries(prefixes, bundle, width).await?;
-            let known = (frontier.size() - bundle * TILE_WIDTH) as usize;
+            let known = (ahead.size() - bundle * TILE_WIDTH) as usize;
             for entry in entries.into_iter().skip(known) {
-                frontier.push(leaf_hash(&entry));
-                run.fork = run.fork.or_else(|| replay.contradiction(&frontier));
+                ahead.push(leaf_hash(&entry));
+                run.fork = run.fork.or_else(|| replay.contradiction(&ahead));
                 run.staged.push(entry);
             }
             // Long runs are replayed as they come, before the root is known to be right.
-            if run.staged.len() as u64 >= self.config.inline_max && frontier.size() < size {
+            if run.staged.len() as u64 >= self.config.inline_max && ahead.size() < size {
                 self.feed(replays, replay, &mut run).await?;
-                run.is_unchecked = true;
             }
-            if frontier.size() >= next_progress {
-                tracing::info!(origin = log.origin, replayed = frontier.size(), of = size, "replaying");
+            if ahead.size() >= next_progress {
+                tracing::info!(origin = log.origin, replayed = ahead.size(), of = size, "replaying");
                 next_progress += PROGRESS_ENTRIES;
             }
         }
-        if frontier.size() == size && frontier.root() != root {
-            if run.is_unchecked {
-                *replay = Replay { cosigned: std::mem::take(&mut replay.cosigned), ..Replay::default() };
-                replays.verified.store(0, Ordering::Relaxed);
+        if ahead.root() != root {
+            if replay.progress.is_unchecked() {
+                replay.begin_again();
+                replays.show(replay);
             }
-            let reason =
-                format!("the entries read do not lead to the root that the log has signed for size {size}");
-            return Err(Doubt::NotYet(reason));
+            return Err(misled());
         }
         if let Some(fork) = run.fork {
             let reason = format!("the log has signed two roots for size {fork}");
@@ -284,48 +285,34 @@ impl Verifier {
         }
         self.feed(replays, replay, &mut run).await?;
         if let Some(invalid) = run.invalid {
-            return Err(match invalid.fault {
-                // Ours, not the log's: start again from entry 0.
-                ReplayFault::Damaged(_) => {
-                    *replay = Replay { cosigned: std::mem::take(&mut replay.cosigned), ..Replay::default() };
-                    replays.verified.store(0, Ordering::Relaxed);
-                    Doubt::NotYet(invalid.to_string())
-                }
-                _ => replay.catch(invalid.to_string(), false, target),
-            });
+            let doubt = replay.judge(&invalid, target);
+            replays.show(replay);
+            return Err(doubt);
         }
-        replay.frontier = frontier;
-        replay.cosigned = replay.cosigned.split_off(&(size + 1));
-        replays.verified.store(replay.frontier.size(), Ordering::Relaxed);
+        replay.reached(size);
         Ok(())
     }
 
     /// Replays what is staged, on a thread for blocking work: signatures cost tens of microseconds each.
     async fn feed(&self, replays: &LogReplay, replay: &mut Replay, run: &mut Run) -> Result<(), Doubt> {
+        let staged = std::mem::take(&mut run.staged);
         if run.invalid.is_some() {
-            run.staged.clear();
             return Ok(());
         }
-        let mut replayer = std::mem::take(&mut replay.replayer);
-        let (staged, from) = (std::mem::take(&mut run.staged), run.from);
+        let before = replay.progress.replayed();
+        let mut progress = std::mem::take(&mut replay.progress);
         let work = tokio::task::spawn_blocking(move || {
-            for (index, entry) in (from..).zip(&staged) {
-                if let Err(error) = replayer.push(index, entry) {
-                    return (replayer, index - from, Some(error));
-                }
-            }
-            (replayer, staged.len() as u64, None)
+            let invalid = progress.take(&staged);
+            (progress, invalid)
         });
-        // A panic of the replay leaves the default behind: the next run starts from entry 0.
-        let (replayer, count, invalid) = work.await.map_err(|error| {
-            replay.frontier = Frontier::new();
-            Doubt::NotYet(format!("the replay broke off: {error}"))
-        })?;
-        replay.replayer = replayer;
-        run.from += count;
+        // A panic of the replay, or a caller that drops this future, leaves the empty progress behind: the next run starts from entry 0.
+        let (progress, invalid) =
+            work.await.map_err(|error| Doubt::NotYet(format!("the replay broke off: {error}")))?;
+        replay.progress = progress;
+        replay.progress.found(run.fork);
         run.invalid = invalid;
-        self.metrics.entries_replayed.add(count);
-        replays.verified.store(run.from, Ordering::Relaxed);
+        self.metrics.entries_replayed.add(replay.progress.replayed() - before);
+        replays.show(replay);
         Ok(())
     }
 }
@@ -333,15 +320,12 @@ impl Verifier {
 /// One pass of [`Verifier::catch_up`].
 #[derive(Default)]
 struct Run {
-    /// Entries fetched and not replayed; the first has index `from`.
+    /// Entries fetched and not replayed.
     staged: Vec<Vec<u8>>,
-    from: u64,
     /// The first entry that does not replay. It counts only once the root is known to be right.
     invalid: Option<ReplayError>,
     /// The first size with two roots.
     fork: Option<u64>,
-    /// Whether something was replayed before its root was checked.
-    is_unchecked: bool,
 }
 
 impl LogReplay {
@@ -369,49 +353,14 @@ impl LogReplay {
             .map_err(|_| Doubt::NotYet(format!("replaying: {verified} entries are done")))
     }
 
+    /// Tells those without the turn how far the replay is.
+    fn show(&self, replay: &Replay) {
+        self.verified.store(replay.progress.replayed(), Ordering::Relaxed);
+    }
+
     fn want(&self, tree: Latest) {
         let mut wanted = self.wanted.lock().expect("nothing panics under this lock");
         *wanted = wanted.max_by_size(Some(tree));
-    }
-}
-
-impl Replay {
-    fn check(&self) -> Result<(), Doubt> {
-        self.refused.as_ref().map_or(Ok(()), |reason| Err(Doubt::Refused(reason.clone())))
-    }
-
-    /// Remembers what was cosigned, to compare it when the replay comes there.
-    pub(crate) fn was_cosigned(&mut self, tree: Latest) {
-        if tree.size > self.frontier.size() {
-            self.cosigned.insert(tree.size, tree.root);
-        }
-    }
-
-    /// The size at which the entries lead to another root than was cosigned.
-    fn contradiction(&self, frontier: &Frontier) -> Option<u64> {
-        let root = self.cosigned.get(&frontier.size())?;
-        (*root != frontier.root()).then_some(frontier.size())
-    }
-
-    /// Compares a signed tree that is not beyond the replay.
-    fn agree(&mut self, signed: Signed) -> Result<(), Doubt> {
-        let (size, replayed) = (signed.tree.size, self.frontier.size());
-        if size < replayed {
-            let reason =
-                format!("{replayed} entries are replayed already, for a larger checkpoint of this log");
-            return Err(Doubt::NotYet(reason));
-        }
-        // A root that is replayed was signed by the log. For size 0 the decision has checked it.
-        if size > 0 && signed.tree.root != self.frontier.root() {
-            let reason = format!("the log has signed two roots for size {size}");
-            return Err(self.catch(reason, true, signed));
-        }
-        Ok(())
-    }
-
-    fn catch(&mut self, reason: String, is_fork: bool, signed: Signed) -> Doubt {
-        self.refused = Some(reason.clone());
-        Doubt::Caught(Caught { reason, is_fork, tree: signed.tree, note: signed.note })
     }
 }
 
@@ -424,3 +373,6 @@ impl MaxBySize for Option<Latest> {
         [self, other].into_iter().flatten().max_by_key(|latest| latest.size)
     }
 }
+
+#[cfg(test)]
+mod tests;

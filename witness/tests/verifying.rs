@@ -176,3 +176,52 @@ fn a_long_replay_of_wrong_bytes_is_undone() {
     assert_eq!(verified(&witness), 700);
     assert_eq!(witness.metric("maip_witness_alarms_total"), 0);
 }
+
+/// A long replay that breaks off in the middle goes on where it stood, and nothing is held against the log.
+#[test]
+fn a_long_replay_that_breaks_off_goes_on() {
+    let log = MaipLog::new(700);
+    let site = Site::start(log.clone());
+    // The first bundle is there and the second one is not.
+    site.show(|shown| shown.applied = 300);
+    let settings = "[verify]\ninline_max = 100\nfollow_interval_ms = 20\n";
+    let mut witness = Witness::init_verifying(&log.tree, &site.url, Some(&site.unpublished_url()), settings);
+    witness.start();
+    check(&witness.add(&log.tree.body(0, 700)), 503, "replaying");
+    while !site.shown.lock().expect("no panic").asked.contains(&1) {}
+    assert_eq!(witness.metric("maip_witness_entries_replayed_total"), 256);
+    site.show(|shown| shown.applied = 700);
+    let mut answer = witness.add(&log.tree.body(0, 700));
+    while answer.status == 503 {
+        answer = witness.add(&log.tree.body(0, 700));
+    }
+    check(&answer, 200, "w.example/1");
+    assert_eq!(verified(&witness), 700);
+    assert_eq!(witness.metric("maip_witness_alarms_total"), 0);
+    assert_eq!(witness.metric("maip_witness_entries_replayed_total"), 700);
+    let asked = &site.shown.lock().expect("no panic").asked;
+    assert_eq!(asked.iter().filter(|&&bundle| bundle == 0).count(), 1, "{asked:?}");
+}
+
+/// The same with wrong bytes before the break: when the right ones follow, the root tells, and the replay begins again.
+#[test]
+fn wrong_bytes_before_a_break_are_undone() {
+    let log = MaipLog::new(700);
+    let mut other = MaipLog::new(100);
+    other.push(&other.tenant("Another"));
+    other.grow(700);
+    let site = Site::start(other);
+    site.show(|shown| shown.applied = 300);
+    let settings = "[verify]\ninline_max = 100\nfollow_interval_ms = 20\n";
+    let mut witness = Witness::init_verifying(&log.tree, &site.url, Some(&site.unpublished_url()), settings);
+    witness.start();
+    check(&witness.add(&log.tree.body(0, 700)), 503, "replaying");
+    while !site.shown.lock().expect("no panic").asked.contains(&1) {}
+    site.show(|shown| (shown.log, shown.applied) = (log.clone(), 700));
+    let mut answer = witness.add(&log.tree.body(0, 700));
+    while answer.status == 503 {
+        answer = witness.add(&log.tree.body(0, 700));
+    }
+    check(&answer, 200, "w.example/1");
+    assert_eq!(witness.metric("maip_witness_alarms_total"), 0);
+}

@@ -89,6 +89,8 @@ pub struct Shown {
     pub applied: u64,
     /// Requests so far.
     pub requests: u64,
+    /// Bundles of entries asked for, in order.
+    pub asked: Vec<u64>,
 }
 
 /// A server on a free port.
@@ -102,7 +104,8 @@ impl Site {
     pub fn start(log: MaipLog) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}/log", listener.local_addr().expect("an address"));
-        let shown = Arc::new(Mutex::new(Shown { log, published: None, applied: 0, requests: 0 }));
+        let shown =
+            Arc::new(Mutex::new(Shown { log, published: None, applied: 0, requests: 0, asked: Vec::new() }));
         let serving = shown.clone();
         // Ends with the test process.
         std::thread::spawn(move || {
@@ -138,14 +141,14 @@ fn answer(stream: TcpStream, shown: &Mutex<Shown>) {
     let body = first.split(' ').nth(1).and_then(|path| {
         let mut shown = shown.lock().expect("no panic");
         shown.requests += 1;
-        file(&shown, path.strip_prefix("/log/")?)
+        file(&mut shown, path.strip_prefix("/log/")?)
     });
     let (status, body) = body.map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
     let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
     let _ = (&stream).write_all(&[head.as_bytes(), &body].concat());
 }
 
-fn file(shown: &Shown, path: &str) -> Option<Vec<u8>> {
+fn file(shown: &mut Shown, path: &str) -> Option<Vec<u8>> {
     if path == "checkpoint" {
         let tree = &shown.log.tree;
         return Some(tree.sign(&tree.text(shown.published?)).to_bytes());
@@ -155,6 +158,7 @@ fn file(shown: &Shown, path: &str) -> Option<Vec<u8>> {
         None => (path, shown.published.unwrap_or(0)),
     };
     let id = BundleId::parse(path).ok()?;
+    shown.asked.push(id.index);
     let start = id.index * 256;
     let end = start + u64::from(id.width);
     if end > limit {

@@ -3,8 +3,9 @@
 //! Days are the clock's, in UTC. A count starts again with the day and with the program: the budget protects
 //! the disk and the processor, it is not an account.
 //!
-//! Only requests that are about to be cosigned are counted. Checkpoints are public, so a stranger can replay
-//! one; what is refused costs its log nothing.
+//! Only what is about to be cosigned and was not cosigned before is counted. Checkpoints are public, so a stranger can replay one: what
+//! is refused costs its log nothing, nor does the checkpoint cosigned last, which anybody may have refreshed. A new one needs a note that
+//! only the log signs. What refreshes cost is bounded without a count: see [`Signer::repeat`](crate::sign::Signer::repeat).
 
 use std::collections::HashMap;
 use std::sync::Mutex;

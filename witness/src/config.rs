@@ -76,7 +76,7 @@ pub struct LogConfig {
     /// Prefix, or several, that serves tiles of entries not yet published, if the log offers it.
     #[serde(default)]
     pub entries_url: OneOrMore,
-    /// `add-checkpoint` requests a day; unlimited if absent.
+    /// New checkpoints a day; unlimited if absent. To have the one cosigned last refreshed does not count.
     pub qpd: Option<u64>,
     /// A sandbox, which is reset from time to time: the logs that follow it under this key are cosigned, too.
     #[serde(default)]

@@ -49,6 +49,11 @@ impl Advance {
     pub fn to(&self) -> Latest {
         self.to
     }
+
+    /// Whether the tree was cosigned before, and only the time of the cosignature can be news.
+    pub fn is_refresh(&self) -> bool {
+        self.from == Some(self.to)
+    }
 }
 
 /// Why a request is not cosigned. Each variant is one answer of the specification.

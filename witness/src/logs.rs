@@ -32,7 +32,7 @@ pub struct Log {
     pub urls: Vec<String>,
     /// Prefixes that serve tiles and bundles of entries not yet published.
     pub entries_urls: Vec<String>,
-    /// `add-checkpoint` requests a day, of all generations of a sandbox together.
+    /// New checkpoints a day, of all generations of a sandbox together. To have the one cosigned last refreshed does not count.
     pub qpd: Option<u64>,
     /// A sandbox: its later generations are known, too. See [`ledger_format::generation`].
     pub sandbox: bool,

@@ -90,7 +90,7 @@ pub enum Denial {
     /// Entries that must be replayed first cannot be read yet. Try again.
     #[error("not cosigned yet: {0}")]
     Unverified(String),
-    /// The log has had its requests of today.
+    /// The log has had its new checkpoints of today.
     #[error("the daily budget of this log is used up; it begins again in {retry_after_s} s")]
     Budget {
         /// Seconds to the next day.

@@ -7,8 +7,8 @@
 //!
 //! * The comparison and the write happen on one thread, so of two requests that were decided on the same
 //!   remembered checkpoint one is stored and the other one is told what is remembered now.
-//! * [`Released`] is the only thing that gives the signature lines away, and only the writer thread makes
-//!   it, after the flush.
+//! * [`Released`] is the only thing that gives the signature lines away. The writer thread makes it, after the
+//!   flush; and [`Signer`](crate::sign::Signer) makes it again from what is remembered, which is flushed.
 //! * After a failed write or flush the memory is out of service for good ([`Memory::failure`]): retrying a
 //!   flush can report success for bytes that were dropped. The program stops and reads the disk anew.
 //! * The state directory is made by [`create`] alone. [`Memory::open`] never makes anything, so that a

@@ -18,6 +18,9 @@ use crate::clock::Clock;
 use crate::decide::Advance;
 use crate::persist::Remembered;
 
+/// A cosignature younger than this, in seconds, is given out again for the same checkpoint instead of a new one. One second, so that it
+/// is the one that would be made now: a log may refresh its checkpoint as often as it likes, and finds it refreshed.
+const REPEATED_S: u64 = 1;
 /// Largest time a cosignature can carry, in seconds.
 const TIME_S_MAX: u64 = i64::MAX as u64;
 
@@ -84,11 +87,7 @@ impl Signer {
         text: &str,
         log_lines: Vec<SignatureLine>,
     ) -> Result<Cosigned, NoTime> {
-        let now_s = self.clock.now_s();
-        // SPEC (tlog-cosignature): the time is not zero for a cosignature of a checkpoint, and at most 2^63-1.
-        if now_s == 0 || now_s > TIME_S_MAX {
-            return Err(NoTime { now_s });
-        }
+        let now_s = self.now_s()?;
         let time_s = self.last_s.fetch_max(now_s, Ordering::Relaxed).max(now_s);
         let mut ours = vec![self.key.cosign(text, time_s)];
         ours.extend(self.ml_dsa_key.iter().map(|key| key.cosign(text, time_s)));
@@ -100,6 +99,37 @@ impl Signer {
         let lines = ours.iter().map(|line| format!("{line}\n")).collect();
         let note = note.to_bytes().into();
         Ok(Cosigned { origin: origin.to_owned(), advance, time_s, note, lines })
+    }
+
+    /// The cosignature that is remembered of the checkpoint with this text and these signatures of its log, if it is so young that a new
+    /// one would say the same.
+    ///
+    /// Whoever knows a checkpoint can post it again. This way it costs a signature and a write once a second, however often it comes; and
+    /// for another note of the same tree, which is signed each time, the memory writes once a second, too: a time that it holds is no news.
+    pub(crate) fn repeat(
+        &self,
+        remembered: &Remembered,
+        text: &str,
+        log_lines: &[SignatureLine],
+    ) -> Option<Released> {
+        let now_s = self.now_s().ok()?.max(self.last_s.load(Ordering::Relaxed));
+        if now_s.saturating_sub(remembered.time_s) >= REPEATED_S {
+            return None;
+        }
+        let note = Note::parse(&remembered.note).ok()?;
+        // The same tree may come with other extension lines, or signed with a new key of the log.
+        if note.text() != text || !log_lines.iter().all(|line| note.signatures().contains(line)) {
+            return None;
+        }
+        let lines = self.vkeys().map(|key| note.signature_of(key).map(|line| format!("{line}\n")));
+        Some(Released { lines: lines.collect::<Option<String>>()? })
+    }
+
+    /// The clock's time, if a cosignature can carry it.
+    fn now_s(&self) -> Result<u64, NoTime> {
+        let now_s = self.clock.now_s();
+        // SPEC (tlog-cosignature): the time is not zero for a cosignature of a checkpoint, and at most 2^63-1.
+        if now_s == 0 || now_s > TIME_S_MAX { Err(NoTime { now_s }) } else { Ok(now_s) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The witness: one request from bytes to answer. No HTTP in here, and no time but the clock's.
 //!
 //! ```text
-//! bytes -> parse -> known origin? -> log's signature? -> decide -> (replay) -> budget -> cosign -> commit -> lines
+//! bytes -> parse -> known origin? -> log's signature? -> decide -> (replay) -> (repeat) -> budget -> cosign -> commit -> lines
 //! ```
 
 use std::path::Path;
@@ -144,7 +144,12 @@ impl Witness {
                     .await
                     .map_err(|doubt| self.denial(&log.origin, doubt))?;
             }
-            if !charged {
+            if advance.is_refresh() {
+                let repeat = |latest| self.signer.repeat(latest, request.note.text(), &log_lines);
+                if let Some(released) = latest.as_deref().and_then(repeat) {
+                    return Ok(released.into_lines());
+                }
+            } else if !charged {
                 self.charge(&log)?;
                 charged = true;
             }
@@ -265,3 +270,6 @@ fn hint(reason: &str, cosigned: Option<&Note>, received: &str) -> String {
     let cosigned = cosigned.map(|note| format!("--- cosigned by this witness\n{note}")).unwrap_or_default();
     format!("{}\n\n{cosigned}--- received, signed by the log\n{received}", reason.replace('\n', " "))
 }
+
+#[cfg(test)]
+mod tests;

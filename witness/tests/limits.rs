@@ -132,7 +132,31 @@ fn a_budget_is_used_up_within_a_day() -> bool {
     let seconds: u64 = answer.header("retry-after").expect("a hint").parse().expect("seconds");
     assert!((1..=DAY_S).contains(&seconds));
     assert_eq!(witness.add(&log.body(3, 7)).text(), "5\n");
+<<<<<<< HEAD
     true
+=======
+    // The checkpoint cosigned last can still be refreshed.
+    witness.must_cosign(&log, 5, 5);
+}
+
+/// Whoever knows a checkpoint can post it again, and costs its log nothing.
+#[test]
+fn a_stranger_cannot_use_up_the_daily_budget() {
+    let log = TestLog::new("log.example/replayed", 40);
+    let mut witness = Witness::init(&[&log], "");
+    let text = std::fs::read_to_string(witness.config()).expect("readable");
+    let line = format!("vkey = \"{}\"", log.vkey());
+    std::fs::write(witness.config(), text.replace(&line, &format!("{line}\nqpd = 5"))).expect("writable");
+    witness.start();
+    witness.must_cosign(&log, 0, 1);
+    for _ in 0..10 {
+        witness.must_cosign(&log, 1, 1);
+    }
+    for size in 2..=5 {
+        witness.must_cosign(&log, size - 1, size);
+    }
+    assert_eq!(witness.add(&log.body(5, 6)).status, 429);
+>>>>>>> 38ec681 (witness: a refresh is not charged to the log's daily budget)
 }
 
 /// Requests that are nearly right: mutations of a good one. Any answer of the table will do; what may not

@@ -126,7 +126,7 @@ logs_dir = "logs.d"
 # url = "https://log.example/main"     # where its checkpoint and tiles are read; needed to verify. Or a list
 #                                      # of prefixes that serve the same, in case one does not answer
 # entries_url = "http://10.0.0.1:7080/main/unpublished"   # or a list: entries before publication
-# qpd = 86400                          # add-checkpoint requests a day; unlimited if absent
+# qpd = 86400                          # new checkpoints a day; unlimited if absent
 # sandbox = true                       # it is reset from time to time: cosign the logs that follow it, too
 
 [limits]

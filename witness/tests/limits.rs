@@ -132,11 +132,9 @@ fn a_budget_is_used_up_within_a_day() -> bool {
     let seconds: u64 = answer.header("retry-after").expect("a hint").parse().expect("seconds");
     assert!((1..=DAY_S).contains(&seconds));
     assert_eq!(witness.add(&log.body(3, 7)).text(), "5\n");
-<<<<<<< HEAD
-    true
-=======
     // The checkpoint cosigned last can still be refreshed.
     witness.must_cosign(&log, 5, 5);
+    true
 }
 
 /// Whoever knows a checkpoint can post it again, and costs its log nothing.
@@ -156,7 +154,6 @@ fn a_stranger_cannot_use_up_the_daily_budget() {
         witness.must_cosign(&log, size - 1, size);
     }
     assert_eq!(witness.add(&log.body(5, 6)).status, 429);
->>>>>>> 38ec681 (witness: a refresh is not charged to the log's daily budget)
 }
 
 /// Requests that are nearly right: mutations of a good one. Any answer of the table will do; what may not

@@ -91,7 +91,7 @@ impl Out {
     pub(crate) fn failure(&self, failure: &Failure) {
         if self.json {
             let mut error = json!({ "what": failure.what, "why": failure.why, "next": failure.next });
-            if let Some(id) = failure.record {
+            if let Some(id) = &failure.record {
                 error["record"] = json!(id.to_string());
             }
             self.line(&json!({ "ok": false, "exit": failure.exit as u8, "error": error }).to_string());
@@ -104,7 +104,7 @@ impl Out {
         if let Some(why) = &failure.why {
             eprintln!("  why:  {why}");
         }
-        if let Some(id) = failure.record {
+        if let Some(id) = &failure.record {
             eprintln!("  record: {id}");
         }
         if let Some(next) = failure.next.as_ref().filter(|n| !n.is_empty()) {
@@ -122,8 +122,8 @@ pub(crate) struct Failure {
     pub(crate) next: Option<String>,
     /// The ledger's word for its refusal, e.g. `DECISION_DIFFERS`.
     pub(crate) code: Option<String>,
-    /// Id of the record that was signed before it failed.
-    pub(crate) record: Option<Ulid>,
+    /// Id of the record that was signed before it failed. In a box, to keep results small.
+    pub(crate) record: Option<Box<Ulid>>,
 }
 
 impl Failure {
@@ -149,7 +149,7 @@ impl Failure {
 
     /// The record that was signed before.
     pub(crate) fn record(self, id: Ulid) -> Self {
-        Self { record: Some(id), ..self }
+        Self { record: Some(Box::new(id)), ..self }
     }
 }
 

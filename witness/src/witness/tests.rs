@@ -54,7 +54,7 @@ fn known(log: &TestLog) -> Log {
     Log::new(&log.vkey(), Some(&log.origin)).expect("a log")
 }
 
-/// Within a second the cosignature is the remembered one, and nothing is written; then it is a new one.
+/// Within a second the cosignature is the remembered one, and the memory's writer is not asked; then it is a new one.
 #[tokio::test]
 async fn a_checkpoint_is_refreshed_once_a_second() {
     let log = TestLog::new("log.example/refreshed", 9);
@@ -66,6 +66,7 @@ async fn a_checkpoint_is_refreshed_once_a_second() {
         assert_eq!(bench.refresh(9, &note).await, Ok(1_000));
     }
     assert!(Arc::ptr_eq(&first, &bench.remembered(&log)));
+    assert!(bench.witness.render_metrics().contains("\nmaip_witness_persist_group_sum 1\n"));
     bench.clock.0.store(1_001, Ordering::Relaxed);
     assert_eq!(bench.refresh(9, &note).await, Ok(1_001));
     assert_eq!(bench.remembered(&log).time_s, 1_001);

@@ -50,13 +50,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 struct Server {
     witness: Arc<Witness>,
     limits: Limits,
-    requests: Semaphore,
+    requests: Arc<Semaphore>,
     stopping: AtomicBool,
 }
 
 impl Server {
     fn new(witness: Arc<Witness>, limits: Limits) -> Self {
-        let (requests, stopping) = (Semaphore::new(limits.requests_max), AtomicBool::new(false));
+        let (requests, stopping) = (Arc::new(Semaphore::new(limits.requests_max)), AtomicBool::new(false));
         Self { witness, limits, requests, stopping }
     }
 }
@@ -194,14 +194,22 @@ fn router(server: Arc<Server>) -> Router {
 }
 
 async fn add_checkpoint(State(server): State<Arc<Server>>, request: Request) -> Response {
-    let Ok(_permit) = server.requests.try_acquire() else { return busy() };
+    let Ok(permit) = server.requests.clone().try_acquire_owned() else { return busy() };
     let body = match read_body(&server.limits, request).await {
         Ok(body) => body,
         Err(answer) => return answer,
     };
-    match server.witness.add_checkpoint(&body).await {
-        Ok(lines) => text(StatusCode::OK, lines),
-        Err(denial) => deny(&denial),
+    // A task of its own: a log that hangs up before its entries are replayed asks again, and finds them replayed. The permit goes with
+    // it, so that there are no more of them than requests.
+    let work = tokio::spawn(async move {
+        let answer = server.witness.add_checkpoint(&body).await;
+        drop(permit);
+        answer
+    });
+    match work.await {
+        Ok(Ok(lines)) => text(StatusCode::OK, lines),
+        Ok(Err(denial)) => deny(&denial),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("the request broke off: {error}\n")),
     }
 }
 
@@ -327,3 +335,6 @@ fn with(mut answer: Response, name: HeaderName, value: &str) -> Response {
     }
     answer
 }
+
+#[cfg(test)]
+mod tests;

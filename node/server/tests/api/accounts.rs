@@ -130,16 +130,6 @@ fn what_only_asks_is_answered_anew_under_an_idempotency_key() {
 }
 
 #[test]
-fn nobodys_idempotency_keys_do_not_get_in_each_others_way() {
-    let api = Api::start();
-    let nobody = api.nobody().with("idempotency-key", "1");
-    let register = |email: &str| nobody.post("/v1/developers/register", &json!({"email": email})).ok(201);
-    let first = register("one@example.com");
-    assert_eq!(register("one@example.com"), first);
-    assert_ne!(register("two@example.com")["tenant_id"], first["tenant_id"]);
-}
-
-#[test]
 fn anybody_may_try_the_sandbox_where_the_operator_allows_it() {
     let api = Api::start();
     let refused = api.nobody().post("/v1/developers/register", &json!({"email": "nobody"}));

@@ -135,13 +135,18 @@ impl Caller {
     }
 
     /// Whose an idempotency key is that it sends for this environment. The names of the admin key and of a certificate are the same for
-    /// every tenant and log that they speak for.
+    /// every tenant and log that they speak for; nobody's tenant and production are not named, as nodes before did not.
     pub(crate) fn owner(&self, environment: Environment) -> String {
-        match self.principal {
-            Principal::Admin | Principal::Certificate { .. } => {
-                format!("{}/{}/{}", self.name, TenantId(self.tenant), environment.word())
-            }
-            _ => self.name.clone(),
+        let mut owner = self.name.clone();
+        if !matches!(self.principal, Principal::Admin | Principal::Certificate { .. }) {
+            return owner;
+        }
+        if self.is_admin() && self.tenant != Ulid::NIL {
+            owner = format!("{owner}/{}", TenantId(self.tenant));
+        }
+        match environment {
+            Environment::Production => owner,
+            Environment::Sandbox => format!("{owner}/{}", environment.word()),
         }
     }
 
@@ -352,18 +357,20 @@ mod tests {
     #[test]
     fn a_name_that_speaks_for_many_owns_an_idempotency_key_for_each() {
         let certificate = Principal::Certificate { agent: None, denies: Vec::new() };
-        for (principal, many) in [
-            (Principal::Admin, true),
-            (certificate, true),
-            (Principal::Key { id: "k".into() }, false),
-            (Principal::Node, false),
+        let acme = Ulid::from_parts(1, 1);
+        let tenant = TenantId(acme).to_string();
+        // A certificate is one tenant's.
+        for (principal, tenant, production, sandbox) in [
+            (Principal::Admin, Ulid::NIL, "name".into(), "name/sandbox".into()),
+            (Principal::Admin, acme, format!("name/{tenant}"), format!("name/{tenant}/sandbox")),
+            (certificate, acme, "name".into(), "name/sandbox".into()),
+            (Principal::Key { id: "k".into() }, acme, "name".into(), "name".into()),
+            (Principal::Node, acme, "name".into(), "name".to_owned()),
         ] {
-            let mut caller = Caller::node(Ulid::NIL, Environment::Production, "name");
+            let mut caller = Caller::node(tenant, Environment::Production, "name");
             caller.principal = principal;
-            let live = caller.owner(Environment::Production);
-            assert_eq!(caller.owner(Environment::Sandbox) != live, many, "{caller:?}");
-            caller.tenant = Ulid::from_parts(1, 1);
-            assert_eq!(caller.owner(Environment::Production) != live, many, "{caller:?}");
+            assert_eq!(caller.owner(Environment::Production), production, "{caller:?}");
+            assert_eq!(caller.owner(Environment::Sandbox), sandbox, "{caller:?}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::de::DeserializeOwned;
 use utoipa::{IntoParams, ToSchema};
 
+use super::objects::Objects;
 use crate::ApiError;
 
 /// Deepest nesting of a body.
@@ -75,7 +76,7 @@ pub(crate) fn body<B: BodyInput>(bytes: &[u8]) -> Result<B, ApiError> {
             .field("body")
             .fix("send a JSON object"));
     }
-    serde_path_to_error::deserialize(value.0).map_err(|error| {
+    serde_path_to_error::deserialize(Objects(value.0)).map_err(|error| {
         ApiError::unprocessable(message(&error.inner().to_string()))
             .field(field(&error))
             .fix("see the fields of this endpoint under /docs")
@@ -99,9 +100,9 @@ pub(crate) fn either<'de, D: serde::Deserializer<'de>, A: DeserializeOwned, B: D
         ))
     };
     if is_first(&value) {
-        serde_path_to_error::deserialize(value).map(first).map_err(said)
+        serde_path_to_error::deserialize(Objects(value)).map(first).map_err(said)
     } else {
-        serde_path_to_error::deserialize(value).map(second).map_err(said)
+        serde_path_to_error::deserialize(Objects(value)).map(second).map_err(said)
     }
 }
 

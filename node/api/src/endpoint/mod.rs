@@ -19,6 +19,7 @@ mod input;
 mod lease;
 mod mount;
 mod newcomer;
+mod objects;
 mod operation;
 mod page;
 mod precondition;

@@ -99,6 +99,7 @@ fn an_estimate_says_which_plan_includes_it() {
     );
     assert_eq!(asked(json!({})).ok(200)["recommended_plan"], "plan_developer");
     asked(json!({"maip.agents": -1})).refused(422, "INVALID_INPUT", "usage.maip.agents");
+    asked(json!([null, null])).refused(422, "INVALID_INPUT", "usage");
     asked(json!({"agents": 1})).refused(422, "INVALID_INPUT", "usage.agents");
 }
 

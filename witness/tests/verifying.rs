@@ -155,6 +155,14 @@ fn a_long_log_is_replayed_in_the_background() {
     while verified(&witness) < 700 {}
 }
 
+/// A witness that replays a hundred entries in a request, and what is longer beside them.
+fn following(log: &MaipLog, site: &Site) -> Witness {
+    let settings = "[verify]\ninline_max = 100\nfollow_interval_ms = 20\n";
+    let mut witness = Witness::init_verifying(&log.tree, &site.url, Some(&site.unpublished_url()), settings);
+    witness.start();
+    witness
+}
+
 /// In a long replay the bytes are replayed before their root is checked. If it turns out wrong, all is undone.
 #[test]
 fn a_long_replay_of_wrong_bytes_is_undone() {
@@ -164,9 +172,7 @@ fn a_long_replay_of_wrong_bytes_is_undone() {
     other.grow(700);
     let site = Site::start(other.clone());
     site.show(|shown| shown.applied = 700);
-    let settings = "[verify]\ninline_max = 100\nfollow_interval_ms = 20\n";
-    let mut witness = Witness::init_verifying(&log.tree, &site.url, Some(&site.unpublished_url()), settings);
-    witness.start();
+    let witness = following(&log, &site);
     check(&witness.add(&log.tree.body(0, 700)), 503, "replaying");
     // Let the follower go through the wrong bytes at least once: seven requests are one pass and a bit.
     while site.shown.lock().expect("no panic").requests < 7 {}
@@ -184,9 +190,7 @@ fn a_long_replay_that_breaks_off_goes_on() {
     let site = Site::start(log.clone());
     // The first bundle is there and the second one is not.
     site.show(|shown| shown.applied = 300);
-    let settings = "[verify]\ninline_max = 100\nfollow_interval_ms = 20\n";
-    let mut witness = Witness::init_verifying(&log.tree, &site.url, Some(&site.unpublished_url()), settings);
-    witness.start();
+    let witness = following(&log, &site);
     check(&witness.add(&log.tree.body(0, 700)), 503, "replaying");
     while !site.shown.lock().expect("no panic").asked.contains(&1) {}
     assert_eq!(witness.metric("maip_witness_entries_replayed_total"), 256);
@@ -212,9 +216,7 @@ fn wrong_bytes_before_a_break_are_undone() {
     other.grow(700);
     let site = Site::start(other);
     site.show(|shown| shown.applied = 300);
-    let settings = "[verify]\ninline_max = 100\nfollow_interval_ms = 20\n";
-    let mut witness = Witness::init_verifying(&log.tree, &site.url, Some(&site.unpublished_url()), settings);
-    witness.start();
+    let witness = following(&log, &site);
     check(&witness.add(&log.tree.body(0, 700)), 503, "replaying");
     while !site.shown.lock().expect("no panic").asked.contains(&1) {}
     site.show(|shown| (shown.log, shown.applied) = (log.clone(), 700));

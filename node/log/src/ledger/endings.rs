@@ -60,7 +60,7 @@ mod tests {
     use bytes::Bytes;
     use ledger_format::record::{AgentKill, Body};
     use ledger_state::{AgentStatus, Command};
-    use ledger_store::{Batch, Engine, EngineKind, EngineOptions, Space, StoreError};
+    use ledger_store::{EngineKind, EngineOptions};
 
     use super::{
         super::{Ledger, Work},
@@ -69,63 +69,26 @@ mod tests {
     };
     use crate::{
         alarm::Alarms,
+        hooked::{Change, Hooked},
         raft::types::{LeaderId, LogId},
     };
-
-    /// An engine that asks, before each of its commits, how an agent stands.
-    struct Asking {
-        inner: Arc<dyn Engine>,
-        ledger: OnceLock<Weak<Ledger>>,
-        seen: Mutex<Vec<Option<AgentStatus>>>,
-    }
-
-    impl Engine for Asking {
-        fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-            self.inner.get(space, key)
-        }
-
-        fn scan(
-            &self,
-            space: Space,
-            from: &[u8],
-            to: Option<&[u8]>,
-            limit: usize,
-        ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
-            self.inner.scan(space, from, to, limit)
-        }
-
-        fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-            if let Some(ledger) = self.ledger.get().and_then(Weak::upgrade) {
-                let found = ledger.with_view(|view| ledger_state::agent(view, agent(1))).unwrap();
-                self.seen.lock().unwrap().push(found.map(|agent| agent.status));
-            }
-            self.inner.commit(batch)
-        }
-
-        fn sync(&self) -> Result<(), StoreError> {
-            self.inner.sync()
-        }
-
-        fn clear(&self, space: Space) -> Result<(), StoreError> {
-            self.inner.clear(space)
-        }
-
-        fn disk_bytes(&self) -> u64 {
-            self.inner.disk_bytes()
-        }
-
-        fn name(&self) -> &'static str {
-            self.inner.name()
-        }
-    }
 
     #[test]
     fn readers_deny_before_the_end_is_committed() {
         let dir = tempfile::tempdir().unwrap();
         let inner = ledger_store::open(EngineKind::Memory, dir.path(), &EngineOptions::default()).unwrap();
-        let engine = Arc::new(Asking { inner, ledger: OnceLock::new(), seen: Mutex::default() });
-        let ledger = Ledger::open(dir.path(), engine.clone(), Arc::new(Alarms::default())).unwrap();
-        engine.ledger.set(Arc::downgrade(&ledger)).unwrap();
+        let asked: Arc<OnceLock<Weak<Ledger>>> = Arc::default();
+        let seen: Arc<Mutex<Vec<Option<AgentStatus>>>> = Arc::default();
+        let (of, note) = (asked.clone(), seen.clone());
+        let engine = Hooked::over(inner, move |change| {
+            if let Some(ledger) = of.get().and_then(Weak::upgrade).filter(|_| change == Change::Commit) {
+                let found = ledger.with_view(|view| ledger_state::agent(view, agent(1))).unwrap();
+                note.lock().unwrap().push(found.map(|agent| agent.status));
+            }
+            Ok(())
+        });
+        let ledger = Ledger::open(dir.path(), engine, Arc::new(Alarms::default())).unwrap();
+        asked.set(Arc::downgrade(&ledger)).unwrap();
         let mut raft_index = 0;
         let mut run = |command: Command| {
             raft_index += 1;
@@ -143,7 +106,7 @@ mod tests {
         run(append(&[by_tenant(1, 9_000_000, Body::AgentKill(kill))]));
         let after = ledger.with_view(|view| ledger_state::agent(view, agent(1))).unwrap().unwrap().status;
         assert!(matches!(after, AgentStatus::Revoked { killed: true, .. }), "{after:?}");
-        assert_eq!(*engine.seen.lock().unwrap(), [None, Some(after)], "before each commit");
+        assert_eq!(*seen.lock().unwrap(), [None, Some(after)], "before each commit");
         assert!(ledger.endings.announced().0.is_empty(), "nothing is left to announce");
         ledger.stop();
     }

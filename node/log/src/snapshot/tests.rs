@@ -8,57 +8,24 @@ use std::{
     },
 };
 
-use ledger_store::{Batch, Engine, EngineKind, EngineOptions, Pairs, Space, StoreError};
+use ledger_store::{Batch, Engine, EngineKind, EngineOptions, Space};
 
 use super::*;
-use crate::{alarm::Alarms, ledger::Ledger};
+use crate::{
+    alarm::Alarms,
+    hooked::{Change, Hooked},
+    ledger::Ledger,
+};
 
-/// An engine that knows whether everything in it is durable.
-struct Watched {
-    engine: Arc<dyn Engine>,
-    durable: AtomicBool,
-}
-
-impl Engine for Watched {
-    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.engine.get(space, key)
-    }
-
-    fn scan(
-        &self,
-        space: Space,
-        from: &[u8],
-        to: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Pair>, StoreError> {
-        self.engine.scan(space, from, to, limit)
-    }
-
-    fn freeze(&self, space: Space) -> Result<Option<Pairs>, StoreError> {
-        self.engine.freeze(space)
-    }
-
-    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        self.durable.store(false, Ordering::SeqCst);
-        self.engine.commit(batch)
-    }
-
-    fn sync(&self) -> Result<(), StoreError> {
-        self.durable.store(true, Ordering::SeqCst);
-        self.engine.sync()
-    }
-
-    fn clear(&self, space: Space) -> Result<(), StoreError> {
-        self.engine.clear(space)
-    }
-
-    fn disk_bytes(&self) -> u64 {
-        self.engine.disk_bytes()
-    }
-
-    fn name(&self) -> &'static str {
-        self.engine.name()
-    }
+/// An engine, and whether everything in it is durable.
+fn watched() -> (Arc<dyn Engine>, Arc<AtomicBool>) {
+    let durable = Arc::new(AtomicBool::new(true));
+    let noted = durable.clone();
+    let engine = Hooked::over(memory(), move |change| {
+        noted.store(change == Change::Sync, Ordering::SeqCst);
+        Ok(())
+    });
+    (engine, durable)
 }
 
 fn ledger_on(dir: &Path, engine: Arc<dyn Engine>) -> Arc<Ledger> {
@@ -85,14 +52,14 @@ fn pairs(path: &Path) -> Vec<(String, String)> {
 #[tokio::test]
 async fn s4_the_state_is_durable_before_a_snapshot_is_reported() {
     let dir = tempfile::tempdir().unwrap();
-    let watched = Arc::new(Watched { engine: memory(), durable: AtomicBool::new(true) });
-    let ledger = ledger_on(dir.path(), watched.clone());
+    let (engine, durable) = watched();
+    let ledger = ledger_on(dir.path(), engine);
     put(ledger.engine(), "x", "applied and not yet synced");
-    assert!(!watched.durable.load(Ordering::SeqCst));
+    assert!(!durable.load(Ordering::SeqCst));
 
     let Written { manifest, path, mut file } =
         SnapshotWriter::begin(&ledger).unwrap().finish().await.unwrap();
-    assert!(watched.durable.load(Ordering::SeqCst), "a snapshot of state that a power cut takes");
+    assert!(durable.load(Ordering::SeqCst), "a snapshot of state that a power cut takes");
     assert_eq!(SnapshotFile::read(&path).unwrap().manifest(), &manifest);
     assert_eq!(pairs(&path), [("x".to_owned(), "applied and not yet synced".to_owned())]);
     let mut bytes = Vec::new();
